@@ -1,0 +1,199 @@
+"""params.yaml as one frozen, strict object. Nothing else reads that file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from mobileyolo.errors import ConfigError
+from mobileyolo.models.architecture import BACKBONES
+
+PARAMS_FILE = Path("params.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Arm = Literal["baseline", "candidate"]
+ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys, other types and later changes are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Data(Section):
+    """Where the dataset lies; its content, not its place, decides what is trained again."""
+
+    dir: Annotated[str, Field(min_length=1)]
+
+
+class Digits(Section):
+    """The generated default dataset."""
+
+    seed: Seed
+    train: Annotated[int, Field(ge=1, le=100_000)]
+    val: Annotated[int, Field(ge=1, le=100_000)]
+    test: Annotated[int, Field(ge=1, le=100_000)]
+    scene_size: Annotated[int, Field(ge=64, le=1280)]  # pixels
+
+
+class Tolerance(Section):
+    """Share of rows up to which a kind of finding is a warning; above it, it is an error."""
+
+    unreadable_image: Share
+    missing_label: Share
+    malformed_line: Share
+    class_out_of_range: Share
+    coordinate_out_of_range: Share
+    zero_size_box: Share
+    duplicate_box: Share
+    image_in_two_splits: Share
+
+
+class Validate(Section):
+    """What the dataset gate lets through."""
+
+    tolerance: Tolerance
+
+
+class Train(Section):
+    """The recipe that both arms share. Names and meanings are those of Ultralytics' train settings."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    imgsz: Annotated[int, Field(ge=32, multiple_of=32)]  # pixels
+    batch: Annotated[int, Field(ge=1)]
+    nbs: Annotated[int, Field(ge=1)]
+    optimizer: Literal["auto", "SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSProp"]
+    lr0: Annotated[float, Field(gt=0)]
+    lrf: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    cos_lr: bool
+    mosaic: Share
+    close_mosaic: Annotated[int, Field(ge=0)]
+    mixup: Share
+    hsv_h: Share
+    hsv_s: Share
+    hsv_v: Share
+    degrees: Annotated[float, Field(ge=0, le=180)]
+    translate: Share
+    scale: Share
+    fliplr: Share
+    flipud: Share
+
+
+class Evaluate(Section):
+    """How the trained arms are measured."""
+
+    split: Literal["auto", "test", "val"]
+    batch: Annotated[int, Field(ge=1)]
+    conf: Share
+    iou: Share
+    max_det: Annotated[int, Field(ge=1)]
+
+
+class Latency(Section):
+    """How long a forward pass of each arm takes, measured in turn."""
+
+    rounds: Annotated[int, Field(ge=5)]
+    threads: Annotated[int, Field(ge=1)]
+
+
+class Compare(Section):
+    """How sure a verdict has to be."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+    margin: Share
+    seed: Seed
+
+
+def _backbone(name: object) -> object:
+    if not isinstance(name, str) or name not in BACKBONES:
+        raise ValueError(f"unknown backbone; choose one of {', '.join(BACKBONES)}")
+    return name
+
+
+Backbone = Annotated[str, BeforeValidator(_backbone)]
+
+
+def _tuple(values: object) -> object:
+    return tuple(values) if isinstance(values, list) else values
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    backbone: Backbone
+    baseline: Backbone
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    data: Data
+    digits: Digits
+    validate_: Annotated[Validate, Field(alias="validate")]  # pydantic's BaseModel has a method of that name
+    train: Train
+    evaluate: Evaluate
+    latency: Latency
+    compare: Compare
+
+    @field_validator("seeds")
+    @classmethod
+    def _no_seed_twice(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("a seed stands twice")
+        return seeds
+
+    def backbone_of(self, arm: Arm) -> str:
+        """Name of the backbone that an arm trains."""
+        return self.baseline if arm == "baseline" else self.backbone
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or has unknown keys or wrong values; the message names
+            each key, the value and the choices.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, found {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from None
+
+
+def _describe(problem: Any) -> str:
+    """One of pydantic's error records as a line that names key, value and choices."""
+    location = [part for part in problem["loc"] if part != "validate_"]
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{key}: unknown key; {hint}choose one of {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"{key}: missing key"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(location: list[Any]) -> list[str]:
+    """Keys that the section at a location has."""
+    section: Any = Params
+    for part in location:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = fields[part].annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

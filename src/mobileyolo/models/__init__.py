@@ -1,0 +1,1 @@
+"""The networks: MobileNetV1, and how a backbone gets under YOLO11n's neck and head."""

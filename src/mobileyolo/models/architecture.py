@@ -1,0 +1,131 @@
+"""From a backbone's name to the model dictionary that Ultralytics builds. Pure: no torch, no files.
+
+Every model keeps the neck and head of YOLO11n (SPPF and C2PSA counted with them), so that the backbone is the only
+thing in which two arms differ. The dictionary is explicit: channels and repeats stand in it as built, and its only
+scale is the identity, because Ultralytics would otherwise pick a scale from the file's name.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+ModelDict = dict[str, Any]
+Row = list[Any]  # [from, repeats, module, args]
+
+
+@dataclass(frozen=True)
+class MobileNet:
+    """A MobileNetV1 backbone."""
+
+    width: float  # the paper's width multiplier alpha
+
+
+@dataclass(frozen=True)
+class Stock:
+    """YOLO11's own backbone at one of its scales."""
+
+    scale: str
+
+
+BACKBONES: dict[str, MobileNet | Stock] = {
+    "mnv1_n": MobileNet(0.25),
+    "mnv1_s": MobileNet(0.5),
+    "mnv1_m": MobileNet(1.0),
+    **{f"yolo11{scale}": Stock(scale) for scale in "nsmlx"},
+}
+
+NECK_SCALE = "n"
+# Ultralytics gives C3k2 its C3k blocks at these scales, whatever the row says (parse_model, 8.4).
+C3K_SCALES = frozenset("mlx")
+# Rows of the stock backbone that are replaced; the rest (SPPF, C2PSA) belongs to the neck here.
+STOCK_BACKBONE_ROWS = 9
+# Stock rows that give the maps at strides 8, 16 and 32.
+STOCK_TAPS = (4, 6, 8)
+
+# Output channels at alpha 1.0 of the last layers at strides 4, 8, 16 and 32 (arXiv 1704.04861, table 1).
+MOBILENET_TAP_CHANNELS = (128, 256, 512, 1024)
+
+
+def make_divisible(channels: float, divisor: int = 8) -> int:
+    """Round channels up to a multiple, as Ultralytics does."""
+    return math.ceil(channels / divisor) * divisor
+
+
+def width_of(backbone: str) -> float | None:
+    """Width multiplier alpha of a MobileNetV1 backbone, None for a stock one."""
+    preset = BACKBONES[backbone]
+    return preset.width if isinstance(preset, MobileNet) else None
+
+
+def mobilenet_channels(channels: int, width: float) -> int:
+    """Channels of a MobileNetV1 layer at width multiplier alpha: rounded to a multiple of 8, never below 8."""
+    return max(8, int(channels * width + 4) // 8 * 8)
+
+
+def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
+    """Architecture of `backbone` under YOLO11n's neck and head.
+
+    Args:
+        backbone: a key of BACKBONES.
+        classes: number of classes.
+        stock: YOLO11's own architecture as Ultralytics ships it (yolo11.yaml), with its scales.
+    """
+    preset = BACKBONES[backbone]
+    neck_rows = deepcopy(stock["backbone"][STOCK_BACKBONE_ROWS:] + stock["head"])
+    scaled_neck = [_scaled(row, stock["scales"], NECK_SCALE, classes) for row in neck_rows]
+    if isinstance(preset, Stock):
+        rows = [
+            _scaled(row, stock["scales"], preset.scale, classes)
+            for row in deepcopy(stock["backbone"][:STOCK_BACKBONE_ROWS])
+        ]
+        taps = STOCK_TAPS
+    else:
+        rows = _mobilenet_rows(preset.width)
+        taps = (2, 3, 4)
+    moved = dict(zip(STOCK_TAPS, taps, strict=True))
+    shift = len(rows) - STOCK_BACKBONE_ROWS
+    rows += [[_renumbered(row[0], moved, shift), *row[1:]] for row in scaled_neck]
+    backbone_length = len(rows) - len(stock["head"])
+    return {
+        "nc": classes,
+        # depth 1, width 1, no cap: the rows say what is built.
+        "scales": {NECK_SCALE: [1.0, 1.0, 1_000_000]},
+        "scale": NECK_SCALE,
+        "backbone": rows[:backbone_length],
+        "head": rows[backbone_length:],
+    }
+
+
+def _mobilenet_rows(width: float) -> list[Row]:
+    """One row for the network, then one for each of its maps, so that the neck counts as in the article."""
+    taps: list[Row] = [
+        [0, 1, "Index", [mobilenet_channels(channels, width), index]]
+        for index, channels in enumerate(MOBILENET_TAP_CHANNELS)
+    ]
+    return [[-1, 1, "MobileNetV1", [width]], *taps]
+
+
+def _scaled(row: Row, scales: dict[str, list[float]], scale: str, classes: int) -> Row:
+    """A stock row with the scale's depth, width and cap applied."""
+    depth, width, cap = scales[scale]
+    source, repeats, module, args = row
+    repeats = max(round(repeats * depth), 1) if repeats > 1 else repeats
+    if module in {"Conv", "SPPF", "C2PSA", "C3k2"}:
+        args = [make_divisible(min(args[0], cap) * width), *args[1:]]
+    if module == "C3k2" and scale in C3K_SCALES:
+        args[1] = True
+    if module == "Detect":
+        args = [classes]
+    return [source, repeats, module, args]
+
+
+def _renumbered(source: int | list[int], moved: dict[int, int], shift: int) -> int | list[int]:
+    """A row's sources after the backbone before it has changed its length."""
+
+    def one(index: int) -> int:
+        return index if index < 0 else moved.get(index, index + shift)
+
+    return [one(index) for index in source] if isinstance(source, list) else one(source)

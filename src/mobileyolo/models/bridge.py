@@ -1,0 +1,78 @@
+"""Where this project and an unforked Ultralytics (8.4) meet: the only file that touches Ultralytics' globals."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from ultralytics.engine import validator
+from ultralytics.nn import tasks
+from ultralytics.utils import ROOT, SETTINGS, torch_utils
+
+from mobileyolo import environment
+from mobileyolo.models.architecture import ModelDict
+from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+# Integrations that Ultralytics starts by itself: MLflow and DVC are ours to talk to, the others are not asked for.
+_INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync", "vscode_msg")
+
+
+def prepare() -> None:
+    """Make MobileNetV1 known to Ultralytics' model parser, and keep its integrations and thread count ours."""
+    # parse_model looks a row's module up in the globals of this module.
+    tasks.MobileNetV1 = MobileNetV1
+    off = {name: False for name in _INTEGRATIONS if SETTINGS.get(name)}
+    if off:
+        SETTINGS.update(off)
+    # select_device sets this many threads on every call; the default leaves one core idle.
+    torch_utils.NUM_THREADS = environment.threads()
+
+
+def stock_architecture() -> ModelDict:
+    """YOLO11's own architecture with all its scales, as the installed Ultralytics ships it."""
+    path = Path(ROOT) / "cfg/models/11/yolo11.yaml"
+    architecture: ModelDict = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return architecture
+
+
+def build_model(architecture: ModelDict) -> tasks.DetectionModel:
+    """A detection model with fresh weights from a model dictionary; the dictionary is left as it is."""
+    prepare()
+    return tasks.DetectionModel(copy.deepcopy(architecture), nc=architecture["nc"], verbose=False)
+
+
+@contextmanager
+def serving(dataset: dict[str, Any]) -> Iterator[None]:
+    """Let a stand-alone validator use this dataset dictionary.
+
+    Ultralytics would read a YAML file from its path argument, resolve folders against its own settings and ask the
+    network for a font; there is no method to override, only this global.
+    """
+    original = validator.check_det_dataset
+    validator.check_det_dataset = lambda *_args, **_kwargs: dataset
+    try:
+        yield
+    finally:
+        validator.check_det_dataset = original
+
+
+def load_model(weights: Path) -> tasks.DetectionModel:
+    """The model in a checkpoint of ours, in single precision. Unpickles: never call it on a file from elsewhere."""
+    prepare()
+    checkpoint = torch.load(weights, map_location="cpu", weights_only=False)
+    return checkpoint["model"].float().eval()
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """SHA-256 of a model's tensors: names, types, shapes and bytes, in order of name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,226 @@
+"""One arm's training: Ultralytics' trainer on the manifest, from scratch, with one recipe for both arms."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.torch_utils import unwrap_model
+
+from mobileyolo import environment
+from mobileyolo.artifacts import (
+    DatasetCard,
+    Manifest,
+    ModelFiles,
+    TrainingPlan,
+    TrainingRecord,
+    digest_of,
+    replacing,
+    write_table,
+)
+from mobileyolo.config import Arm, Params
+from mobileyolo.dataset.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
+from mobileyolo.models import bridge
+from mobileyolo.models.architecture import ModelDict, width_of
+
+# history.csv's columns, and the names that Ultralytics 8.4 has for them.
+HISTORY_COLUMNS = {
+    "train_box_loss": "train/box_loss",
+    "train_cls_loss": "train/cls_loss",
+    "train_dfl_loss": "train/dfl_loss",
+    "val_box_loss": "val/box_loss",
+    "val_cls_loss": "val/cls_loss",
+    "val_dfl_loss": "val/dfl_loss",
+    "precision": "metrics/precision(B)",
+    "recall": "metrics/recall(B)",
+    "map50": "metrics/mAP50(B)",
+    "map50_95": "metrics/mAP50-95(B)",
+}
+
+EpochListener = Callable[[int, dict[str, float]], None]  # 1-based epoch, values by HISTORY_COLUMNS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        history: one row an epoch, columns epoch and HISTORY_COLUMNS.
+        checkpoint: what goes into best.pt.
+    """
+
+    record: TrainingRecord
+    history: pd.DataFrame
+    checkpoint: dict[str, Any]
+
+    def write(self, files: ModelFiles) -> None:
+        """Write all of the model's files; each appears whole."""
+        write_table(files.history, self.history)
+        self.record.write(files.training)
+        # Through a handle: given a path, torch writes its name into the file, and the bytes would depend on it.
+        with replacing(files.weights) as temporary, temporary.open("wb") as file:
+            torch.save(self.checkpoint, file)
+
+
+class ArmTrainer(DetectionTrainer):
+    """Ultralytics' trainer with the model, the data and the epoch's end in our hands."""
+
+    def __init__(
+        self, settings: dict[str, Any], architecture: ModelDict, data: dict[str, Any], on_epoch: EpochListener
+    ) -> None:
+        self._architecture = architecture
+        self._dataset = data
+        super().__init__(overrides=settings)
+        self.history: list[dict[str, float]] = []
+        self._on_epoch = on_epoch
+        # Runs after validation and checkpoint of each epoch.
+        self.add_callback("on_fit_epoch_end", self._record_epoch)
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The manifest instead of a data YAML."""
+        return self._dataset
+
+    def get_model(self, cfg: object = None, weights: object = None, verbose: bool = True) -> DetectionModel:
+        """The arm's architecture with fresh weights."""
+        return bridge.build_model(self._architecture)
+
+    def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:
+        """A dataset from the manifest."""
+        stride = max(int(unwrap_model(self.model).stride.max()), 32)
+        return build_dataset(
+            img_path, self.args, self.data, batch=batch or self.batch_size, stride=stride, augment=mode == "train"
+        )
+
+    def get_validator(self) -> DetectionValidator:
+        """Ultralytics' own validator; the parent's method would read the folder names."""
+        return DetectionValidator(
+            self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks
+        )
+
+    def final_eval(self) -> None:
+        """Nothing: the stage evaluate measures best.pt, on another split."""
+
+    def _record_epoch(self, _trainer: BaseTrainer) -> None:
+        values = {**self.label_loss_items(self.tloss), **self.metrics}
+        row = {column: float(values[name]) for column, name in HISTORY_COLUMNS.items()}
+        self.history.append({"epoch": self.epoch + 1, **row})
+        self._on_epoch(self.epoch + 1, row)
+
+
+def plan(arm: Arm, seed: int, params: Params, card: DatasetCard) -> TrainingPlan:
+    """What params.yaml says about one training.
+
+    Args:
+        arm: baseline or candidate.
+        seed: of the initial weights, the data order and the augmentation.
+        params: all of params.yaml.
+        card: what validation found the dataset to be.
+    """
+    backbone = params.backbone_of(arm)
+    return TrainingPlan(
+        arm=arm,
+        backbone=backbone,
+        width=width_of(backbone),
+        seed=seed,
+        data_digest=card.digest,
+        recipe=params.train.model_dump(),
+        recipe_digest=digest_of({"data": card.digest, "train": params.train.model_dump()}),
+    )
+
+
+def train(
+    planned: TrainingPlan,
+    params: Params,
+    card: DatasetCard,
+    manifest: Manifest,
+    architecture: ModelDict,
+    on_epoch: EpochListener,
+) -> Trained:
+    """Train one arm with one seed from scratch.
+
+    Args:
+        planned: what to train.
+        params: the recipe.
+        card: what validation found the dataset to be.
+        manifest: the dataset's clean rows.
+        architecture: model dictionary of the arm.
+        on_epoch: told each epoch's losses and validation metrics.
+
+    Raises:
+        RuntimeError: Ultralytics changed the terms on its own, for example halved the batch for lack of memory.
+    """
+    bridge.prepare()
+    workspace = (environment.STATE_DIR / "training" / f"{planned.arm}-s{planned.seed}").resolve()
+    shutil.rmtree(workspace, ignore_errors=True)
+    data = dataset_dictionary(manifest, card.names, Path(params.data.dir), ("train", "val"))
+    trainer = ArmTrainer(_settings(params, planned.seed, workspace), architecture, data, on_epoch)
+    trainer.train()
+    if trainer.args.batch != params.train.batch or len(trainer.history) != params.train.epochs:
+        raise RuntimeError(
+            f"{planned.arm} with seed {planned.seed} ran {len(trainer.history)} epochs at batch {trainer.args.batch} "
+            f"where {params.train.epochs} at {params.train.batch} were asked for; the arms would not be on equal "
+            "terms. If memory ran out, lower train.batch for both."
+        )
+    checkpoint, digest = _published(trainer)
+    shutil.rmtree(workspace, ignore_errors=True)
+    return Trained(
+        record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
+        history=pd.DataFrame(trainer.history),
+        checkpoint=checkpoint,
+    )
+
+
+def _settings(params: Params, seed: int, workspace: Path) -> dict[str, Any]:
+    """Ultralytics' train settings."""
+    return {
+        **params.train.model_dump(),
+        "model": "model.yaml",  # never read: get_model builds the arm
+        "data": "manifest",  # never read: get_dataset serves the manifest
+        "seed": seed,
+        "deterministic": True,
+        "device": environment.device(),
+        # Equal budgets: both arms train to the last epoch.
+        "patience": params.train.epochs,
+        "pretrained": False,
+        # Its self-test loads weights from the network.
+        "amp": False,
+        "plots": False,
+        "exist_ok": True,
+        # Absolute, else Ultralytics writes below its own runs folder.
+        "project": str(workspace.parent),
+        "name": workspace.name,
+    }
+
+
+def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
+    """The best epoch's checkpoint as Ultralytics loads it, and its weights' digest.
+
+    Optimizer, date, git state and absolute paths stay out: what is left depends on the training alone.
+    """
+    best = torch.load(trainer.best, map_location="cpu", weights_only=False)
+    model = best["ema"]
+    settings = {key: value for key, value in best["train_args"].items() if key not in _LOCAL_SETTINGS}
+    model.args = settings
+    published = {
+        "epoch": best["epoch"] + 1,
+        "model": model,
+        "ema": None,
+        "optimizer": None,
+        "train_args": settings,
+        "train_metrics": best["train_metrics"],
+        "version": best["version"],
+        "license": best["license"],
+    }
+    return published, bridge.weights_digest(model)
+
+
+_LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers"})
