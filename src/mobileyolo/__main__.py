@@ -6,14 +6,14 @@ import argparse
 import sys
 
 from mobileyolo.artifacts import COMPARISON_FILE, REPORT_FILE, Comparison
-from mobileyolo.reporting.tables import console
+from mobileyolo.reporting.tables import console_report
 
 
 def show() -> None:
     """Print the last comparison and where its report lies."""
     if not COMPARISON_FILE.is_file():
         sys.exit(f"error: {COMPARISON_FILE}: no such file; run dvc repro first")
-    print(console(Comparison.read(COMPARISON_FILE)))
+    print(console_report(Comparison.read(COMPARISON_FILE)))
     print(f"\nReport: {REPORT_FILE.resolve()}\nRuns:   mlflow ui")
 
 

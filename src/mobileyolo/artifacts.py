@@ -28,6 +28,7 @@ IOU_THRESHOLDS = tuple(range(50, 100, 5))  # percent; the ten of mAP50-95
 TRUE_POSITIVE_COLUMNS = tuple(f"tp_{threshold}" for threshold in IOU_THRESHOLDS)
 
 CHECKED_FILE = Path("data/checked.txt")  # by the stage check
+DIGITS_DIR = Path("data/raw/digits")  # by the stage digits
 # The stage validate writes these.
 DATASET_FILE = Path("data/dataset.yaml")
 MANIFEST_DIR = Path("data/manifest")
@@ -38,6 +39,7 @@ DATA_DOCS_DIR = VALIDATION_DIR / "docs"
 # The stage latency writes this, and compare the rest.
 LATENCY_FILE = Path("reports/latency.json")
 COMPARISON_FILE = Path("reports/comparison.json")
+LEAD_FILE = Path("reports/metrics/comparison.json")
 REPORT_FILE = Path("reports/index.html")
 SUMMARY_FILE = Path("reports/summary.md")
 PLOTS_DIR = Path("reports/plots")
@@ -365,3 +367,27 @@ class Comparison(Record):
     margin: float
     data_digest: str
     recipe_digest: str
+
+
+class Lead(Record):
+    """The candidate's lead as plain numbers, for `dvc metrics` and `dvc exp show`: reports/metrics/comparison.json."""
+
+    delta_map50: float
+    delta_map50_95: float
+    delta_map50_95_low: float
+    delta_map50_95_high: float
+    parameters_ratio: float
+    gflops_ratio: float
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> Lead:
+        """The numbers of a comparison; no latency, so that the same work gives the same bytes."""
+        deciding = comparison.metrics["map50_95"]
+        return cls(
+            delta_map50=comparison.metrics["map50"].delta,
+            delta_map50_95=deciding.delta,
+            delta_map50_95_low=deciding.low,
+            delta_map50_95_high=deciding.high,
+            parameters_ratio=comparison.costs["parameters"].ratio,
+            gflops_ratio=comparison.costs["gflops"].ratio,
+        )

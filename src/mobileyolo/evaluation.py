@@ -94,15 +94,18 @@ def held_out_split(card: DatasetCard, options: Evaluate) -> Split:
     """The split to measure on: one that did not choose the checkpoint where there is one.
 
     Raises:
-        DatasetError: the split that was asked for is not in the dataset.
+        DatasetError: the split that was asked for is not in the dataset, or has no box to measure against.
     """
-    if options.split == "auto":
-        return "test" if "test" in card.splits else "val"
-    if options.split not in card.splits:
+    split = options.split
+    if split == "auto":
+        split = "test" if "test" in card.splits else "val"
+    if split not in card.splits:
         raise DatasetError(
-            f"evaluate.split: the dataset has no {options.split!r}; it has {', '.join(card.splits)} (or set auto)"
+            f"evaluate.split: the dataset has no {split!r}; it has {', '.join(card.splits)} (or set auto)"
         )
-    return options.split
+    if not card.splits[split].boxes:
+        raise DatasetError(f"evaluate.split: {split!r} has no labelled box, so there is nothing to measure against")
+    return split
 
 
 def evaluate(

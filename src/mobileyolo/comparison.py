@@ -1,0 +1,205 @@
+"""Two arms' results -> differences with intervals, and a verdict. Pure: reads and writes no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from mobileyolo import config
+from mobileyolo.artifacts import (
+    METRICS,
+    ArmSummary,
+    Comparison,
+    CostRatio,
+    LatencyRecord,
+    MetricDelta,
+    MetricsRecord,
+    Statistics,
+    TrainingRecord,
+)
+from mobileyolo.bootstrap import Array, WeightedMetrics, paired_bootstrap
+from mobileyolo.errors import ComparisonError
+
+DECIDING_METRIC = "map50_95"  # the comparison's verdict is this metric's
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One trained and evaluated model."""
+
+    training: TrainingRecord
+    metrics: MetricsRecord
+    statistics: Statistics
+
+    @property
+    def label(self) -> str:
+        """How error messages call this model."""
+        return f"{self.training.arm} s{self.training.seed}"
+
+
+def compare(
+    baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], latency: LatencyRecord, options: config.Compare
+) -> Comparison:
+    """Compare two arms that were trained and evaluated on equal terms.
+
+    Args:
+        baseline: one result for each seed.
+        candidate: one result for each of the same seeds.
+        latency: of both arms.
+        options: how sure a verdict has to be.
+
+    Raises:
+        ComparisonError: the terms differ; the message names the term and both values.
+    """
+    baseline, candidate = _by_seed(baseline), _by_seed(candidate)
+    _check_terms(baseline, candidate)
+    baseline_metrics = [WeightedMetrics(result.statistics) for result in baseline]
+    candidate_metrics = [WeightedMetrics(result.statistics) for result in candidate]
+    leads = paired_bootstrap(baseline_metrics, candidate_metrics, options.resamples, options.seed)
+    tail = (1 - options.confidence) / 2
+    low, high = np.quantile(leads, [tail, 1 - tail], axis=0)
+    ours, theirs = _mean(baseline_metrics), _mean(candidate_metrics)
+    metrics = {
+        name: _delta(ours[index], theirs[index], low[index], high[index], options.margin)
+        for index, name in enumerate(METRICS)
+    }
+    terms = baseline[0]
+    comparison = Comparison(
+        verdict=metrics[DECIDING_METRIC].verdict,
+        reason="",
+        baseline=_summary(baseline),
+        candidate=_summary(candidate),
+        metrics=metrics,
+        costs=_costs(baseline, candidate, latency),
+        timing=f"{latency.engine}, {latency.threads} thread{'s' * (latency.threads > 1)}, one image of "
+        f"{latency.imgsz} x {latency.imgsz} pixels, {latency.machine}",
+        split=terms.statistics.split,
+        images=len(terms.statistics.images),
+        seeds=tuple(result.training.seed for result in baseline),
+        confidence=options.confidence,
+        resamples=options.resamples,
+        margin=options.margin,
+        data_digest=terms.training.data_digest,
+        recipe_digest=terms.training.recipe_digest,
+    )
+    return comparison.model_copy(update={"reason": _reason(comparison)})
+
+
+def _by_seed(results: Sequence[ArmResult]) -> list[ArmResult]:
+    return sorted(results, key=lambda result: result.training.seed)
+
+
+def _check_terms(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> None:
+    """Raise unless all results, of both arms and all seeds, differ in nothing but the arm and the seed."""
+    seeds = [[result.training.seed for result in arm] for arm in (baseline, candidate)]
+    if seeds[0] != seeds[1] or not seeds[0]:
+        raise ComparisonError(
+            f"seeds differ: baseline has {seeds[0]}, candidate has {seeds[1]}; train both arms on the same seeds"
+        )
+    first = baseline[0]
+    for other in chain(baseline[1:], candidate):
+        for term, ours, theirs in _terms(first, other):
+            if ours != theirs:
+                raise ComparisonError(
+                    f"{term} differs: {ours!r} for {first.label}, {theirs!r} for {other.label}; "
+                    "train and evaluate both arms again on the same terms"
+                )
+        expected, images = first.statistics.images["image"].tolist(), other.statistics.images["image"].tolist()
+        if images != expected:
+            raise ComparisonError(
+                f"images differ: {len(expected)} for {first.label}, {len(images)} for {other.label}, the first that "
+                f"only one has is {min(set(images) ^ set(expected), default=None)!r}; evaluate both arms again"
+            )
+
+
+def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]:
+    yield "recipe_digest", first.training.recipe_digest, other.training.recipe_digest
+    yield "data_digest", first.training.data_digest, other.training.data_digest
+    yield "split", first.statistics.split, other.statistics.split
+
+
+def _mean(models: Sequence[WeightedMetrics]) -> Array:
+    """Metrics on the images as they are, mean over the seeds; shape (4,)."""
+    mean: Array = np.mean([model(np.ones(model.images)) for model in models], axis=0)
+    return mean
+
+
+def _delta(baseline: float, candidate: float, low: float, high: float, margin: float) -> MetricDelta:
+    """One metric's record, to six digits: further ones depend on the processor's order of summation."""
+    low, high = round(float(low), 6), round(float(high), 6)
+    return MetricDelta(
+        baseline=round(float(baseline), 6),
+        candidate=round(float(candidate), 6),
+        delta=round(float(candidate - baseline), 6),
+        low=low,
+        high=high,
+        verdict="better" if low > margin else "worse" if high < -margin else "inconclusive",
+    )
+
+
+def _summary(results: Sequence[ArmResult]) -> ArmSummary:
+    return ArmSummary(
+        backbone=results[0].training.backbone,
+        width=results[0].training.width,
+        weights_digests=tuple(result.training.weights_digest for result in results),
+        best_epochs=tuple(result.training.best_epoch for result in results),
+    )
+
+
+def _costs(
+    baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], latency: LatencyRecord
+) -> dict[str, CostRatio]:
+    """Costs of both arms; all seeds of an arm share the architecture, and with it the cost."""
+    ours, theirs = baseline[0].metrics, candidate[0].metrics
+    costs = {}
+    for name in ("parameters", "gflops", "weights_mb"):
+        before, after = float(getattr(ours, name)), float(getattr(theirs, name))
+        if before <= 0:
+            raise ComparisonError(f"{name} of {baseline[0].label} is {before}, but a model's cost is above 0")
+        costs[name] = CostRatio(baseline=before, candidate=after, ratio=round(after / before, 6))
+    rounds = {arm: np.asarray(values) for arm, values in latency.latency_ms.items()}
+    # The arms took turns, so a ratio within a round is free of what slowed the machine down in both.
+    low, middle, high = np.quantile(rounds["candidate"] / rounds["baseline"], [0.25, 0.5, 0.75]).round(6).tolist()
+    costs["latency_ms"] = CostRatio(
+        baseline=round(float(np.median(rounds["baseline"])), 6),
+        candidate=round(float(np.median(rounds["candidate"])), 6),
+        ratio=middle,
+        low=low,
+        high=high,
+    )
+    return costs
+
+
+def _reason(comparison: Comparison) -> str:
+    """The verdict in a sentence, and what the interval leaves out in one more each."""
+    ours, theirs = comparison.candidate.backbone, comparison.baseline.backbone
+    if ours == theirs:
+        ours, theirs = f"{ours} (candidate)", f"{theirs} (baseline)"
+    lead, margin = comparison.metrics[DECIDING_METRIC], comparison.margin
+    inside = -margin <= lead.low and lead.high <= margin
+    claim, place = {
+        "better": (f"{ours} is better than {theirs}", f"lies above the margin of +{margin:.3f}"),
+        "worse": (f"{ours} is worse than {theirs}", f"lies below the margin of -{margin:.3f}"),
+        "inconclusive": (
+            f"neither {ours} nor {theirs} is shown to be better",
+            f"{'lies inside' if inside else 'reaches into'} the margin from -{margin:.3f} to +{margin:.3f}",
+        ),
+    }[comparison.verdict]
+    seeds = len(comparison.seeds)
+    sentences = [
+        f"{claim}: {lead.candidate:.3f} against {lead.baseline:.3f} mAP50-95 on {comparison.images} "
+        f"{comparison.split} images{f', means over {seeds} seeds' if seeds > 1 else ' with one seed'}; the difference "
+        f"of {lead.delta:+.3f} has a {comparison.confidence:.0%} interval from {lead.low:+.3f} to {lead.high:+.3f}, "
+        f"which {place}."
+    ]
+    if seeds == 1:
+        sentences.append(
+            f"With one seed, the interval covers the choice of {comparison.split} images, not the luck of training, "
+            "which the margin stands in for."
+        )
+    if comparison.split == "val":
+        sentences.append("The checkpoints were chosen on these images, which flatters both models.")
+    return " ".join(sentences)

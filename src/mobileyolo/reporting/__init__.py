@@ -1,0 +1,30 @@
+"""From a comparison to what people read: an HTML page, a Markdown summary, figures, and tables for `dvc plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mobileyolo.artifacts import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, Comparison, write_text
+from mobileyolo.comparison import ArmResult
+from mobileyolo.reporting import figures, html, plots, tables
+from mobileyolo.reporting.plots import Histories
+
+
+def write_reports(
+    comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], histories: Histories
+) -> None:
+    """Write the page, the summary, the figures and the plots' tables below reports/.
+
+    Args:
+        comparison: the answer.
+        baseline: the results that it was made from, one for each seed.
+        candidate: likewise.
+        histories: by arm, one table a seed with the columns of history.csv.
+    """
+    write_text(REPORT_FILE, html.render(comparison, baseline, candidate, histories))
+    write_text(SUMMARY_FILE, tables.summary(comparison, baseline, candidate))
+    plots.write_plots(PLOTS_DIR, baseline, candidate, histories)
+    figures.to_png([figures.forest(comparison)], FIGURES_DIR / "forest.png")
+    curves = [figures.training(histories, name) for name in figures.CURVE_NAMES if name != "map50"]
+    curves.append(figures.precision_recall(baseline, candidate))
+    figures.to_png(curves, FIGURES_DIR / "curves.png", columns=2, legend=tables.arm_names(comparison))

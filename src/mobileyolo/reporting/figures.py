@@ -1,0 +1,306 @@
+"""The report's figures: small panels, as SVG that takes its colours and font from the page, and as PNG.
+
+On a wide screen panels stand side by side, on a phone below each other, so each has to be legible at 360 pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from mobileyolo.artifacts import Comparison, replacing
+from mobileyolo.bootstrap import RECALLS
+from mobileyolo.comparison import DECIDING_METRIC, ArmResult
+from mobileyolo.config import ARMS, Arm
+from mobileyolo.reporting.plots import (
+    BACKGROUND,
+    Histories,
+    confusion_counts,
+    mean_training_curve,
+    precision_recall_curves,
+    training_curve,
+)
+from mobileyolo.reporting.tables import METRIC_NAMES, arm_names
+
+# By name of the page's CSS variables; each value is unique, so that an SVG's colours can be turned into variables.
+COLOURS = {
+    "ink": "#1f2328",
+    "muted": "#59636e",
+    "line": "#d5dae0",
+    "band": "#edf0f3",
+    "page": "#fffffe",
+    "baseline": "#66707b",
+    "candidate": "#0b5cc0",
+    "better": "#1a7f37",
+    "worse": "#c2272d",
+    "inconclusive": "#8a6100",
+}
+CJK_FONTS = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "WenQuanYi Micro Hei",
+    "SimHei",
+)
+CURVE_NAMES = {
+    "map50_95": "mAP50-95 on val",
+    "map50": "mAP50 on val",
+    "train_loss": "loss on train",
+    "val_loss": "loss on val",
+}
+COST_AXES = {
+    "latency_ms": ("latency, ms", 1.0),
+    "gflops": ("GFLOPs", 1.0),
+    "parameters": ("parameters, millions", 1e6),
+}
+MOST_LABELS = 30  # classes in a confusion matrix with their names beside it
+MOST_NUMBERS = 12  # classes in a confusion matrix with numbers in it
+LONGEST_LABEL = 14  # characters
+PIXELS_AN_INCH = 108  # CSS pixels; a panel never grows beyond it, so that letters are of one size on a wide page
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot.
+
+    Attributes:
+        name: unique on the page.
+        description: what it shows, for those who can't see it.
+        size: width and height in inches.
+    """
+
+    name: str
+    description: str
+    draw: Callable[[Axes], None]
+    size: tuple[float, float] = (4.1, 2.8)
+
+
+@contextmanager
+def _style(name: str) -> Iterator[None]:
+    """Our style, and no warnings about glyphs: the page's own font draws what DejaVu has not."""
+    style = {
+        "font.family": ["DejaVu Sans", *_cjk_font()],
+        "font.size": 9,
+        "text.color": COLOURS["ink"],
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.titlecolor": COLOURS["ink"],
+        "axes.titlepad": 9,
+        "axes.labelcolor": COLOURS["muted"],
+        "axes.edgecolor": COLOURS["line"],
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "xtick.color": COLOURS["line"],
+        "xtick.labelcolor": COLOURS["muted"],
+        "ytick.color": COLOURS["line"],
+        "ytick.labelcolor": COLOURS["muted"],
+        "grid.color": COLOURS["line"],
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 2,
+        "legend.frameon": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+    }
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
+@cache
+def _cjk_font() -> tuple[str, ...]:
+    """A font with Chinese glyphs, if one is installed."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in CJK_FONTS if name in installed)[:1]
+
+
+def to_svg(panel: Panel) -> str:
+    """An <svg> element to stand in an HTML page: scalable, with the page's font and colours (CSS variables)."""
+    with _style(panel.name):
+        figure = Figure(figsize=panel.size, layout="constrained")
+        panel.draw(figure.add_subplot())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    # HTML needs no namespaces, and our page's style sheet has the style.
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    width, height = (72 * inches for inches in panel.size)  # points are the unit of matplotlib's SVG
+    opening = (
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width: {panel.size[0] * PIXELS_AN_INCH:.0f}px" '
+        f'role="img" aria-label="{escape(panel.description)}">'
+    )
+    svg = re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)
+    # Names of groups would stand on the page once a panel; those of clip paths and markers are salted.
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg.replace("xlink:href", "href"))
+    svg = re.sub(r"font-family: [^;]*; ", "", svg)
+    for name, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg
+
+
+def to_png(panels: Sequence[Panel], path: Path, columns: int = 1, legend: tuple[str, str] | None = None) -> None:
+    """Panels in a grid as one PNG on white, with a legend of the arms' names."""
+    rows = -(-len(panels) // columns)
+    width, height = panels[0].size
+    with _style(path.stem), replacing(path) as temporary:
+        figure = Figure(figsize=(width * columns, height * rows), layout="constrained", facecolor="white")
+        for number, panel in enumerate(panels, start=1):
+            panel.draw(figure.add_subplot(rows, columns, number))
+        if legend:
+            lines = [Line2D([], [], color=COLOURS[arm]) for arm in ARMS]
+            figure.legend(lines, legend, loc="outside upper right", ncols=2)
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+
+
+def forest(comparison: Comparison) -> Panel:
+    """The differences with their intervals, and the band in which a difference decides nothing."""
+
+    def draw(axes: Axes) -> None:
+        axes.axvspan(-comparison.margin, comparison.margin, color=COLOURS["band"], lw=0)
+        axes.axvline(0, color=COLOURS["muted"], lw=0.8)
+        for row, key in enumerate(METRIC_NAMES):
+            metric = comparison.metrics[key]
+            colour, deciding = COLOURS[metric.verdict], key == DECIDING_METRIC
+            axes.plot([metric.low, metric.high], [row, row], color=colour, lw=3 if deciding else 1.8)
+            axes.plot(metric.delta, row, "o", color=colour, ms=8 if deciding else 6)
+        low = min(-1.5 * comparison.margin, *(metric.low for metric in comparison.metrics.values()))
+        high = max(1.5 * comparison.margin, *(metric.high for metric in comparison.metrics.values()))
+        pad = 0.06 * (high - low) or 0.01  # without a margin, a model against itself has no width at all
+        axes.set(xlim=(low - pad, high + pad), ylim=(len(METRIC_NAMES) - 0.5, -0.6))
+        axes.set_yticks(range(len(METRIC_NAMES)), METRIC_NAMES.values(), color=COLOURS["ink"])
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set_xlabel(f"{baseline} leads  ←  difference  →  {candidate} leads")
+
+    baseline, candidate = arm_names(comparison)
+    described = "; ".join(
+        f"{name} {comparison.metrics[key].delta:+.3f}, {comparison.metrics[key].verdict}"
+        for key, name in METRIC_NAMES.items()
+    )
+    return Panel("forest", f"Differences with intervals: {described}", draw, (4.4, 2.3))
+
+
+def accuracy_cost(
+    comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], cost: str
+) -> Panel:
+    """mAP50-95 over one of COST_AXES: a point an arm, faint ones for the seeds."""
+    label, unit = COST_AXES[cost]
+    lead, price = comparison.metrics[DECIDING_METRIC], comparison.costs[cost]
+    places = {"baseline": (price.baseline / unit, lead.baseline), "candidate": (price.candidate / unit, lead.candidate)}
+    values = {
+        "baseline": [result.metrics.map50_95 for result in baseline],
+        "candidate": [result.metrics.map50_95 for result in candidate],
+    }
+
+    def draw(axes: Axes) -> None:
+        (x0, y0), (x1, y1) = places["baseline"], places["candidate"]
+        axes.plot([x0, x1], [y0, y1], color=COLOURS["line"], lw=1.2, zorder=1)
+        axes.plot([x1, x1], [y0 + lead.low, y0 + lead.high], color=COLOURS["candidate"], lw=1.5, alpha=0.6)
+        for arm, (x, y) in places.items():
+            axes.plot([x] * len(values[arm]), values[arm], "o", color=COLOURS[arm], alpha=0.35, ms=4, mew=0)
+            axes.plot(x, y, "o", color=COLOURS[arm], ms=9)
+        shown = [*values["baseline"], *values["candidate"], y0 + lead.low, y0 + lead.high]
+        pad = max(0.25 * (max(shown) - min(shown)), 0.02)
+        axes.set(xlim=(0, 1.2 * max(x0, x1)), ylim=(min(shown) - pad, max(shown) + pad))
+        axes.set(xlabel=label, ylabel="mAP50-95")
+        axes.grid()
+
+    described = ", ".join(
+        f"{name} {y:.3f} at {x:.2f}" for name, (x, y) in zip(arm_names(comparison), places.values(), strict=True)
+    )
+    return Panel(f"cost-{cost}", f"mAP50-95 over {label}: {described}", draw, (2.65, 2.4))
+
+
+def training(histories: Histories, name: str) -> Panel:
+    """One of CURVE_NAMES over the epochs: the seeds faint, their mean bold."""
+
+    def draw(axes: Axes) -> None:
+        for arm in ARMS:
+            seeds = [training_curve(history, name) for history in histories[arm]]
+            for seed in seeds if len(seeds) > 1 else []:
+                axes.plot(seed.index, seed, color=COLOURS[arm], lw=1, alpha=0.35)
+            mean = mean_training_curve(histories[arm], name)
+            axes.plot(mean.index, mean, color=COLOURS[arm], marker="o" if len(mean) == 1 else "")
+        axes.set(title=CURVE_NAMES[name], xlabel="epoch")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+        axes.grid(axis="y")
+
+    ends = {arm: mean_training_curve(histories[arm], name).iloc[-1] for arm in ARMS}
+    described = f"baseline ends at {ends['baseline']:.3f}, candidate at {ends['candidate']:.3f}"
+    return Panel(f"training-{name}", f"{CURVE_NAMES[name]} over the epochs: {described}", draw)
+
+
+def precision_recall(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> Panel:
+    """Precision over recall at IoU threshold 0.5, mean over the classes: the seeds faint, their mean bold."""
+    curves = {"baseline": precision_recall_curves(baseline), "candidate": precision_recall_curves(candidate)}
+
+    def draw(axes: Axes) -> None:
+        for arm, seeds in curves.items():
+            for seed in seeds if len(seeds) > 1 else []:
+                axes.plot(RECALLS, seed, color=COLOURS[arm], lw=1, alpha=0.35)
+            axes.plot(RECALLS, seeds.mean(0), color=COLOURS[arm])
+        axes.set(title="precision over recall, IoU 0.5", xlabel="recall", xlim=(0, 1), ylim=(0, 1.02))
+        axes.grid()
+
+    return Panel("precision-recall", "Precision over recall at IoU 0.5, mean over the classes", draw)
+
+
+def confusion(arm: Arm, name: str, results: Sequence[ArmResult]) -> Panel:
+    """Share of each class's boxes that were predicted as each class; a row an actual class."""
+    counts = confusion_counts(results)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    labels = [_shortened(label) for label in (*results[0].statistics.names, BACKGROUND)]
+    classes = len(labels)
+
+    def draw(axes: Axes) -> None:
+        # Cells are as opaque as their share is large, so that they fit a light and a dark page alike.
+        for row, column in np.argwhere(shares >= 0.005):
+            share = shares[row, column]
+            axes.add_patch(Rectangle((column, row), 1, 1, color=COLOURS[arm], alpha=round(share, 2), lw=0))
+            if classes <= MOST_NUMBERS:
+                colour = COLOURS["page" if share > 0.7 else "ink"]
+                axes.text(
+                    column + 0.5, row + 0.5, f"{share:.0%}"[:-1], ha="center", va="center", color=colour, fontsize=7.5
+                )
+        axes.set(title=name, xlabel="predicted", ylabel="actual", xlim=(0, classes), ylim=(classes, 0), aspect="equal")
+        axes.spines[:].set_visible(True)
+        axes.tick_params(length=0)
+        if classes <= MOST_LABELS:
+            places = np.arange(classes) + 0.5
+            fontsize = 8 if classes <= MOST_NUMBERS else 6
+            axes.set_xticks(places, labels, fontsize=fontsize, rotation=90, parse_math=False)
+            axes.set_yticks(places, labels, fontsize=fontsize, parse_math=False)
+        else:
+            axes.set(xticks=[], yticks=[])
+
+    right = np.diag(shares)[:-1].mean() if classes > 1 else 0
+    return Panel(
+        f"confusion-{arm}", f"Confusion matrix of {name}: {right:.0%} of an average class found", draw, (4.1, 4.1)
+    )
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

@@ -1,0 +1,89 @@
+"""The report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mobileyolo.artifacts import Comparison
+from mobileyolo.comparison import ArmResult
+from mobileyolo.config import ARMS
+from mobileyolo.reporting import figures, tables
+from mobileyolo.reporting.plots import Histories
+
+TEMPLATE = "report.html.j2"
+MOST_OPEN_CLASSES = 20  # a longer per-class table starts folded
+
+
+def render(
+    comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], histories: Histories
+) -> str:
+    """The page, with its style and figures in it; it asks the network for nothing.
+
+    Args:
+        comparison: the answer.
+        baseline: the results that it was made from, one for each seed.
+        candidate: likewise.
+        histories: by arm, one table a seed with the columns of history.csv.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = tables.arm_names(comparison)
+    classes = tables.class_table(comparison, baseline, candidate)
+    costs = [figures.accuracy_cost(comparison, baseline, candidate, cost) for cost in figures.COST_AXES]
+    curves = [figures.training(histories, name) for name in figures.CURVE_NAMES]
+    confusions = [
+        figures.confusion("baseline", names[0], baseline),
+        figures.confusion("candidate", names[1], candidate),
+    ]
+    return environment.get_template(TEMPLATE).render(
+        comparison=comparison,
+        names=dict(zip(ARMS, names, strict=True)),
+        question=tables.question(comparison),
+        headline=tables.headline(comparison),
+        cost_sentence=tables.cost_sentence(comparison),
+        metrics=tables.metric_table(comparison),
+        costs=tables.cost_table(comparison),
+        classes=classes,
+        classes_open=len(classes.rows) <= MOST_OPEN_CLASSES,
+        forest=_svg(figures.forest(comparison)),
+        cost_views=[_svg(panel) for panel in costs],
+        curves=[_svg(panel) for panel in curves],
+        precision_recall=_svg(figures.precision_recall(baseline, candidate)),
+        confusions=[_svg(panel) for panel in confusions],
+        recipe=baseline[0].training.recipe,
+        command=_command(comparison),
+        more_seeds=_seeds([*comparison.seeds, *_unused(comparison.seeds)]),
+    )
+
+
+def _svg(panel: figures.Panel) -> Markup:
+    """Our own SVG; matplotlib escapes the texts in it."""
+    return Markup(figures.to_svg(panel))
+
+
+def _command(comparison: Comparison) -> str:
+    """The shell command that makes this comparison again."""
+    arms = f"-S backbone={comparison.candidate.backbone} -S baseline={comparison.baseline.backbone}"
+    return f"dvc exp run {arms} {_seeds(comparison.seeds)}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """The option that sets the seeds, quoted for a shell."""
+    listed = ",".join(map(str, seeds))
+    return f"-S {shlex.quote(f'seeds=[{listed}]')}"
+
+
+def _unused(seeds: Sequence[int]) -> list[int]:
+    """The two smallest seeds that were not used yet."""
+    return list(itertools.islice((seed for seed in itertools.count() if seed not in seeds), 2))

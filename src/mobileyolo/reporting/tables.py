@@ -1,0 +1,167 @@
+"""The comparison in words and tables: for the page, for Markdown and for a terminal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mobileyolo.artifacts import Comparison, CostRatio
+from mobileyolo.comparison import DECIDING_METRIC, ArmResult
+
+METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall"}
+COST_NAMES = {"latency_ms": "latency", "gflops": "GFLOPs", "parameters": "parameters", "weights_mb": "weights"}
+VERDICT_MARKS = {"better": "🟢", "worse": "🔴", "inconclusive": "🟡"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of formatted cells; align has one letter a column, l or r."""
+
+    header: tuple[str, ...]
+    align: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+def arm_names(comparison: Comparison) -> tuple[str, str]:
+    """What to call baseline and candidate: their backbones, and the arms where those are the same."""
+    baseline, candidate = comparison.baseline.backbone, comparison.candidate.backbone
+    if baseline == candidate:
+        return f"{baseline} (baseline)", f"{candidate} (candidate)"
+    return baseline, candidate
+
+
+def question(comparison: Comparison) -> str:
+    """What the comparison was made to answer."""
+    baseline, candidate = arm_names(comparison)
+    width = comparison.candidate.width
+    aside = "" if width is None else f", MobileNetV1 at width {width:g},"
+    return f"Is {candidate}{aside} a better backbone than {baseline} for YOLO11 on this data?"
+
+
+def headline(comparison: Comparison) -> str:
+    """The answer in a few words."""
+    baseline, candidate = arm_names(comparison)
+    lead = f"{abs(comparison.metrics[DECIDING_METRIC].delta):.3f} mAP50-95"
+    return {
+        "better": f"Yes: {candidate} gains {lead} over {baseline}.",
+        "worse": f"No: {candidate} loses {lead} to {baseline}.",
+        "inconclusive": f"Undecided: neither {candidate} nor {baseline} is shown to be better.",
+    }[comparison.verdict]
+
+
+def cost_sentence(comparison: Comparison) -> str:
+    """What the candidate costs, next to the baseline."""
+    baseline, candidate = arm_names(comparison)
+    ratios = {name: f"{cost.ratio:.2f} times" for name, cost in comparison.costs.items()}
+    return (
+        f"{candidate} has {ratios['parameters']} the parameters, {ratios['gflops']} the GFLOPs and "
+        f"{ratios['latency_ms']} the latency of {baseline}."
+    )
+
+
+def metric_table(comparison: Comparison) -> Table:
+    """Every metric of both arms, with the difference's interval and verdict."""
+    rows = []
+    for key, name in METRIC_NAMES.items():
+        metric = comparison.metrics[key]
+        interval = f"{metric.low:+.3f} to {metric.high:+.3f}"
+        numbers = (f"{metric.baseline:.3f}", f"{metric.candidate:.3f}", f"{metric.delta:+.3f}", interval)
+        rows.append((name, *numbers, metric.verdict))
+    header = ("metric", *arm_names(comparison), "difference", f"{comparison.confidence:.0%} interval", "verdict")
+    return Table(header, "lrrrrl", tuple(rows))
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """Every cost of both arms, and their ratio."""
+    rows = []
+    for key, name in COST_NAMES.items():
+        cost = comparison.costs[key]
+        rows.append((name, _cost(key, cost.baseline), _cost(key, cost.candidate), _ratio(cost)))
+    return Table(("cost", *arm_names(comparison), "ratio"), "lrrr", tuple(rows))
+
+
+def _cost(key: str, value: float) -> str:
+    scale, unit = {"parameters": (1e6, " M"), "gflops": (1, ""), "weights_mb": (1, " MB"), "latency_ms": (1, " ms")}[
+        key
+    ]
+    return f"{value / scale:.2f}{unit}"
+
+
+def _ratio(cost: CostRatio) -> str:
+    spread = "" if cost.low is None else f" ({cost.low:.2f} to {cost.high:.2f})"
+    return f"{cost.ratio:.2f}{spread}"
+
+
+def class_table(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> Table:
+    """mAP50-95 of each labelled class, means over the seeds, where the candidate loses most at the top."""
+    means = [
+        pd.concat([result.statistics.per_class for result in arm]).groupby("class_id")["map50_95"].mean()
+        for arm in (baseline, candidate)
+    ]
+    classes = baseline[0].statistics.per_class.set_index("class_id")
+    lead = (means[1] - means[0]).sort_values(kind="stable")
+    rows = [
+        (
+            str(classes["name"][class_id]),
+            str(classes["images"][class_id]),
+            str(classes["boxes"][class_id]),
+            f"{means[0][class_id]:.3f}",
+            f"{means[1][class_id]:.3f}",
+            f"{lead[class_id]:+.3f}",
+        )
+        for class_id in lead.index
+    ]
+    return Table(("class", "images", "boxes", *arm_names(comparison), "difference"), "lrrrrr", tuple(rows))
+
+
+def markdown(table: Table) -> str:
+    """A table in GitHub's Markdown, its cells as plain text."""
+    rule = {"l": ":--", "r": "--:"}
+    lines = [table.header, tuple(rule[side] for side in table.align), *table.rows]
+    escaped = [lines[0], *lines[2:]]
+    texts = [[re.sub(r"([\\`*\[\]<>|&])", r"\\\1", cell) for cell in line] for line in escaped]
+    texts.insert(1, list(lines[1]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in texts)
+
+
+def console(table: Table) -> str:
+    """A table aligned for a terminal, where Chinese characters are two columns wide."""
+    lines = [table.header, *table.rows]
+    widths = [max(_columns(cell) for cell in column) for column in zip(*lines, strict=True)]
+
+    def aligned(cell: str, width: int, side: str) -> str:
+        space = " " * (width - _columns(cell))
+        return cell + space if side == "l" else space + cell
+
+    return "\n".join("  ".join(map(aligned, line, widths, table.align)).rstrip() for line in lines)
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def console_report(comparison: Comparison) -> str:
+    """The answer for a terminal."""
+    tables = (console(metric_table(comparison)), console(cost_table(comparison)))
+    return "\n\n".join((headline(comparison), comparison.reason, *tables))
+
+
+def summary(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> str:
+    """The Markdown report that a CI job shows."""
+    return "\n\n".join(
+        (
+            f"## {VERDICT_MARKS[comparison.verdict]} {headline(comparison)}",
+            f"Verdict: **{comparison.verdict}**. {comparison.reason}",
+            markdown(metric_table(comparison)),
+            cost_sentence(comparison),
+            markdown(cost_table(comparison)),
+            f"Latency: {comparison.timing}; medians, and of the ratio within a round also the quartiles.",
+            "<details><summary>Per class, mAP50-95</summary>",
+            markdown(class_table(comparison, baseline, candidate)),
+            "</details>\n",
+        )
+    )

@@ -1,0 +1,19 @@
+"""Generate the embedded default dataset from scikit-learn's handwritten digits."""
+
+from __future__ import annotations
+
+from mobileyolo.artifacts import DIGITS_DIR
+from mobileyolo.config import Params
+from mobileyolo.dataset.digits import generate
+from stages import run
+
+
+def main(params: Params) -> None:
+    """Write data/raw/digits."""
+    digits = params.digits
+    generate(digits, DIGITS_DIR)
+    print(f"{DIGITS_DIR}: {digits.train} training, {digits.val} validation and {digits.test} test scenes")
+
+
+if __name__ == "__main__":
+    run(main)

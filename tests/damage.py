@@ -1,0 +1,211 @@
+"""Ways to damage a dataset that `synthetic.write_dataset` wrote, each with the one finding that it has to give."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+Change = Callable[[Path, int], object]  # to the dataset in a folder, at the training image of that number
+
+
+def tree(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def stem(number: int) -> str:
+    return f"{number:03d}"
+
+
+def line(text: str | bytes) -> Change:
+    """Append to the two lines of a label file."""
+    raw = text.encode() if isinstance(text, str) else text
+
+    def change(root: Path, number: int) -> None:
+        label = root / f"train/labels/{stem(number)}.txt"
+        label.write_bytes(label.read_bytes() + raw + b"\n")
+
+    return change
+
+
+def image(edit: Callable[[bytes], bytes]) -> Change:
+    """Edit the bytes of an image file."""
+
+    def change(root: Path, number: int) -> None:
+        file = root / f"train/images/{stem(number)}.png"
+        file.write_bytes(edit(file.read_bytes()))
+
+    return change
+
+
+def format_of_image(kind: str, size: int = 64, cut: float = 1.0) -> Change:
+    """Put an image of another format or size, cut short, in an image's place."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (size, size, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, kind)
+    content = buffer.getvalue()[: round(len(buffer.getvalue()) * cut)]
+    return image(lambda old: content + old[:0])
+
+
+def bomb(content: bytes) -> bytes:
+    """Let a PNG's header promise 900 million pixels."""
+    header = content[12:16] + (30_000).to_bytes(4, "big") * 2 + content[24:29]
+    return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]
+
+
+def no_label(root: Path, number: int) -> None:
+    (root / f"train/labels/{stem(number)}.txt").unlink()
+
+
+def label_is_a_folder(root: Path, number: int) -> None:
+    no_label(root, number)
+    (root / f"train/labels/{stem(number)}.txt").mkdir()
+
+
+def image_called_classes(root: Path, number: int) -> None:
+    (root / f"train/images/{stem(number)}.png").rename(root / "train/images/classes.png")
+    (root / f"train/labels/{stem(number)}.txt").rename(root / "train/labels/classes.txt")
+
+
+def also_in(*splits: str) -> Change:
+    """Copy an image into splits under a name that says whence, with an empty label."""
+
+    def change(root: Path, number: int) -> None:
+        for split in splits:
+            shutil.copy(root / f"train/images/{stem(number)}.png", root / split / f"images/of_{stem(number)}.png")
+            (root / split / f"labels/of_{stem(number)}.txt").touch()
+
+    return change
+
+
+def only_in_val_and_test(root: Path, number: int) -> None:
+    also_in("val", "test")(root, number)
+    image(lambda content: content + b"\n")(root, number)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing done to one image or label file of the training split, and the one finding that it has to give."""
+
+    name: str
+    change: Change
+    kind: str
+    value: str  # part of what is shown
+    line: int | None = 3
+    file: str = "train/labels/{stem}.txt"
+
+
+def unreadable(name: str, change: Change, value: str) -> Damage:
+    return Damage(name, change, "unreadable_image", value, None, "train/images/{stem}.png")
+
+
+def unlabelled(name: str, change: Change, value: str, file: str = "train/images/{stem}.png") -> Damage:
+    return Damage(name, change, "missing_label", value, None, file)
+
+
+def shared(name: str, change: Change, value: str, file: str) -> Damage:
+    return Damage(name, change, "image_in_two_splits", value, None, file)
+
+
+SAME = "0 .5 .5 .2 .2"
+DAMAGES = (
+    unreadable("truncated PNG", image(lambda content: content[: len(content) // 2]), "runcated"),
+    unreadable("PNG without its end", image(lambda content: content[:-20]), "runcated"),
+    unreadable("truncated JPEG", format_of_image("jpeg", cut=0.6), "truncated"),
+    unreadable("truncated WebP", format_of_image("webp", cut=0.6), ""),
+    unreadable("truncated BMP", format_of_image("bmp", cut=0.6), "truncated"),
+    unreadable("empty file", image(lambda _: b""), "0 bytes"),
+    unreadable("web page", image(lambda _: b"<html>404</html>"), "16 bytes"),
+    unreadable("overwritten bytes", image(lambda content: content[:60] + bytes(20) + content[80:]), ""),
+    unreadable("wrong checksum", image(lambda content: content[:30] + b"?" + content[31:]), ""),
+    unreadable("decompression bomb", image(bomb), "exceeds limit"),
+    unreadable("GIF", format_of_image("gif"), "no BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
+    unreadable("too small", format_of_image("png", size=9), "only 9 x 9 pixels"),
+    unlabelled("no label", no_label, "no train/labels/"),
+    unlabelled("label is a folder", label_is_a_folder, "no train/labels/"),
+    unlabelled("image called classes", image_called_classes, "no train/labels/classes.txt", "train/images/classes.png"),
+    Damage("class only", line("0"), "malformed_line", "1 columns; expected class x y w h"),
+    Damage("4 columns", line("0 .5 .5 .2"), "malformed_line", "4 columns"),
+    Damage("6 columns", line("0 .5 .5 .2 .2 .9"), "malformed_line", "6 columns"),
+    Damage("polygon without a y", line("0 .1 .1 .2 .2 .3 .3 .4"), "malformed_line", "8 columns"),
+    Damage("name for id", line("bar .5 .5 .2 .2"), "malformed_line", "'bar' is no number: 'bar .5 .5 .2 .2'"),
+    Damage("decimal commas", line("0 0,5 0,5 0,2 0,2"), "malformed_line", "'0,5' is no number"),
+    Damage("comma separated", line("0,.5,.5,.2,.2"), "malformed_line", "is no number"),
+    Damage("nan", line("0 nan .5 .2 .2"), "malformed_line", "'nan' is no number"),
+    Damage("inf", line("0 .5 inf .2 .2"), "malformed_line", "'inf' is no number"),
+    Damage("underscore", line("0 .5 .5 .2 1_0"), "malformed_line", "'1_0' is no number"),
+    Damage("half a class", line("0.5 .5 .5 .2 .2"), "malformed_line", "class 0.5 is no whole number"),
+    Damage("bad bytes", line(b"0 .5 .5 .2 \xff"), "malformed_line", r"not UTF-8: '0 .5 .5 .2 \\xff'"),
+    Damage("NUL byte", line(b"0 .5 .5 .2 .2\x00"), "malformed_line", "is no number"),
+    Damage("one class too many", line("2 .5 .5 .2 .2"), "class_out_of_range", "class 2"),
+    Damage("negative class", line("-1 .5 .5 .2 .2"), "class_out_of_range", "class -1"),
+    Damage("huge class", line("1e30 .5 .5 .2 .2"), "class_out_of_range", "class 1e+30"),
+    Damage("polygon of no class", line("7 .1 .1 .2 .1 .2 .3"), "class_out_of_range", "class 7"),
+    Damage("pixels", line("0 32 32 10 10"), "coordinate_out_of_range", "x 32, y 32, w 10, h 10"),
+    Damage("centre outside", line("0 1.2 .5 .1 .1"), "coordinate_out_of_range", "x 1.2"),
+    Damage("negative centre", line("0 -.1 .5 .1 .1"), "coordinate_out_of_range", "x -0.1"),
+    Damage("negative width", line("0 .5 .5 -.2 .2"), "coordinate_out_of_range", "w -0.2"),
+    Damage("barely negative height", line("0 .5 .5 .2 -.001"), "coordinate_out_of_range", "h -0.001"),
+    Damage("wider than the image", line("0 .5 .5 1.5 .2"), "coordinate_out_of_range", "w 1.5"),
+    Damage("right edge outside", line("0 .95 .5 .2 .2"), "coordinate_out_of_range", "x 0.95"),
+    Damage("top edge outside", line("0 .5 .05 .2 .2"), "coordinate_out_of_range", "y 0.05"),
+    Damage("polygon point outside", line("0 .1 .1 1.2 .1 .2 .3"), "coordinate_out_of_range", "w 1.1"),
+    Damage("zero size outside", line("0 1.2 .5 0 .1"), "coordinate_out_of_range", "w 0"),
+    Damage("zero width", line("0 .5 .5 0 .2"), "zero_size_box", "w 0, h 0.2"),
+    Damage("zero height", line("0 .5 .5 .2 0.000000"), "zero_size_box", "w 0.2, h 0"),
+    Damage("point", line("0 .5 .5 0 0"), "zero_size_box", "w 0, h 0"),
+    Damage("polygon on a line", line("0 .2 .1 .2 .5 .2 .9"), "zero_size_box", "w 0, h 0.8"),
+    Damage("same line", line(f"{SAME}\n{SAME}"), "duplicate_box", f"the same as line 3: {SAME!r}", 4),
+    Damage("same numbers", line(f"{SAME}\n0.0 0.50 5e-1 .2  .2"), "duplicate_box", "line 3", 4),
+    Damage("apart", line(f"{SAME}\n\n1 .5 .5 .2 .2\n{SAME}"), "duplicate_box", "line 3", 6),
+    Damage("same polygon", line("0 .1 .1 .2 .1 .2 .3\n" * 2), "duplicate_box", "line 3", 4),
+    shared(
+        "train in val", also_in("val"), "in val, and in train as train/images/{stem}.png", "val/images/of_{stem}.png"
+    ),
+    shared("train in test", also_in("test"), "and in train as train/images/{stem}.png", "test/images/of_{stem}.png"),
+    shared("val in test", only_in_val_and_test, "in val as val/images/of_{stem}.png", "test/images/of_{stem}.png"),
+)
+
+
+def list_images(root: Path, split: str, *images: str) -> None:
+    """Let a text file list a split's images."""
+    (root / f"{split}.txt").write_text("".join(f"./{image}\n" for image in images))
+    description = yaml.safe_load((root / "data.yaml").read_text())
+    (root / "data.yaml").write_text(yaml.safe_dump({**description, split: f"{split}.txt"}))
+
+
+def clear(root: Path, folder: str) -> None:
+    for file in (root / folder).iterdir():
+        file.unlink()
+
+
+def mark_and_windows_line_ends(root: Path, number: int) -> None:
+    label = root / f"train/labels/{stem(number)}.txt"
+    label.write_bytes(b"\xef\xbb\xbf\r\n" + label.read_text().replace("\n", "\r\n\r\n").encode())
+
+
+HARMLESS: tuple[Change, ...] = (
+    mark_and_windows_line_ends,
+    lambda root, number: (root / f"train/labels/{stem(number)}.txt").write_text(""),  # background
+    line("0 .1 .1 .5 .1 .3 .6"),  # a polygon
+    line("1.0 .5 .5 .2 .2"),
+    line("0 .5 .5 1.01 1.0"),  # rounding
+    line("0 .5 .5 .2 .2\n1 .5 .5 .2 .2"),  # two classes in one box
+    also_in("train"),  # the same image twice, but in one split
+    lambda root, _: (root / "train/labels.cache").write_bytes(b"\x80"),
+    lambda root, _: (root / "train/labels/classes.txt").write_text("square"),
+    lambda root, _: (root / "train/labels/orphan.txt").write_text("of no image"),
+    lambda root, _: clear(root, "test/images"),
+)

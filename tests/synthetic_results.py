@@ -1,0 +1,225 @@
+"""Made-up evaluation results: what two detectors of a given skill would leave behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mobileyolo.artifacts import (
+    IOU_THRESHOLDS,
+    TRUE_POSITIVE_COLUMNS,
+    Comparison,
+    LatencyRecord,
+    MetricsRecord,
+    Statistics,
+    TrainingRecord,
+)
+from mobileyolo.bootstrap import WeightedMetrics
+from mobileyolo.comparison import ArmResult, compare
+from mobileyolo.config import Compare
+
+
+def make_statistics(
+    seed: int,
+    *,
+    skill: float = 0.8,
+    images: int = 70,
+    names: tuple[str, ...] = ("red", "white", "platelet"),
+    boxes_per_image: float = 5.0,
+    false_per_image: float = 10.0,
+    scenes: int = 0,
+    split: str = "test",
+) -> Statistics:
+    """Statistics of a detector on random images.
+
+    Args:
+        seed: of the detector's luck.
+        skill: 0 to 1, share of the boxes found and how tightly.
+        images: number of images.
+        names: class names; later classes are rarer.
+        boxes_per_image: mean number of labelled boxes.
+        false_per_image: mean number of false positives.
+        scenes: seed of the labels, the same for two detectors that saw the same images.
+        split: which split the images are of.
+    """
+    labels, luck = np.random.default_rng(scenes), np.random.default_rng([seed, 1])
+    share = 1 / np.arange(1, len(names) + 1)
+    counts = labels.poisson(boxes_per_image, images)
+    target_image = np.repeat(np.arange(images), counts)
+    target_class = labels.choice(len(names), counts.sum(), p=share / share.sum())
+    difficulty = labels.normal(0, 0.12, images)[target_image] + labels.normal(0, 0.12, counts.sum())
+
+    quality = skill - difficulty + luck.normal(0, 0.05, counts.sum())
+    found = luck.random(counts.sum()) < np.clip(quality + 0.15, 0, 0.98)
+    iou = np.clip(0.45 + 0.5 * quality[found], 0.3, 0.98)
+    false_counts = luck.poisson(false_per_image, images)
+    false_total = false_counts.sum()
+    table = pd.DataFrame(
+        {
+            "image": np.concatenate((target_image[found], np.repeat(np.arange(images), false_counts))),
+            "class_id": np.concatenate(
+                (target_class[found], luck.choice(len(names), false_total, p=share / share.sum()))
+            ),
+            "confidence": np.concatenate(
+                (
+                    np.clip(luck.beta(5, 2, found.sum()) * (0.5 + quality[found] / 2), 0.001, 0.999),
+                    luck.beta(1, 6, false_total),
+                )
+            ).astype(np.float32),
+        }
+    )
+    overlap = np.concatenate((iou, np.zeros(false_total)))
+    for threshold, column in zip(IOU_THRESHOLDS, TRUE_POSITIVE_COLUMNS, strict=True):
+        table[column] = overlap >= threshold / 100
+    table = table.sort_values(["image", "confidence"], ascending=[True, False], kind="stable", ignore_index=True)
+
+    confusion = np.zeros((len(names) + 1, len(names) + 1), dtype=np.int64)
+    mistaken = np.where(luck.random(counts.sum()) < 0.06, luck.integers(len(names), size=counts.sum()), target_class)
+    np.add.at(confusion, (np.where(found, mistaken, np.int64(len(names))), target_class), 1)
+    confident = ~table["tp_50"] & (table["confidence"] > 0.25)
+    confusion[:, -1] += np.bincount(table["class_id"][confident], minlength=len(names) + 1)
+    statistics = Statistics(
+        split=split,
+        names=names,
+        images=pd.DataFrame({"image": [f"images/{split}/{number:05}.jpg" for number in range(images)]}),
+        predictions=table,
+        targets=pd.DataFrame({"image": target_image, "class_id": target_class}),
+        confusion=confusion,
+        per_class=pd.DataFrame(),
+    )
+    return _with_per_class(statistics)
+
+
+def with_changes(statistics: Statistics, **changes: Any) -> Statistics:
+    """The same statistics, but for some fields."""
+    return dataclasses.replace(statistics, **changes)
+
+
+def _with_per_class(statistics: Statistics) -> Statistics:
+    """Fill in the per-class table, each class evaluated on its own."""
+    rows = []
+    for class_id in np.unique(statistics.targets["class_id"]):
+        targets = statistics.targets[statistics.targets["class_id"] == class_id]
+        map50, map50_95, precision, recall = WeightedMetrics(with_changes(statistics, targets=targets))(
+            np.ones(len(statistics.images))
+        )
+        rows.append(
+            {
+                "class_id": int(class_id),
+                "name": statistics.names[class_id],
+                "images": targets["image"].nunique(),
+                "boxes": len(targets),
+                "precision": precision,
+                "recall": recall,
+                "map50": map50,
+                "map50_95": map50_95,
+            }
+        )
+    return with_changes(statistics, per_class=pd.DataFrame(rows))
+
+
+def make_result(
+    arm: str, backbone: str, statistics: Statistics, seed: int = 0, width: float | None = None
+) -> ArmResult:
+    """One trained and evaluated model, on the terms that all made-up models share."""
+    map50, map50_95, precision, recall = WeightedMetrics(statistics)(np.ones(len(statistics.images)))
+    small = width is not None
+    return ArmResult(
+        training=TrainingRecord(
+            arm=arm,
+            backbone=backbone,
+            width=width,
+            seed=seed,
+            best_epoch=38 - seed,
+            weights_digest=_sha256(f"weights {arm} {seed}"),
+            data_digest=_sha256("data"),
+            recipe={"epochs": 40, "imgsz": 320, "batch": 8, "optimizer": "AdamW", "lr0": 0.003, "cos_lr": False},
+            recipe_digest=_sha256("recipe"),
+        ),
+        metrics=MetricsRecord(
+            map50=map50,
+            map50_95=map50_95,
+            precision=precision,
+            recall=recall,
+            parameters=1_843_000 if small else 2_582_542,
+            gflops=1.1 if small else 1.6,
+            weights_mb=3.73 if small else 5.21,
+        ),
+        statistics=statistics,
+    )
+
+
+def make_arms(
+    baseline_skill: float = 0.8, candidate_skill: float = 0.8, seeds: int = 1, luck: int = 0, **settings: Any
+) -> tuple[list[ArmResult], list[ArmResult]]:
+    """Both arms on the same images: yolo11n and mnv1_n; other luck gives other detectors of the same skill."""
+    baseline, candidate = [], []
+    for seed in range(seeds):
+        statistics = make_statistics(1000 * luck + seed, skill=baseline_skill, **settings)
+        baseline.append(make_result("baseline", "yolo11n", statistics, seed))
+        statistics = make_statistics(1000 * luck + 500 + seed, skill=candidate_skill, **settings)
+        candidate.append(make_result("candidate", "mnv1_n", statistics, seed, width=0.25))
+    return baseline, candidate
+
+
+def make_latency(rounds: int = 50) -> LatencyRecord:
+    """Latency of both arms, the candidate at about 0.7 times the baseline's."""
+    luck = np.random.default_rng(0)
+    baseline = 20 * luck.lognormal(0, 0.08, rounds)
+    return LatencyRecord(
+        imgsz=320,
+        threads=1,
+        engine="torch",
+        machine="some CPU",
+        latency_ms={
+            "baseline": tuple(baseline),
+            "candidate": tuple(baseline * luck.normal(0.7, 0.03, rounds)),
+        },
+    )
+
+
+def make_history(seed: int, *, final: float, epochs: int = 40) -> pd.DataFrame:
+    """Losses and validation metrics of a training that ends at an mAP50-95 of about `final`."""
+    luck = np.random.default_rng(seed)
+    epoch = np.arange(1, epochs + 1)
+    rise = 1 - np.exp(-epoch / (epochs / 4))
+    table = pd.DataFrame({"epoch": epoch})
+    for part, level in {"box": 1.2, "cls": 1.5, "dfl": 0.9}.items():
+        fall = level * (1.6 - rise * final * 1.6)
+        table[f"train_{part}_loss"] = fall + luck.normal(0, 0.02, epochs)
+        table[f"val_{part}_loss"] = fall * 1.08 + luck.normal(0, 0.05, epochs)
+    table["precision"] = np.clip(rise * (final + 0.3) + luck.normal(0, 0.02, epochs), 0, 1)
+    table["recall"] = np.clip(rise * (final + 0.25) + luck.normal(0, 0.02, epochs), 0, 1)
+    table["map50"] = np.clip(rise * (final + 0.25) + luck.normal(0, 0.015, epochs), 0, 1)
+    table["map50_95"] = np.clip(rise * final + luck.normal(0, 0.012, epochs), 0, 1)
+    return table
+
+
+class ReportInputs(NamedTuple):
+    """What a report is made from."""
+
+    comparison: Comparison
+    baseline: list[ArmResult]
+    candidate: list[ArmResult]
+    histories: dict[str, list[pd.DataFrame]]
+
+
+def make_report_inputs(
+    baseline_skill: float = 0.8, candidate_skill: float = 0.6, seeds: int = 1, **settings: Any
+) -> ReportInputs:
+    """A comparison of two made-up arms with all that it came from."""
+    baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
+    options = Compare(confidence=0.95, resamples=100, margin=0.02, seed=0)
+    histories = {
+        "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
+        "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
+    }
+    return ReportInputs(compare(baseline, candidate, make_latency(), options), baseline, candidate, histories)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mobileyolo.config import Tolerance
+from mobileyolo.dataset import expectations
+from mobileyolo.dataset.validation import Finding, Offender, format_findings, validate
+from tests.damage import (
+    DAMAGES,
+    HARMLESS,
+    SAME,
+    Change,
+    also_in,
+    clear,
+    image,
+    line,
+    list_images,
+    mark_and_windows_line_ends,
+    no_label,
+    stem,
+    tree,
+)
+from tests.synthetic import write_dataset
+
+KINDS = tuple(Tolerance.model_fields)
+IMAGE = "train/images/001.png"
+LABEL = "train/labels/001.txt"  # two lines
+
+
+def tolerance(share: float = 0.0, **shares: float) -> Tolerance:
+    return Tolerance(**{**dict.fromkeys(KINDS, share), **shares})
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, Offender]]]:
+    """Severity, kind and offender by file, of a dataset that has every damage, each in an image of its own."""
+    root = write_dataset(tmp_path_factory.mktemp("damaged") / "dataset", train=len(DAMAGES) + 1)
+    for number, damage in enumerate(DAMAGES):
+        damage.change(root, number)
+    before = tree(root)
+    validation = validate(root, tolerance())
+    assert tree(root) == before
+    assert not validation.passed
+    found: dict[str, list[tuple[str, Offender]]] = defaultdict(list)
+    for finding in validation.findings:
+        assert finding.severity == "error"
+        for offender in finding.offenders:
+            found[offender.file].append((finding.kind, offender))
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(DAMAGES)), ids=[damage.name for damage in DAMAGES])
+def test_every_damage_is_one_error_that_names_its_place(
+    damaged: dict[str, list[tuple[str, Offender]]], number: int
+) -> None:
+    damage = DAMAGES[number]
+    ((kind, offender),) = damaged[damage.file.format(stem=stem(number))]
+    assert (kind, offender.line) == (damage.kind, damage.line)
+    assert damage.value.format(stem=stem(number)) in offender.value
+
+
+def test_what_is_not_damaged_is_not_accused(damaged: dict[str, list[tuple[str, Offender]]]) -> None:
+    assert damaged.keys() == {damage.file.format(stem=stem(number)) for number, damage in enumerate(DAMAGES)}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "file", "value"),
+    [
+        (
+            lambda r: list_images(r, "train", IMAGE, "train/images/9.png"),
+            "unreadable_image",
+            "train/images/9.png",
+            "No such",
+        ),
+        (
+            lambda r: list_images(r, "val", "val/images/000.png", IMAGE),
+            "image_in_two_splits",
+            IMAGE,
+            f"in train as {IMAGE}",
+        ),
+        (lambda r: clear(r, "val/images"), "empty_split", "val", "0 images, none readable"),
+        (lambda r: clear(r, "train/images"), "empty_split", "train", "0 images, none readable"),
+    ],
+    ids=["listed but gone", "listed in two splits", "empty val", "empty train"],
+)
+def test_a_list_or_folder_with_a_fault_is_an_error(
+    dataset: Path, change: Callable[[Path], None], kind: str, file: str, value: str
+) -> None:
+    change(dataset)
+    (finding,) = validate(dataset, tolerance()).findings
+    assert (finding.kind, finding.severity) == (kind, "error")
+    (offender,) = finding.offenders
+    assert (offender.file, offender.line) == (file, None)
+    assert value in offender.value
+
+
+def test_a_dataset_without_damage_passes_with_no_findings(dataset: Path) -> None:
+    validation = validate(dataset, tolerance())
+    assert validation.findings == ()
+    assert validation.passed
+    assert validation.verdict().model_dump() == {"passed": True, "findings": {}}
+    assert validation.offenders().empty
+
+
+def test_oddities_that_are_no_damage_pass_with_no_findings(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", train=len(HARMLESS))
+    for number, change in enumerate(HARMLESS):
+        change(root, number)
+    before = tree(root)
+    assert validate(root, tolerance()).findings == ()
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "images", "boxes"),
+    [
+        (image(lambda _: b""), "unreadable_image", 7, 14),  # its boxes go with it
+        (no_label, "missing_label", 8, 14),  # background
+        (line("0 .5 .5 .2"), "malformed_line", 8, 16),
+        (line("2 .5 .5 .2 .2"), "class_out_of_range", 8, 16),
+        (line("0 9 .5 .2 .2"), "coordinate_out_of_range", 8, 16),
+        (line("0 .5 .5 0 .2"), "zero_size_box", 8, 16),
+        (line(f"{SAME}\n" * 3), "duplicate_box", 8, 17),  # the first stays
+        (also_in("val"), "image_in_two_splits", 9, 16),
+    ],
+)
+def test_what_the_tolerance_lets_through_is_a_warning_and_only_clean_rows_reach_the_manifest(
+    dataset: Path, damage: Change, kind: str, images: int, boxes: int
+) -> None:
+    damage(dataset, 1)
+    validation = validate(dataset, tolerance(**{kind: 1.0}))
+    assert [(finding.kind, finding.severity) for finding in validation.findings] == [(kind, "warning")]
+    assert validation.passed
+    assert (len(validation.manifest.images), len(validation.manifest.boxes)) == (images, boxes)
+    assert sum(count.images for count in validation.card.splits.values()) == images
+    assert sum(count.boxes for count in validation.card.splits.values()) == boxes
+
+
+def test_an_unreadable_image_is_not_blamed_for_its_missing_label_or_its_twin(dataset: Path) -> None:
+    for name in ("train/images/001.png", "val/images/001.png"):
+        (dataset / name).write_bytes(b"no image")
+    (dataset / LABEL).unlink()
+    validation = validate(dataset, tolerance(1.0))
+    assert [(finding.kind, finding.count) for finding in validation.findings] == [("unreadable_image", 2)]
+
+
+def test_no_tolerance_lets_an_empty_split_through(dataset: Path) -> None:
+    for file in (dataset / "val/images").iterdir():
+        file.write_bytes(b"no image")
+    validation = validate(dataset, tolerance(1.0))
+    severities = {finding.kind: finding.severity for finding in validation.findings}
+    assert severities == {"empty_split": "error", "unreadable_image": "warning"}
+    assert validation.card.splits.keys() == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "allowed", "severity"),
+    [
+        (1, 0.1, "warning"),  # 1 of 10 is no more than 0.1
+        (1, 0.0999, "error"),
+        (7, 0.7, "warning"),  # 1 - 0.7 is a little more than 0.3
+        (7, 0.69, "error"),
+    ],
+)
+def test_a_share_equal_to_the_tolerance_is_let_through(
+    tmp_path: Path, missing: int, allowed: float, severity: str
+) -> None:
+    root = write_dataset(tmp_path / "data", train=8, val=2, test=0)
+    for label in sorted(root.glob("*/labels/*.txt"))[:missing]:
+        label.unlink()
+    (finding,) = validate(root, tolerance(missing_label=allowed)).findings
+    assert (finding.severity, finding.count, finding.share) == (severity, missing, missing / 10)
+
+
+def test_the_share_is_one_of_the_rows_that_can_be_judged(dataset: Path) -> None:
+    line("no box\n9 .5 .5 .2 .2")(dataset, 1)
+    rows = {finding.kind: finding.rows for finding in validate(dataset, tolerance()).findings}
+    assert rows == {"malformed_line": 18, "class_out_of_range": 17}
+
+
+def test_an_image_in_both_splits_has_its_own_faults_once_and_its_boxes_once(dataset: Path) -> None:
+    description = yaml.safe_load((dataset / "data.yaml").read_text())
+    (dataset / "data.yaml").write_text(yaml.safe_dump({**description, "val": "train/images"}))
+    (dataset / LABEL).unlink()
+    validation = validate(dataset, tolerance(1.0))
+    assert {f.kind: (f.count, f.rows) for f in validation.findings} == {
+        "missing_label": (1, 6),
+        "image_in_two_splits": (4, 10),
+    }
+    assert not validation.manifest.boxes.duplicated(["image", "line"]).any()
+    assert validation.card.splits["train"] == validation.card.splits["val"]
+
+
+def test_the_manifest_has_the_images_and_boxes_that_were_written(dataset: Path) -> None:
+    (dataset / "val/labels/001.txt").unlink()
+    manifest = validate(dataset, tolerance(1.0)).manifest
+    assert manifest.images["image"].tolist()[:2] == ["train/images/000.png", "train/images/001.png"]
+    assert manifest.images["label"].tolist()[-4:] == [
+        "val/labels/000.txt",
+        "",
+        "test/labels/000.txt",
+        "test/labels/001.txt",
+    ]
+    assert manifest.images["split"].tolist() == ["train"] * 4 + ["val"] * 2 + ["test"] * 2
+    own = manifest.boxes[manifest.boxes["image"] == IMAGE]
+    written = [[float(column) for column in row.split()] for row in (dataset / LABEL).read_text().splitlines()]
+    assert own[["class_id", "x", "y", "w", "h"]].to_numpy().tolist() == written
+    assert own["line"].tolist() == [1, 2]
+    assert manifest.boxes["class_id"].dtype == np.int64
+
+
+@pytest.fixture(scope="module")
+def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Digest of the dataset that every test here begins with."""
+    return validate(write_dataset(tmp_path_factory.mktemp("same") / "dataset"), tolerance()).card.digest
+
+
+def test_the_digest_depends_neither_on_the_place_nor_on_the_spelling_of_labels(dataset: Path, digest: str) -> None:
+    mark_and_windows_line_ends(dataset, 1)
+    assert validate(dataset, tolerance()).card.digest == digest
+
+
+def rename_class(root: Path, _number: int) -> None:
+    file = root / "data.yaml"
+    file.write_text(file.read_text().replace("bar", "pole"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(image(lambda content: content + b"\n"), id="bytes of an image"),
+        pytest.param(line(SAME), id="a label"),
+        pytest.param(lambda root, _: (root / IMAGE).unlink(), id="an image less"),
+        pytest.param(also_in("train"), id="an image more"),
+        pytest.param(rename_class, id="a class name"),
+    ],
+)
+def test_the_digest_follows_the_content(dataset: Path, digest: str, change: Change) -> None:
+    change(dataset, 1)
+    assert validate(dataset, tolerance()).card.digest != digest
+
+
+def test_every_offender_is_recorded_and_ten_are_printed(dataset: Path) -> None:
+    line("\n".join(f"{class_id} .5 .5 .2 .2" for class_id in range(2, 14)))(dataset, 1)
+    validation = validate(dataset, tolerance(malformed_line=0.5))
+    table = validation.offenders()
+    assert table["line"].tolist() == list(range(3, 15))
+    assert set(table["kind"]) == {"class_out_of_range"}
+    (count,) = validation.verdict().findings.values()
+    assert (count.severity, count.count, count.rows, count.share) == ("error", 12, 28, 12 / 28)
+    printed = format_findings(validation.findings).splitlines()
+    assert printed[0] == "ERROR class_out_of_range: 12 of 28 boxes (42.86%, tolerated up to 0.00%)"
+    assert printed[3] == f"    {LABEL}:3: class 2"
+    assert len(printed) == 14
+    assert printed[-1] == "    and 2 more"
+
+
+def test_a_warning_says_what_became_of_its_rows() -> None:
+    finding = Finding(
+        kind="zero_size_box",
+        severity="warning",
+        description="Sizes are above 0.",
+        remedy="delete it",
+        unit="boxes",
+        rows=200,
+        tolerance=0.01,
+        drops=True,
+        offenders=(Offender("train/labels/a.txt", 4, "w 0, h 0"),),
+    )
+    assert format_findings([finding]).splitlines() == [
+        "WARNING zero_size_box: 1 of 200 boxes (0.50%, tolerated up to 1.00%); left out",
+        "  expected: Sizes are above 0.",
+        "  to do: delete it",
+        "    train/labels/a.txt:4: w 0, h 0",
+    ]
+
+
+def test_every_kind_but_the_empty_split_has_a_tolerance() -> None:
+    assert {kind.name for kind in expectations.KINDS} == {*KINDS, "empty_split"}
+
+
+def test_an_expectation_that_crashes_is_neither_pass_nor_failure(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = replace(expectations.KINDS[0], derive=lambda splits: pd.Series(["no number"] * len(splits)))
+    monkeypatch.setattr(expectations, "KINDS", (broken,))
+    with pytest.raises(RuntimeError, match="could not evaluate empty_split"):
+        validate(dataset, tolerance())
+
+
+def test_data_docs_name_every_offender(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line("7 .5 .5 .2 .2")(dataset, 1)
+    monkeypatch.chdir(tmp_path)
+    before = tree(dataset)
+    validate(dataset, tolerance(), Path("docs"))
+    assert (tmp_path / "docs/index.html").is_file()
+    (page,) = (tmp_path / "docs/validations/boxes").rglob("*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "Every class id has a name" in text
+    assert LABEL in text
+    assert tree(dataset) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "docs"}
