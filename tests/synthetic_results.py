@@ -20,7 +20,7 @@ from mobileyolo.artifacts import (
 )
 from mobileyolo.bootstrap import WeightedMetrics
 from mobileyolo.comparison import ArmResult, compare
-from mobileyolo.config import Compare
+from mobileyolo.config import Arm, Compare
 
 
 def make_statistics(
@@ -205,7 +205,7 @@ class ReportInputs(NamedTuple):
     comparison: Comparison
     baseline: list[ArmResult]
     candidate: list[ArmResult]
-    histories: dict[str, list[pd.DataFrame]]
+    histories: dict[Arm, list[pd.DataFrame]]
 
 
 def make_report_inputs(
@@ -214,7 +214,7 @@ def make_report_inputs(
     """A comparison of two made-up arms with all that it came from."""
     baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
     options = Compare(confidence=0.95, resamples=100, margin=0.02, seed=0)
-    histories = {
+    histories: dict[Arm, list[pd.DataFrame]] = {
         "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
         "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
     }

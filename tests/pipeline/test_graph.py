@@ -9,6 +9,7 @@ import networkx as nx
 import pytest
 import yaml
 from dvc.repo import Repo
+
 from tests.pipeline.imports import ROOT, closure
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

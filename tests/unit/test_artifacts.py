@@ -35,9 +35,14 @@ def test_a_record_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     write_text(target, "old")
-    with pytest.raises(RuntimeError, match="power cut"), replacing(target) as temporary:
-        temporary.write_text("half", encoding="utf-8")
-        raise RuntimeError("power cut")
+
+    def write_until_the_power_fails() -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_until_the_power_fails()
     assert target.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -59,13 +64,13 @@ def test_statistics_read_back_as_they_were_written(tmp_path: Path) -> None:
         images=pd.DataFrame({"image": ["a.png", "b.png"]}),
         predictions=pd.DataFrame(
             {
-                "image": np.int32([0]),
-                "class_id": np.int32([1]),
-                "confidence": np.float32([0.5]),
+                "image": np.array([0], np.int32),
+                "class_id": np.array([1], np.int32),
+                "confidence": np.array([0.5], np.float32),
                 **{column: [True] for column in TRUE_POSITIVE_COLUMNS},
             }
         ),
-        targets=pd.DataFrame({"image": np.int32([0, 1]), "class_id": np.int32([1, 0])}),
+        targets=pd.DataFrame({"image": np.array([0, 1], np.int32), "class_id": np.array([1, 0], np.int32)}),
         confusion=np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
         per_class=pd.DataFrame({"class_id": [0], "name": ["NA"], "map50": [0.25]}),
     )

@@ -30,13 +30,14 @@ class SplitLabels:
             DatasetError: an image is gone or has changed its size on disk since it was validated.
         """
         images = manifest.images[manifest.images["split"] == split]
-        boxes = dict(iter(manifest.boxes.groupby("image", sort=False)))
+        boxes = {str(image): own for image, own in manifest.boxes.groupby("image", sort=False)}
+        no_boxes = manifest.boxes.iloc[:0]
         self.labels: list[dict[str, Any]] = []
         for row in images.itertuples(index=False):
             file = root / str(row.image)
             if not file.is_file() or file.stat().st_size != row.bytes:
                 raise DatasetError(f"{file}: gone or changed since the dataset was validated; run dvc repro again")
-            own = boxes.get(row.image, manifest.boxes.iloc[:0])
+            own = boxes.get(str(row.image), no_boxes)
             self.labels.append(
                 {
                     "im_file": str(file),

@@ -12,9 +12,9 @@ import pandas as pd
 from mobileyolo.artifacts import write_table
 from mobileyolo.bootstrap import RECALLS, Array, WeightedMetrics
 from mobileyolo.comparison import ArmResult
-from mobileyolo.config import ARMS
+from mobileyolo.config import ARMS, Arm
 
-Histories = Mapping[str, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed
+Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed
 Counts = npt.NDArray[np.int64]
 
 PARTS = ("box", "cls", "dfl")

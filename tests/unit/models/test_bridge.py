@@ -15,7 +15,7 @@ def test_preparing_adds_one_name_to_the_parser_and_switches_integrations_off() -
     bridge.prepare()
     assert set(vars(tasks)) - before == {"MobileNetV1"}
     assert not any(SETTINGS[name] for name in ("mlflow", "dvc", "wandb", "comet", "clearml", "sync"))
-    assert torch_utils.NUM_THREADS == environment.threads()
+    assert environment.threads() == torch_utils.NUM_THREADS
 
 
 def test_serving_a_dataset_ends_with_the_block() -> None:

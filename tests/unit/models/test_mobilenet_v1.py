@@ -25,7 +25,7 @@ def mult_adds(width: float, imgsz: int) -> float:
     """Millions of multiply-adds of one image."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         Classifier(width).eval()(torch.zeros(1, 3, imgsz, imgsz))
-    return counter.get_total_flops() / 2 / 1e6
+    return float(counter.get_total_flops()) / 2 / 1e6
 
 
 def test_it_has_the_papers_parameters() -> None:

@@ -1,0 +1,237 @@
+"""One short training and its evaluation on a tiny dataset, and what they promise."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from ultralytics import YOLO
+
+from mobileyolo import training
+from mobileyolo.artifacts import (
+    DatasetCard,
+    Manifest,
+    MetricsRecord,
+    ModelFiles,
+    Split,
+    SplitCount,
+    Statistics,
+    TrainingRecord,
+)
+from mobileyolo.bootstrap import WeightedMetrics
+from mobileyolo.config import Params
+from mobileyolo.dataset.loading import SplitLabels
+from mobileyolo.errors import DatasetError
+from mobileyolo.evaluation import evaluate, held_out_split
+from mobileyolo.models import bridge
+from mobileyolo.models.architecture import model_dict
+from mobileyolo.models.profile import profile
+from tests.synthetic import write_dataset
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+NAMES = ("square", "bar")
+
+
+def make_params(root: Path, **train: object) -> Params:
+    values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    values["data"]["dir"] = str(root)
+    values["train"] |= {"epochs": 2, "imgsz": 64, "batch": 4} | train
+    return Params.model_validate(values)
+
+
+def make_manifest(root: Path) -> Manifest:
+    """A manifest without Great Expectations, whose import takes seconds."""
+    images, boxes = [], []
+    for split in ("train", "val", "test"):
+        for file in sorted((root / split / "images").iterdir()):
+            image, label = (
+                path.relative_to(root).as_posix() for path in (file, root / split / f"labels/{file.stem}.txt")
+            )
+            images.append(
+                (split, image, label, 64, 64, file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest())
+            )
+            for line, text in enumerate((root / label).read_text(encoding="utf-8").splitlines(), start=1):
+                class_id, *xywh = text.split()
+                boxes.append((image, line, int(class_id), *map(float, xywh)))
+    return Manifest(
+        pd.DataFrame(images, columns=list(Manifest.IMAGE_COLUMNS)),
+        pd.DataFrame(boxes, columns=list(Manifest.BOX_COLUMNS)),
+    )
+
+
+class Setting(NamedTuple):
+    root: Path
+    params: Params
+    card: DatasetCard
+    manifest: Manifest
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    root = write_dataset(tmp_path_factory.mktemp("data") / "shapes", train=8, val=4, test=4, classes=NAMES)
+    manifest = make_manifest(root)
+    counts: dict[Split, int] = {"train": 8, "val": 4, "test": 4}
+    splits = {split: SplitCount(images=count, boxes=2 * count) for split, count in counts.items()}
+    return Setting(root, make_params(root), DatasetCard(digest="d" * 64, names=NAMES, splits=splits), manifest)
+
+
+def run(setting: Setting, seed: int = 0) -> training.Trained:
+    planned = training.plan("candidate", seed, setting.params, setting.card)
+    architecture = model_dict("mnv1_n", len(NAMES), bridge.stock_architecture())
+    return training.train(planned, setting.params, setting.card, setting.manifest, architecture, lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def trained(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> training.Trained:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("workspace"))
+        return run(setting)
+
+
+@pytest.fixture
+def files(trained: training.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFiles:
+    monkeypatch.chdir(tmp_path)
+    files = ModelFiles("candidate", 0)
+    trained.write(files)
+    return files
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_seed_gives_the_same_checkpoint_byte_for_byte_and_another_seed_does_not(
+    setting: Setting, files: ModelFiles, trained: training.Trained
+) -> None:
+    again = run(setting)
+    again.write(ModelFiles("again", 0))
+    assert again.record == trained.record
+    assert ModelFiles("again", 0).weights.read_bytes() == files.weights.read_bytes()
+    pd.testing.assert_frame_equal(again.history, trained.history)
+    assert run(setting, seed=1).record.weights_digest != trained.record.weights_digest
+
+
+def test_training_and_evaluation_only_read_the_dataset(setting: Setting, files: ModelFiles) -> None:
+    before = bytes_below(setting.root)
+    measure(setting, files)
+    run(setting)
+    assert bytes_below(setting.root) == before
+
+
+def test_the_record_says_what_was_trained(trained: training.Trained, files: ModelFiles, setting: Setting) -> None:
+    record = TrainingRecord.read(files.training)
+    assert record == trained.record
+    assert (record.backbone, record.width, record.seed, record.data_digest) == ("mnv1_n", 0.25, 0, "d" * 64)
+    assert 1 <= record.best_epoch <= 2
+    assert record.weights_digest == bridge.weights_digest(torch.load(files.weights, weights_only=False)["model"])
+    assert pd.read_csv(files.history)["epoch"].tolist() == [1, 2]
+
+
+def test_the_recipe_digest_depends_on_data_and_recipe_but_not_on_arm_or_seed(setting: Setting) -> None:
+    params, card = setting.params, setting.card
+    digest = training.plan("candidate", 0, params, card).recipe_digest
+    assert training.plan("baseline", 1, params, card).recipe_digest == digest
+    other_recipe = make_params(setting.root, lr0=0.5)
+    assert training.plan("candidate", 0, other_recipe, card).recipe_digest != digest
+    other_data = card.model_copy(update={"digest": "e" * 64})
+    assert training.plan("candidate", 0, params, other_data).recipe_digest != digest
+
+
+def test_the_checkpoint_holds_no_path_of_the_machine(files: ModelFiles, setting: Setting) -> None:
+    content = files.weights.read_bytes()
+    for path in (setting.root, Path.cwd(), SHIPPED.parent):
+        assert str(path).encode() not in content
+
+
+def test_plain_ultralytics_loads_and_predicts_with_the_checkpoint(files: ModelFiles, setting: Setting) -> None:
+    image = next((setting.root / "test" / "images").iterdir())
+    (result,) = YOLO(files.weights).predict(image, imgsz=64, verbose=False, save=False)
+    assert result.names == dict(enumerate(NAMES))
+
+
+def test_an_image_that_changed_since_validation_stops_the_training(setting: Setting, tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "shapes")
+    manifest = make_manifest(root)
+    image = root / "train" / "images" / "000.png"
+    image.write_bytes(image.read_bytes() + b"x")
+    with pytest.raises(DatasetError, match=r"train.images.000\.png: gone or changed"):
+        SplitLabels(manifest, root, "train")
+
+
+def test_an_npy_file_beside_an_image_is_neither_used_nor_deleted(
+    setting: Setting, trained: training.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stray = [path.with_suffix(".npy") for path in (setting.root / "train" / "images").glob("*.png")]
+    for path in stray:
+        np.save(path, np.zeros((64, 64, 3), np.uint8))
+    try:
+        assert run(setting).record.weights_digest == trained.record.weights_digest
+        assert all(path.is_file() for path in stray)
+    finally:
+        for path in stray:
+            path.unlink()
+
+
+def measure(setting: Setting, files: ModelFiles) -> tuple[MetricsRecord, Statistics]:
+    cost = profile("mnv1_n", model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()), 64)
+    return evaluate(files.weights, setting.params, setting.card, setting.manifest, cost)
+
+
+def test_metrics_follow_exactly_from_the_per_image_statistics(setting: Setting, files: ModelFiles) -> None:
+    """Whatever the untrained model scores; the comparison's golden tests are in test_bootstrap.py."""
+    metrics, statistics = measure(setting, files)
+    computed = WeightedMetrics(statistics)(np.ones(len(statistics.images)))
+    reported = (metrics.map50, metrics.map50_95, metrics.precision, metrics.recall)
+    assert computed == pytest.approx(reported, abs=1e-6)
+
+
+def test_every_image_and_box_of_the_held_out_split_is_counted(setting: Setting, files: ModelFiles) -> None:
+    _, statistics = measure(setting, files)
+    assert statistics.split == "test"
+    assert statistics.images["image"].tolist() == [f"test/images/{number:03d}.png" for number in range(4)]
+    assert statistics.targets.groupby("image").size().tolist() == [2, 2, 2, 2]
+    assert statistics.confusion.sum() >= 8
+    assert statistics.per_class["boxes"].sum() == 8
+
+
+def test_evaluating_twice_gives_the_same_bytes(setting: Setting, files: ModelFiles) -> None:
+    for name in ("one", "two"):
+        measure(setting, files)[1].write(Path(name))
+    assert bytes_below(Path("one")) == bytes_below(Path("two"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "splits", "used"),
+    [
+        ("auto", {"train": 1, "val": 1, "test": 1}, "test"),
+        ("auto", {"train": 1, "val": 1}, "val"),  # no test split: the report says that val chose the checkpoint
+        ("val", {"train": 1, "val": 1, "test": 1}, "val"),
+    ],
+)
+def test_the_held_out_split_is_test_where_there_is_one(
+    setting: Setting, asked: str, splits: dict[str, int], used: str
+) -> None:
+    card = setting.card.model_copy(update={"splits": {k: SplitCount(images=v, boxes=v) for k, v in splits.items()}})
+    assert held_out_split(card, setting.params.evaluate.model_copy(update={"split": asked})) == used
+
+
+@pytest.mark.parametrize(
+    ("asked", "splits", "said"),
+    [
+        ("test", {"train": 1, "val": 1}, "the dataset has no 'test'; it has train, val"),
+        ("auto", {"train": 1, "val": 0}, "'val' has no labelled box"),
+    ],
+)
+def test_a_split_that_measures_nothing_is_refused(
+    setting: Setting, asked: str, splits: dict[str, int], said: str
+) -> None:
+    card = setting.card.model_copy(update={"splits": {k: SplitCount(images=1, boxes=v) for k, v in splits.items()}})
+    with pytest.raises(DatasetError, match=said):
+        held_out_split(card, setting.params.evaluate.model_copy(update={"split": asked}))
