@@ -1,0 +1,198 @@
+"""`dvc repro` and `dvc exp run` as people use them, on a small synthetic dataset outside the workspace.
+
+The tests share one workspace and build on each other in the order of this file, since each run costs a minute.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.pipeline.workspace import Result, Workspace
+from tests.synthetic import write_dataset
+
+pytestmark = pytest.mark.pipeline
+
+STAGES = ("check", "digits", "validate", "build@{arm}", "train@{arm}-0", "evaluate@{arm}-0", "latency", "compare")
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("elsewhere") / "shapes", train=8, val=4, test=4)
+
+
+@pytest.fixture(scope="module")
+def untouched(dataset: Path) -> dict[str, bytes]:
+    return bytes_below(dataset)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, dataset: Path, untouched: dict[str, bytes]) -> Workspace:
+    return Workspace.create(tmp_path_factory.mktemp("workspace"), dataset)
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Workspace) -> Result:
+    return workspace.dvc("repro")
+
+
+def test_one_command_runs_every_stage(first: Result) -> None:
+    names = {stage.format(arm=arm) for stage in STAGES for arm in ("baseline", "candidate")}
+    assert [name for name in sorted(names) if not first.ran(name)] == []
+
+
+def test_it_ends_in_a_verdict_with_intervals_and_a_report(workspace: Workspace, first: Result) -> None:
+    comparison = json.loads(workspace.read("reports/comparison.json"))
+    assert comparison["verdict"] in {"better", "worse", "inconclusive"}
+    assert (comparison["baseline"]["backbone"], comparison["candidate"]["backbone"]) == ("yolo11n", "mnv1_n")
+    assert (comparison["split"], comparison["images"]) == ("test", 4)
+    for delta in comparison["metrics"].values():
+        assert delta["low"] <= delta["delta"] <= delta["high"]
+    assert b"mnv1_n" in workspace.read("reports/index.html")
+    shown = workspace.run("python", "-m", "mobileyolo", "show").output
+    assert "mAP50-95" in shown
+    assert "index.html" in shown
+
+
+def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: Workspace, first: Result) -> None:
+    runs = workspace.runs()
+    assert sorted((run.info.run_name, run.data.tags["arm"], run.info.status) for run in runs) == [
+        ("mnv1_n-s0", "candidate", "FINISHED"),
+        ("yolo11n-s0", "baseline", "FINISHED"),
+    ]
+    for run in runs:
+        metrics = json.loads(workspace.read(f"reports/metrics/{run.data.tags['arm']}/s0.json"))
+        assert metrics.items() <= run.data.metrics.items()
+        assert {"latency_ms", "train_box_loss", "val.map50_95"} <= run.data.metrics.keys()
+        assert run.data.tags["stage"] == "compared"
+    assert len({run.data.tags["recipe.digest"] for run in runs}) == 1
+
+
+def test_a_second_run_has_nothing_to_do(workspace: Workspace, first: Result) -> None:
+    assert "Data and pipelines are up to date." in workspace.dvc("repro").output
+
+
+def test_git_sees_nothing_new_but_the_lock_file(workspace: Workspace, first: Result) -> None:
+    assert workspace.run("git", "status", "--porcelain").output.split() == ["??", "dvc.lock"]
+
+
+def test_the_users_dataset_is_left_as_it_was(dataset: Path, untouched: dict[str, bytes], first: Result) -> None:
+    assert bytes_below(dataset) == untouched
+
+
+def test_metrics_params_plots_and_graph_can_be_shown(workspace: Workspace, first: Result) -> None:
+    assert "map50_95" in workspace.dvc("metrics", "show", "--md").output
+    assert "train@candidate-0" in workspace.dvc("dag").output
+    page = Path(workspace.dvc("plots", "show", "--out", "plots").output.strip().removeprefix("file://"))
+    html = page.read_text(encoding="utf-8")
+    assert all(name in html for name in ("Validation mAP50-95", "Precision-recall", "confusion_candidate"))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("backbone=nonsense", "backbone: 'nonsense': unknown backbone; choose one of mnv1_n, mnv1_s, mnv1_m, yolo11n"),
+        ("backbone='x; touch pwned'", "unknown backbone; choose one of"),
+        ('seeds=["0; touch pwned"]', "seeds.0: '0; touch pwned': input should be a valid integer"),
+        ("seeds=['$(touch pwned)']", "seeds.0: '$(touch pwned)': input should be a valid integer"),
+        ("+trian.epochs=3", "trian: unknown key; did you mean 'train'? choose one of backbone, baseline"),
+        ("trian.epochs=3", "trian"),  # DVC itself refuses a key that is not there
+        ("train.epochs=many", "train.epochs: 'many': input should be a valid integer"),
+    ],
+)
+def test_a_wrong_parameter_stops_at_once_and_reaches_no_shell(
+    workspace: Workspace, first: Result, override: str, said: str
+) -> None:
+    failed = workspace.dvc("exp", "run", "-S", override, check=False)
+    workspace.run("git", "checkout", "--quiet", "params.yaml")
+    assert failed.code != 0
+    assert said in failed.output
+    assert not failed.ran("digits")
+    assert not failed.ran("build@candidate")
+    assert not list(workspace.path.rglob("pwned"))
+
+
+def test_damaged_data_is_noticed_and_trains_nothing(workspace: Workspace, dataset: Path, first: Result) -> None:
+    label = dataset / "train" / "labels" / "003.txt"
+    good = label.read_text(encoding="utf-8")
+    label.write_text(good + "7 0.5 0.5 0.1 0.1\n", encoding="utf-8", newline="\n")
+    failed = workspace.dvc("repro", check=False)
+    label.write_text(good, encoding="utf-8", newline="\n")
+    assert failed.code != 0
+    assert "train/labels/003.txt:3" in failed.output
+    assert not failed.ran("train@candidate-0")
+    assert (workspace.path / "reports/validation/docs/index.html").is_file()
+    assert not (workspace.path / "data/dataset.yaml").exists()
+    repaired = workspace.dvc("repro")
+    assert not repaired.ran("train@candidate-0")  # the good dataset's results come from the cache
+
+
+@pytest.fixture(scope="module")
+def other_backbone(workspace: Workspace, first: Result) -> Result:
+    return workspace.dvc("exp", "run", "--name", "wider", "-S", "backbone=mnv1_s")
+
+
+def test_another_backbone_trains_only_the_candidate(workspace: Workspace, other_backbone: Result) -> None:
+    assert other_backbone.ran("train@candidate-0")
+    for stage in ("digits", "validate", "build@baseline", "train@baseline-0", "evaluate@baseline-0"):
+        assert not other_backbone.ran(stage)
+    names = [run.info.run_name for run in workspace.runs()]
+    assert sorted(names) == ["mnv1_n-s0", "mnv1_s-s0-wider", "yolo11n-s0"]
+    assert json.loads(workspace.read("reports/comparison.json"))["candidate"]["width"] == 0.5
+
+
+def test_going_back_to_a_backbone_trains_nothing(workspace: Workspace, other_backbone: Result) -> None:
+    back = workspace.dvc("exp", "run", "--name", "back", "-S", "backbone=mnv1_n")
+    assert not back.ran("train@candidate-0")
+    assert json.loads(workspace.read("reports/comparison.json"))["candidate"]["backbone"] == "mnv1_n"
+
+
+def test_experiments_line_up_in_one_table(workspace: Workspace, other_backbone: Result) -> None:
+    table = workspace.dvc("exp", "show", "--csv", "--only-changed").output
+    header, *rows = table.strip().splitlines()
+    assert "backbone" in header
+    assert any("wider" in row and "mnv1_s" in row for row in rows)
+    assert "reports/metrics/candidate/s0.json:map50_95" in workspace.dvc("exp", "show", "--csv").output
+
+
+def test_another_seed_trains_only_what_is_missing(workspace: Workspace, other_backbone: Result) -> None:
+    more = workspace.dvc("exp", "run", "-S", "backbone=mnv1_n", "-S", "seeds=[0,1]")
+    assert [more.ran(f"train@{arm}-{seed}") for arm in ("baseline", "candidate") for seed in (0, 1)] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert json.loads(workspace.read("reports/comparison.json"))["seeds"] == [0, 1]
+
+
+def test_training_again_gives_the_same_bytes(workspace: Workspace, first: Result) -> None:
+    names = [f"models/candidate/s0/{name}" for name in ("best.pt", "history.csv", "training.json")]
+    before = [workspace.read(name) for name in names]
+    again = workspace.dvc("repro", "--force", "--single-item", "--no-run-cache", "train@candidate-0")
+    assert again.ran("train@candidate-0")
+    assert [workspace.read(name) for name in names] == before
+
+
+def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
+    workspace: Workspace, other_backbone: Result
+) -> None:
+    """The code of the queued tree, not of the workspace as it is when the queue starts."""
+    stage = workspace.path / "stages" / "compare.py"
+    original = stage.read_text(encoding="utf-8")
+    workspace.dvc("exp", "run", "--queue", "--name", "queued", "-S", "backbone=mnv1_m")
+    stage.write_text("raise SystemExit('the workspace moved on')\n", encoding="utf-8")
+    try:
+        workspace.dvc("queue", "start")
+        logs = workspace.dvc("queue", "logs", "queued", "--follow").output
+    finally:
+        stage.write_text(original, encoding="utf-8")
+        workspace.dvc("queue", "stop")
+    assert "moved on" not in logs
+    assert "mnv1_m-s0-queued" in [run.info.run_name for run in workspace.runs()]
+    assert all(run.info.status == "FINISHED" for run in workspace.runs())

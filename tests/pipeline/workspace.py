@@ -1,0 +1,106 @@
+"""A workspace of this repository's tracked files, in which real dvc commands run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+ROOT = Path(__file__).resolve().parents[2]
+# One epoch on a handful of tiny images: enough for every stage to do all that it does.
+SMALL = {
+    "train": {"epochs": 1, "imgsz": 64, "batch": 4, "nbs": 4},
+    "evaluate": {"batch": 4},
+    "digits": {"train": 4, "val": 2, "test": 2, "scene_size": 96},
+    "latency": {"rounds": 5},
+    "compare": {"resamples": 100},
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said."""
+
+    code: int
+    output: str
+
+    def ran(self, stage: str) -> bool:
+        """Was the stage's command run, rather than skipped or restored from the cache?"""
+        return f"Running stage '{stage}'" in self.output
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A git and DVC repository with this code, a small recipe and a dataset outside it."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, dataset: Path) -> Workspace:
+        """Copy the tracked files, shrink the recipe, commit."""
+        tracked = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        for name in filter(None, tracked.stdout.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith("tests/"):
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, path / name)
+        workspace = cls(path)
+        params = workspace.params()
+        params["data"]["dir"] = dataset.as_posix()
+        for section, values in SMALL.items():
+            params[section] |= values
+        (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        workspace.run("git", "init", "--quiet")
+        workspace.run("git", "config", "user.email", "tests@example.invalid")
+        workspace.run("git", "config", "user.name", "tests")
+        workspace.run("git", "add", "--all")
+        workspace.run("git", "commit", "--quiet", "--message", "start")
+        return workspace
+
+    def params(self) -> dict[str, dict[str, object]]:
+        """What params.yaml holds now."""
+        loaded: dict[str, dict[str, object]] = yaml.safe_load((self.path / "params.yaml").read_text(encoding="utf-8"))
+        return loaded
+
+    def run(self, *command: str, check: bool = True) -> Result:
+        """Run a command in the workspace."""
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
+        # `python` in dvc.yaml is the interpreter that runs this test.
+        variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=variables | {"PYTHONUTF8": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=900,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+        return Result(done.returncode, done.stdout)
+
+    def dvc(self, *arguments: str, check: bool = True) -> Result:
+        """Run a dvc command in the workspace."""
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
+
+    def read(self, name: str) -> bytes:
+        """A file's content."""
+        return (self.path / name).read_bytes()
+
+    def runs(self) -> list[Run]:
+        """All runs in the workspace's MLflow store, oldest first."""
+        client = MlflowClient(f"sqlite:///{(self.path / 'mlflow.db').as_posix()}")
+        ids = [experiment.experiment_id for experiment in client.search_experiments()]
+        return list(client.search_runs(ids, order_by=["attributes.start_time"]))
