@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
 
