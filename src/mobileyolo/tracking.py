@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 import mlflow
+import mlflow.pyfunc  # before _log_model, since it sets a warning filter of its own when it loads
 import pandas as pd
 import psutil
 from filelock import FileLock
@@ -35,6 +36,8 @@ from mobileyolo.artifacts import Comparison, DatasetCard, MetricsRecord, Trainin
 
 SERVING_CODE = Path(__file__).with_name("serving.py")
 PACKAGE = Path(__file__).parent
+# Opens an experiment in MLflow's view of model training, not in the one of generative AI (MLflow 3).
+_MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class Tracker:
@@ -128,9 +131,9 @@ class Tracker:
             if record.arm == "candidate":
                 for name, delta in comparison.metrics.items():
                     values |= {
-                        f"delta.{name}": delta.delta,
-                        f"delta.{name}.low": delta.low,
-                        f"delta.{name}.high": delta.high,
+                        f"delta/{name}": delta.delta,
+                        f"delta/{name}_low": delta.low,
+                        f"delta/{name}_high": delta.high,
                     }
                 tags |= {"verdict": comparison.verdict, "compared.with": comparison.baseline.backbone}
                 client.set_tag(run_id, "mlflow.note.content", comparison.reason)
@@ -151,7 +154,6 @@ class Tracker:
         tags = {
             "arm": planned.arm,
             "stage": "training",
-            "dvc.exp": experiment or "",
             "git.commit": _git_commit(),
             "data.digest": planned.data_digest,
             "recipe.digest": planned.recipe_digest,
@@ -160,7 +162,10 @@ class Tracker:
             "pid.started": str(psutil.Process().create_time()),
             "device": environment.device() or "auto",
             "threads": str(environment.threads()),
+            "mlflow.source.name": environment.stage_name() or "",
         }
+        if experiment:
+            tags["dvc.exp"] = experiment
         run_id: str = client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         values = {"backbone": planned.backbone, "width": planned.width, "seed": planned.seed}
         values |= {f"train.{key}": value for key, value in planned.recipe.items()}
@@ -192,8 +197,7 @@ class Tracker:
         self._set_tags(run_id, {"stage": "trained", "weights.digest": record.weights_digest})
 
     def _log_epoch(self, run_id: str, epoch: int, values: dict[str, float]) -> None:
-        # A prefix keeps the curves on the validation split apart from the held-out figures of the same name.
-        self._log_metrics(run_id, {_epoch_metric(name): value for name, value in values.items()}, step=epoch)
+        self._log_metrics(run_id, {_curve(name): value for name, value in values.items()}, step=epoch)
 
     def _log_metrics(self, run_id: str, values: dict[str, float], step: int = 0) -> None:
         now = int(time.time() * 1000)
@@ -266,8 +270,10 @@ class LiveRun:
                 call(self._run_id)
 
 
-def _epoch_metric(column: str) -> str:
-    return column if "_loss" in column else f"val.{column}"
+def _curve(column: str) -> str:
+    """Name of a history's column: train/ and val/ make sections in MLflow's charts, apart from the held-out metrics."""
+    split, _, loss = column.partition("_")
+    return f"{split}/{loss}" if split in {"train", "val"} else f"val/{column}"
 
 
 def _client() -> MlflowClient:
@@ -293,7 +299,7 @@ def _experiment(client: MlflowClient, name: str) -> str:
     local = not mlflow.environment_variables.MLFLOW_TRACKING_URI.is_set()
     location = (environment.main_workspace() / "mlruns").as_uri() if local else None
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location, tags=_MODEL_TRAINING))
     except mlflow.exceptions.MlflowException:
         created = client.get_experiment_by_name(name)  # by another process, meanwhile
         if created is None:

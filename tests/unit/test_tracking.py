@@ -69,7 +69,7 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
     tags = {"arm": "candidate", "stage": "trained", "data.digest": CARD.digest, "recipe.digest": "r" * 64}
     assert tags.items() <= run.data.tags.items()
     assert (run.data.tags["host"], run.data.tags["pid"]) == (platform.node(), str(os.getpid()))
-    curve = store.get_metric_history(run.info.run_id, "val.map50")
+    curve = store.get_metric_history(run.info.run_id, "val/map50")
     assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
     assert run.inputs.dataset_inputs[0].dataset.name == "shapes"
 
@@ -149,7 +149,7 @@ def test_a_training_that_was_not_logged_is_logged_from_its_files_once(store: Mlf
     tracker.log_training(RECORD, HISTORY)
     (run,) = runs(store)
     assert (run.info.status, run.data.tags["stage"]) == ("FINISHED", "trained")
-    assert len(store.get_metric_history(run.info.run_id, "train_box_loss")) == 2
+    assert len(store.get_metric_history(run.info.run_id, "train/box_loss")) == 2
 
 
 def test_a_store_out_of_reach_warns_once_and_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
