@@ -214,10 +214,13 @@ def paired_bootstrap(
     """
     generator = np.random.default_rng(seed)
     images, seeds = baseline[0].images, len(baseline)
+    # One seed fewer than there are: drawing all n would make the variance of their mean come out (n - 1) / n too
+    # small, by half for two seeds (Rao and Wu 1988, Resampling inference with complex survey data).
+    draws = max(seeds - 1, 1)
     leads = np.zeros((resamples, len(METRICS)))
     for lead in leads:
         weights = np.bincount(generator.integers(images, size=images), minlength=images)
-        drawn = np.bincount(generator.integers(seeds, size=seeds), minlength=seeds)
+        drawn = np.bincount(generator.integers(seeds, size=draws), minlength=seeds)
         for index in np.flatnonzero(drawn).tolist():
-            lead += drawn[index] / seeds * (candidate[index](weights) - baseline[index](weights))
+            lead += drawn[index] / draws * (candidate[index](weights) - baseline[index](weights))
     return leads

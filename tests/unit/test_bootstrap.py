@@ -136,13 +136,22 @@ def test_a_model_never_leads_itself() -> None:
     assert not paired_bootstrap(metrics, metrics, resamples=10, seed=0).any()
 
 
-def test_several_seeds_widen_the_draws_by_the_luck_of_training() -> None:
-    good, bad = WeightedMetrics(make_statistics(1, skill=0.9)), WeightedMetrics(make_statistics(2, skill=0.6))
-    steady = paired_bootstrap([bad, bad], [bad, bad], resamples=30, seed=0)
-    lucky = paired_bootstrap([bad, bad], [bad, good], resamples=30, seed=0)
-    assert not steady.any()
-    # Half of the time both seeds are drawn, else one of them twice.
-    assert {round(share) for share in lucky[:, 1] / (lucky[:, 1].max() / 2)} == {0, 1, 2}
+def test_the_draws_spread_as_the_mean_of_few_seeds_does() -> None:
+    """Their variance is that of a mean, s^2 / n with Bessel's correction, also for two seeds."""
+
+    class Constant(WeightedMetrics):
+        """A model whose metrics don't depend on the images."""
+
+        def __init__(self, value: float) -> None:
+            self.images, self._value = 3, value
+
+        def __call__(self, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
+            return np.full(4, self._value)
+
+    for leads in ([0.01, 0.05], [0.0, 0.02, 0.07]):
+        draws = paired_bootstrap([Constant(0)] * len(leads), [Constant(lead) for lead in leads], 20_000, seed=0)
+        assert draws.var() == pytest.approx(np.var(leads, ddof=1) / len(leads), rel=0.03)
+        assert draws.mean() == pytest.approx(np.mean(leads), rel=0.03)
 
 
 def test_one_seed_of_the_generator_gives_one_result() -> None:
