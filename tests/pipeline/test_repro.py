@@ -91,7 +91,7 @@ def test_metrics_params_plots_and_graph_can_be_shown(workspace: Workspace, first
     assert "train@candidate-0" in workspace.dvc("dag").output
     page = Path(workspace.dvc("plots", "show", "--out", "plots").output.strip().removeprefix("file://"))
     html = page.read_text(encoding="utf-8")
-    assert all(name in html for name in ("Validation mAP50-95", "Precision-recall", "confusion_candidate"))
+    assert all(name in html for name in ("Validation mAP50-95", "Precision-recall", "Confusion of the candidate"))
 
 
 @pytest.mark.parametrize(
