@@ -9,47 +9,34 @@ import pandas as pd
 from mobileyolo.artifacts import (
     COMPARISON_FILE,
     DATASET_FILE,
-    FIGURES_DIR,
     LATENCY_FILE,
     LEAD_FILE,
-    REPORT_FILE,
-    SUMMARY_FILE,
+    VERDICT_FILE,
     DatasetCard,
     LatencyRecord,
     Lead,
-    MetricsRecord,
     ModelFiles,
-    Statistics,
-    TrainingRecord,
+    ValidationVerdict,
 )
-from mobileyolo.comparison import ArmResult, compare
-from mobileyolo.config import ARMS, Arm, Params
+from mobileyolo.comparison import compare
+from mobileyolo.config import ARMS, Params
 from mobileyolo.reporting import tables, write_reports
-from mobileyolo.tracking import Tracker
+from mobileyolo.results import ArmResult
+from mobileyolo.tracking import log_results
 from stages import run
-
-
-def read_result(arm: Arm, seed: int) -> ArmResult:
-    """What train and evaluate left of one model."""
-    files = ModelFiles(arm, seed)
-    return ArmResult(
-        TrainingRecord.read(files.training), MetricsRecord.read(files.metrics), Statistics.read(files.statistics)
-    )
 
 
 def main(params: Params) -> None:
     """Write reports/comparison.json, the page, the figures and the tables for `dvc plots`."""
-    results = {arm: [read_result(arm, seed) for seed in params.seeds] for arm in ARMS}
+    arms = {arm: [ArmResult.read(arm, seed) for seed in params.seeds] for arm in ARMS}
     histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in params.seeds] for arm in ARMS}
-    comparison = compare(results["baseline"], results["candidate"], LatencyRecord.read(LATENCY_FILE), params.compare)
-    write_reports(comparison, results["baseline"], results["candidate"], histories)
+    caveats = ValidationVerdict.read(VERDICT_FILE).caveats()
+    latency = LatencyRecord.read(LATENCY_FILE)
+    comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, caveats)
+    write_reports(comparison, arms["baseline"], arms["candidate"], histories)
     comparison.write(COMPARISON_FILE)
     Lead.of(comparison).write(LEAD_FILE)
-    tracker = Tracker(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE))
-    report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
-    for arm in ARMS:
-        for result, history in zip(results[arm], histories[arm], strict=True):
-            tracker.log_comparison(result.training, history, comparison, report)
+    log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, comparison)
     print(tables.headline(comparison))
 
 

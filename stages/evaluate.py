@@ -9,6 +9,7 @@ import pandas as pd
 from mobileyolo.artifacts import DATASET_FILE, DatasetCard, Manifest, ModelFiles, Profile, TrainingRecord, profile_file
 from mobileyolo.config import Params
 from mobileyolo.evaluation import evaluate
+from mobileyolo.results import ArmResult
 from mobileyolo.tracking import Tracker
 from stages import arm_argument, run, seed_of_stage
 
@@ -21,13 +22,8 @@ def main(params: Params) -> None:
     metrics, statistics = evaluate(files.weights, params, card, Manifest.read(), Profile.read(profile_file(arm)))
     statistics.write(files.statistics)
     metrics.write(files.metrics)
-    Tracker(Path(params.data.dir).name, card).log_evaluation(
-        TrainingRecord.read(files.training),
-        pd.read_csv(files.history),
-        metrics,
-        {**params.evaluate.model_dump(), "split": statistics.split},
-        files.weights,
-    )
+    result = ArmResult(TrainingRecord.read(files.training), metrics, statistics)
+    Tracker(Path(params.data.dir).name, card).log_evaluation(result, pd.read_csv(files.history), files.weights)
     print(f"{arm} on {statistics.split}: mAP50 {metrics.map50:.3f}, mAP50-95 {metrics.map50_95:.3f}")
 
 

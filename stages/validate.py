@@ -35,6 +35,7 @@ def main(params: Params) -> None:
     if not validation.passed:
         where = f"all of it in {FINDINGS_FILE} and {DATA_DOCS_DIR / 'index.html'}"
         raise DatasetError(f"{root} did not pass validation; paths are below it, {where}\n{findings}")
+    validation.card.held_out(params.evaluate.split)  # raises now rather than after the training
     validation.card.write(DATASET_FILE)
     validation.manifest.write(MANIFEST_DIR)
     if findings:

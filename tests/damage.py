@@ -207,5 +207,4 @@ HARMLESS: tuple[Change, ...] = (
     lambda root, _: (root / "train/labels.cache").write_bytes(b"\x80"),
     lambda root, _: (root / "train/labels/classes.txt").write_text("square"),
     lambda root, _: (root / "train/labels/orphan.txt").write_text("of no image"),
-    lambda root, _: clear(root, "test/images"),
 )

@@ -15,12 +15,12 @@ from mobileyolo.artifacts import (
     Comparison,
     LatencyRecord,
     MetricsRecord,
-    Statistics,
     TrainingRecord,
 )
 from mobileyolo.bootstrap import WeightedMetrics
-from mobileyolo.comparison import ArmResult, compare
+from mobileyolo.comparison import compare
 from mobileyolo.config import Arm, Compare
+from mobileyolo.results import ArmResult, Statistics
 
 
 def make_statistics(
@@ -84,6 +84,7 @@ def make_statistics(
     confusion[:, -1] += np.bincount(table["class_id"][confident], minlength=len(names) + 1)
     statistics = Statistics(
         split=split,
+        measured={"iou": "0.7", "torch": "2.14.1"},
         names=names,
         images=pd.DataFrame({"image": [f"images/{split}/{number:05}.jpg" for number in range(images)]}),
         predictions=table,
@@ -138,6 +139,7 @@ def make_result(
             weights_digest=_sha256(f"weights {arm} {seed}"),
             data_digest=_sha256("data"),
             recipe={"epochs": 40, "imgsz": 320, "batch": 8, "optimizer": "AdamW", "lr0": 0.003, "cos_lr": False},
+            engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu"},
             recipe_digest=_sha256("recipe"),
         ),
         metrics=MetricsRecord(
@@ -213,7 +215,7 @@ def make_report_inputs(
 ) -> ReportInputs:
     """A comparison of two made-up arms with all that it came from."""
     baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
-    options = Compare(confidence=0.95, resamples=100, margin=0.02, seed=0)
+    options = Compare(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
     histories: dict[Arm, list[pd.DataFrame]] = {
         "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
         "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],

@@ -1,20 +1,38 @@
-"""Command line: python -m mobileyolo show."""
+"""Command line: python -m mobileyolo show | log."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from mobileyolo.artifacts import COMPARISON_FILE, REPORT_FILE, Comparison
+from mobileyolo import environment
+from mobileyolo.artifacts import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, Comparison, DatasetCard
+from mobileyolo.config import ARMS, load_params
+from mobileyolo.errors import UserError
 from mobileyolo.reporting.tables import console_report
+from mobileyolo.results import ArmResult
 
 
 def show() -> None:
     """Print the last comparison and where its report lies."""
-    if not COMPARISON_FILE.is_file():
-        sys.exit(f"error: {COMPARISON_FILE}: no such file; run dvc repro first")
-    print(console_report(Comparison.read(COMPARISON_FILE)))
+    print(console_report(_comparison()))
     print(f"\nReport: {REPORT_FILE.resolve()}\nRuns:   mlflow ui")
+
+
+def log() -> None:
+    """Log the last comparison and its models to MLflow, as far as the store lacks them."""
+    from mobileyolo.tracking import log_results  # MLflow takes seconds to import
+
+    params = load_params()
+    arms = {arm: [ArmResult.read(arm, seed) for seed in params.seeds] for arm in ARMS}
+    log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, _comparison())
+
+
+def _comparison() -> Comparison:
+    if not COMPARISON_FILE.is_file():
+        raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
+    return Comparison.read(COMPARISON_FILE)
 
 
 def main() -> None:
@@ -22,7 +40,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mobileyolo", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("show", help="print the last comparison").set_defaults(run=show)
-    parser.parse_args().run()
+    commands.add_parser("log", help="log to MLflow what its store lacks of it").set_defaults(run=log)
+    environment.isolate(Path.cwd())
+    try:
+        parser.parse_args().run()
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

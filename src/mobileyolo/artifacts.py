@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict
+
+from mobileyolo.errors import DatasetError
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -177,6 +178,16 @@ class ValidationVerdict(Record):
     passed: bool
     findings: dict[str, FindingCount]  # by kind; only those that were found
 
+    def caveats(self) -> list[str]:
+        """What was let through and takes something from every figure that is measured on this dataset."""
+        shared = self.findings.get("image_in_two_splits")
+        if shared is None:
+            return []
+        return [
+            f"{shared.count} of {shared.rows} images are in two splits, which validate.tolerance lets through: the "
+            "models may have learnt from what measures them."
+        ]
+
 
 class DatasetCard(Record):
     """What validation found the dataset to be: data/dataset.yaml.
@@ -188,6 +199,22 @@ class DatasetCard(Record):
     digest: str
     names: tuple[str, ...]  # class names by id
     splits: dict[Split, SplitCount]  # only those that the dataset has
+
+    def held_out(self, asked: str) -> Split:
+        """The split to measure on: one that did not choose the checkpoint where there is one.
+
+        Args:
+            asked: test, val, or auto for test where the dataset has one, else val.
+
+        Raises:
+            DatasetError: the dataset does not have that split, or no box in it to measure against.
+        """
+        split: Split = "val" if asked == "val" or (asked == "auto" and "test" not in self.splits) else "test"
+        if split not in self.splits:
+            raise DatasetError(f"evaluate.split: the dataset has no {split!r}, only {', '.join(self.splits)}")
+        if not self.splits[split].boxes:
+            raise DatasetError(f"evaluate.split: {split!r} has no labelled box to measure against")
+        return split
 
 
 @dataclass(frozen=True)
@@ -236,6 +263,7 @@ class TrainingPlan(Record):
     seed: int
     data_digest: str
     recipe: dict[str, bool | int | float | str]  # the train section
+    engine: dict[str, str]  # versions of Ultralytics and PyTorch, kind of device
     recipe_digest: str  # of all that has to be equal for two models to be comparable
 
 
@@ -256,54 +284,6 @@ class MetricsRecord(Record):
     parameters: int
     gflops: float
     weights_mb: float  # megabytes (1e6 bytes) of the stored tensors, half precision
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What a model did on every held-out image, enough to compute each metric on any resample of them.
-
-    images: image (path below data.dir), one row for each image that was evaluated, in order of path.
-    predictions: image (row number in images), class_id, confidence, tp_50 ... tp_95 (is it a true positive at that
-        IoU threshold); in order of image, then falling confidence.
-    targets: image (row number in images), class_id; one row a labelled box.
-    confusion: (classes + 1) x (classes + 1) counts, row = predicted, column = actual, last = background.
-    per_class: class_id, name, images, boxes, precision, recall, map50, map50_95; one row for each labelled class.
-    """
-
-    split: str
-    names: tuple[str, ...]
-    images: pd.DataFrame
-    predictions: pd.DataFrame
-    targets: pd.DataFrame
-    confusion: np.ndarray
-    per_class: pd.DataFrame
-
-    @classmethod
-    def read(cls, folder: Path) -> Statistics:
-        """Read the statistics that `write` left in a folder."""
-        head = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-        return cls(
-            split=head["split"],
-            names=tuple(head["names"]),
-            confusion=np.asarray(head["confusion"], dtype=np.int64),
-            images=pd.read_parquet(folder / "images.parquet"),
-            predictions=pd.read_parquet(folder / "predictions.parquet"),
-            targets=pd.read_parquet(folder / "targets.parquet"),
-            per_class=pd.read_csv(folder / "per_class.csv", keep_default_na=False),
-        )
-
-    def write(self, folder: Path) -> None:
-        """Write the statistics into a folder."""
-        head = {"split": self.split, "names": list(self.names), "confusion": self.confusion.astype(int).tolist()}
-        write_text(folder / "evaluation.json", json.dumps(head, ensure_ascii=False) + "\n")
-        tables: Mapping[str, pd.DataFrame] = {
-            "images.parquet": self.images,
-            "predictions.parquet": self.predictions,
-            "targets.parquet": self.targets,
-            "per_class.csv": self.per_class,
-        }
-        for name, table in tables.items():
-            write_table(folder / name, table)
 
 
 class LatencyRecord(Record):
@@ -364,6 +344,7 @@ class Comparison(Record):
     seeds: tuple[int, ...]
     confidence: float
     resamples: int
+    seed_sd: float  # assumed, of one model over seeds, where there is one seed only
     margin: float
     data_digest: str
     recipe_digest: str

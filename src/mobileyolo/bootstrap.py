@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-from mobileyolo.artifacts import METRICS, TRUE_POSITIVE_COLUMNS, Statistics
+from mobileyolo.artifacts import METRICS, TRUE_POSITIVE_COLUMNS
+from mobileyolo.results import Statistics
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -199,9 +201,9 @@ class _Envelope:
 def paired_bootstrap(
     baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], resamples: int, seed: int
 ) -> Array:
-    """Draw the candidate's lead again and again: images with replacement, and of several seeds those too.
+    """Draw images with replacement again and again, and take the candidate's lead on each draw.
 
-    Both arms get the same draw of images and of seeds, so what is hard for both cancels out.
+    Both arms get the same draw, so what is hard for both cancels out.
 
     Args:
         baseline: one for each seed, all on the same images.
@@ -210,17 +212,32 @@ def paired_bootstrap(
         seed: of the draws.
 
     Returns:
-        candidate - baseline, each the mean over the seeds drawn; shape (resamples, 4), columns as METRICS.
+        candidate - baseline, each the mean over the seeds; shape (resamples, 4), columns as METRICS.
     """
     generator = np.random.default_rng(seed)
-    images, seeds = baseline[0].images, len(baseline)
-    # One seed fewer than there are: drawing all n would make the variance of their mean come out (n - 1) / n too
-    # small, by half for two seeds (Rao and Wu 1988, Resampling inference with complex survey data).
-    draws = max(seeds - 1, 1)
-    leads = np.zeros((resamples, len(METRICS)))
-    for lead in leads:
-        weights = np.bincount(generator.integers(images, size=images), minlength=images)
-        drawn = np.bincount(generator.integers(seeds, size=draws), minlength=seeds)
-        for index in np.flatnonzero(drawn).tolist():
-            lead += drawn[index] / draws * (candidate[index](weights) - baseline[index](weights))
-    return leads
+    images = baseline[0].images
+    draws = (np.bincount(generator.integers(images, size=images), minlength=images) for _ in range(resamples))
+    return np.array([leads(baseline, candidate, draw).mean(0) for draw in draws])
+
+
+def leads(baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], weights: npt.ArrayLike) -> Array:
+    """Candidate - baseline with each seed on one draw of images; shape (seeds, 4), columns as METRICS."""
+    return np.array([after(weights) - before(weights) for before, after in zip(baseline, candidate, strict=True)])
+
+
+def luck_of_training(leads_by_seed: Array, confidence: float, seed_sd: float) -> Array:
+    """Half-width of the interval that other seeds alone would give; shape (4,).
+
+    Args:
+        leads_by_seed: candidate - baseline of each seed, shape (seeds, 4).
+        confidence: of the interval, in (0, 1).
+        seed_sd: standard deviation of one model's metric over seeds, assumed where a single seed can't show it.
+    """
+    seeds = len(leads_by_seed)
+    upper = (1 + confidence) / 2
+    if seeds == 1:
+        # A difference of two models varies by both.
+        return np.full(leads_by_seed.shape[1], stats.norm.ppf(upper) * np.sqrt(2) * seed_sd)
+    # Student's t, because few seeds also leave their own spread in doubt.
+    half_width: Array = stats.t.ppf(upper, seeds - 1) * leads_by_seed.std(0, ddof=1) / np.sqrt(seeds)
+    return half_width

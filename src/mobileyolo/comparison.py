@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -16,32 +15,20 @@ from mobileyolo.artifacts import (
     CostRatio,
     LatencyRecord,
     MetricDelta,
-    MetricsRecord,
-    Statistics,
-    TrainingRecord,
 )
-from mobileyolo.bootstrap import Array, WeightedMetrics, paired_bootstrap
+from mobileyolo.bootstrap import Array, WeightedMetrics, leads, luck_of_training, paired_bootstrap
 from mobileyolo.errors import ComparisonError
+from mobileyolo.results import ArmResult
 
 DECIDING_METRIC = "map50_95"  # the comparison's verdict is this metric's
 
 
-@dataclass(frozen=True)
-class ArmResult:
-    """One trained and evaluated model."""
-
-    training: TrainingRecord
-    metrics: MetricsRecord
-    statistics: Statistics
-
-    @property
-    def label(self) -> str:
-        """How error messages call this model."""
-        return f"{self.training.arm} s{self.training.seed}"
-
-
 def compare(
-    baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], latency: LatencyRecord, options: config.Compare
+    baseline: Sequence[ArmResult],
+    candidate: Sequence[ArmResult],
+    latency: LatencyRecord,
+    options: config.Compare,
+    caveats: Sequence[str] = (),
 ) -> Comparison:
     """Compare two arms that were trained and evaluated on equal terms.
 
@@ -50,6 +37,7 @@ def compare(
         candidate: one result for each of the same seeds.
         latency: of both arms.
         options: how sure a verdict has to be.
+        caveats: sentences about the data that have to stand beside the verdict.
 
     Raises:
         ComparisonError: the terms differ; the message names the term and both values.
@@ -58,9 +46,7 @@ def compare(
     _check_terms(baseline, candidate)
     baseline_metrics = [WeightedMetrics(result.statistics) for result in baseline]
     candidate_metrics = [WeightedMetrics(result.statistics) for result in candidate]
-    leads = paired_bootstrap(baseline_metrics, candidate_metrics, options.resamples, options.seed)
-    tail = (1 - options.confidence) / 2
-    low, high = np.quantile(leads, [tail, 1 - tail], axis=0)
+    low, high = _interval(baseline_metrics, candidate_metrics, options)
     ours, theirs = _mean(baseline_metrics), _mean(candidate_metrics)
     metrics = {
         name: _delta(ours[index], theirs[index], low[index], high[index], options.margin)
@@ -81,11 +67,12 @@ def compare(
         seeds=tuple(result.training.seed for result in baseline),
         confidence=options.confidence,
         resamples=options.resamples,
+        seed_sd=options.seed_sd,
         margin=options.margin,
         data_digest=terms.training.data_digest,
         recipe_digest=terms.training.recipe_digest,
     )
-    return comparison.model_copy(update={"reason": _reason(comparison)})
+    return comparison.model_copy(update={"reason": " ".join([_reason(comparison), *caveats])})
 
 
 def _by_seed(results: Sequence[ArmResult]) -> list[ArmResult]:
@@ -119,6 +106,20 @@ def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]
     yield "recipe_digest", first.training.recipe_digest, other.training.recipe_digest
     yield "data_digest", first.training.data_digest, other.training.data_digest
     yield "split", first.statistics.split, other.statistics.split
+    for key in sorted(first.statistics.measured.keys() | other.statistics.measured.keys()):
+        yield f"evaluation {key}", str(first.statistics.measured.get(key)), str(other.statistics.measured.get(key))
+
+
+def _interval(
+    baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], options: config.Compare
+) -> tuple[Array, Array]:
+    """Ends of each lead's interval, shape (4,): the choice of images and the luck of training, added in quadrature."""
+    by_seed = leads(baseline, candidate, np.ones(baseline[0].images))
+    draws = paired_bootstrap(baseline, candidate, options.resamples, options.seed)
+    tail = (1 - options.confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    luck, lead = luck_of_training(by_seed, options.confidence, options.seed_sd), by_seed.mean(0)
+    return lead - np.hypot(np.maximum(lead - low, 0), luck), lead + np.hypot(np.maximum(high - lead, 0), luck)
 
 
 def _mean(models: Sequence[WeightedMetrics]) -> Array:
@@ -197,8 +198,8 @@ def _reason(comparison: Comparison) -> str:
     ]
     if seeds == 1:
         sentences.append(
-            f"With one seed, the interval covers the choice of {comparison.split} images, not the luck of training, "
-            "which the margin stands in for."
+            f"With one seed, the luck of training is not measured but assumed: a standard deviation of "
+            f"{comparison.seed_sd:g} for each model."
         )
     if comparison.split == "val":
         sentences.append("The checkpoints were chosen on these images, which flatters both models.")

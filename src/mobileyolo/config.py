@@ -110,6 +110,7 @@ class Compare(Section):
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
+    seed_sd: Share
     margin: Share
     seed: Seed
 
@@ -177,7 +178,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
 
 def _describe(problem: Any) -> str:
     """One of pydantic's error records as a line that names key, value and choices."""
-    location = [part for part in problem["loc"] if part != "validate_"]
+    location = list(problem["loc"])
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])

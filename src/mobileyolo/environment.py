@@ -1,13 +1,22 @@
-"""Where the work runs: every environment variable that this project reads or sets, and nothing that changes a number.
+"""Where the work runs: every environment variable that this project reads or sets.
 
 `isolate` has to run before Ultralytics, MLflow or Great Expectations is imported, since they read theirs on import.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+
+from mobileyolo.errors import ConfigError
 
 STATE_DIR = Path(".mobileyolo")  # in flight or private to this workspace; ignored by git
 
@@ -17,6 +26,9 @@ _DEFAULTS = {
     "YOLO_AUTOINSTALL": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A tracking server out of reach must not hold a stage up: MLflow's own patience is four minutes a call.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GX_ANALYTICS_ENABLED": "false",
 }
 
@@ -25,6 +37,8 @@ def isolate(workspace: Path) -> None:
     """Switch telemetry and downloads off and give Ultralytics a settings folder of this workspace's own."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    # Where it is set, Ultralytics 8.4 streams every training to its platform, offline or not.
+    os.environ.pop("ULTRALYTICS_API_KEY", None)
     os.environ["YOLO_CONFIG_DIR"] = str((workspace / STATE_DIR).resolve())
     # Reports hold any alphabet; a Windows console may not.
     for stream in (sys.stdout, sys.stderr):
@@ -33,14 +47,35 @@ def isolate(workspace: Path) -> None:
 
 
 def device() -> str:
-    """Device to train and evaluate on, as Ultralytics spells it: MOBILEYOLO_DEVICE, else the first GPU or the CPU."""
-    return os.environ.get("MOBILEYOLO_DEVICE", "")
+    """Device to train and evaluate on, as Ultralytics spells it: MOBILEYOLO_DEVICE, else "", the first GPU or the CPU.
+
+    Raises:
+        ConfigError: it is none that this project can use.
+    """
+    name = os.environ.get("MOBILEYOLO_DEVICE", "")
+    if not re.fullmatch(r"|cpu|mps|\d+", name):
+        raise ConfigError(f"MOBILEYOLO_DEVICE: {name!r}: choose cpu, mps, or the number of one GPU")
+    return name
 
 
 def threads() -> int:
-    """CPU threads for training and evaluation: MOBILEYOLO_THREADS, else all that this process may use."""
+    """CPU threads for training and evaluation: MOBILEYOLO_THREADS, else all that this process may use.
+
+    Raises:
+        ConfigError: it is no whole number above 0.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(os.environ.get("MOBILEYOLO_THREADS", available))
+    text = os.environ.get("MOBILEYOLO_THREADS", str(available))
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise ConfigError(f"MOBILEYOLO_THREADS: {text!r}: choose a whole number above 0")
+    return int(text)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it ends, on Linux: a killed `dvc repro` leaves no training behind."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # prctl(2)
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def main_workspace() -> Path:
@@ -56,3 +91,31 @@ def experiment_name() -> str | None:
 def stage_name() -> str | None:
     """Name of the DVC stage that is running, if any, like train@candidate-0."""
     return os.environ.get("DVC_STAGE")
+
+
+def git_commit() -> str:
+    """The commit that is checked out, with -dirty where files differ from it; empty outside git."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return told.stdout.strip()
+
+
+@contextmanager
+def termination_raises() -> Iterator[None]:
+    """Let SIGTERM unwind the stack like Ctrl-C does, so that what is open gets closed."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -19,5 +19,9 @@ class ComparisonError(UserError):
     """Two results can't be compared: they were not made on equal terms."""
 
 
+class TrainingError(UserError):
+    """A training could not be done on the terms that were asked for."""
+
+
 class StageError(UserError):
     """A stage was called in a way that DVC does not call it."""

@@ -20,12 +20,11 @@ from mobileyolo.artifacts import (
     MetricsRecord,
     Profile,
     Split,
-    Statistics,
 )
-from mobileyolo.config import Evaluate, Params
+from mobileyolo.config import Params
 from mobileyolo.dataset.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
-from mobileyolo.errors import DatasetError
 from mobileyolo.models import bridge
+from mobileyolo.results import Statistics
 
 CONFUSION_CONFIDENCE = 0.25  # Ultralytics' own threshold for a confusion matrix
 
@@ -74,6 +73,10 @@ class RecordingValidator(DetectionValidator):
         self.results = []
         self.confusion = ConfusionMatrix(names=model.names)
 
+    @staticmethod
+    def _check_max_det(args: Any, datasets: dict[str, Any]) -> None:
+        """Nothing: Ultralytics 8.4 would raise max_det where it is 300, and params.yaml would not say what was used."""
+
     def _process_batch(self, preds: dict[str, torch.Tensor], batch: dict[str, Any]) -> dict[str, np.ndarray]:
         """Match one image's predictions to its labels, and keep the result (called once an image)."""
         matched: dict[str, np.ndarray] = super()._process_batch(preds, batch)
@@ -90,24 +93,6 @@ class RecordingValidator(DetectionValidator):
         return matched
 
 
-def held_out_split(card: DatasetCard, options: Evaluate) -> Split:
-    """The split to measure on: one that did not choose the checkpoint where there is one.
-
-    Raises:
-        DatasetError: the split that was asked for is not in the dataset, or has no box to measure against.
-    """
-    split = options.split
-    if split == "auto":
-        split = "test" if "test" in card.splits else "val"
-    if split not in card.splits:
-        raise DatasetError(
-            f"evaluate.split: the dataset has no {split!r}; it has {', '.join(card.splits)} (or set auto)"
-        )
-    if not card.splits[split].boxes:
-        raise DatasetError(f"evaluate.split: {split!r} has no labelled box, so there is nothing to measure against")
-    return split
-
-
 def evaluate(
     weights: Path, params: Params, card: DatasetCard, manifest: Manifest, profile: Profile
 ) -> tuple[MetricsRecord, Statistics]:
@@ -120,7 +105,7 @@ def evaluate(
         manifest: the dataset's clean rows.
         profile: cost of the model's arm.
     """
-    split = held_out_split(card, params.evaluate)
+    split = card.held_out(params.evaluate.split)
     root = Path(params.data.dir)
     data = dataset_dictionary(manifest, card.names, root, (split,))
     model = bridge.load_model(weights)
@@ -139,7 +124,8 @@ def evaluate(
         gflops=profile.gflops,
         weights_mb=round(weights_mb, 3),
     )
-    return metrics, _statistics(validator, split, root, card.names)
+    measured = {key: str(value) for key, value in params.evaluate.model_dump().items()} | bridge.engine()
+    return metrics, _statistics(validator, split, measured, root, card.names)
 
 
 def _settings(params: Params, split: Split) -> dict[str, Any]:
@@ -160,7 +146,9 @@ def _settings(params: Params, split: Split) -> dict[str, Any]:
     }
 
 
-def _statistics(validator: RecordingValidator, split: Split, root: Path, names: tuple[str, ...]) -> Statistics:
+def _statistics(
+    validator: RecordingValidator, split: Split, measured: dict[str, str], root: Path, names: tuple[str, ...]
+) -> Statistics:
     """The validator's results as tables, images in order of path."""
     by_image = {Path(result.file).relative_to(root).as_posix(): result for result in validator.results}
     images = sorted(by_image)
@@ -196,6 +184,7 @@ def _statistics(validator: RecordingValidator, split: Split, root: Path, names: 
     )
     return Statistics(
         split=split,
+        measured=measured,
         names=names,
         images=pd.DataFrame({"image": images}),
         predictions=pd.concat(predictions, ignore_index=True),

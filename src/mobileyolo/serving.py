@@ -24,13 +24,15 @@ class Detector(PythonModel):
         bridge.prepare()
         self._yolo = YOLO(context.artifacts["weights"])
 
-    # MLflow infers a signature from annotations here, and has none for a list of paths or arrays.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Detect objects.
 
         Args:
             context: MLflow's.
-            model_input: image paths, or arrays (H, W, 3) in BGR.
+            model_input: a list or array of image paths, or of images (H, W, 3) in BGR. (It is annotated as an array
+                because MLflow takes that as it comes; a list of either has no annotation that MLflow knows.)
             params: conf, the lowest confidence to return.
 
         Returns:

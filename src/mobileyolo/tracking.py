@@ -10,19 +10,15 @@ from __future__ import annotations
 import json
 import os
 import platform
-import signal
-import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 
 import mlflow
-import mlflow.pyfunc  # before _log_model, since it sets a warning filter of its own when it loads
 import pandas as pd
 import psutil
 from filelock import FileLock
@@ -32,7 +28,19 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import DataType, ParamSchema, ParamSpec
 
 from mobileyolo import environment
-from mobileyolo.artifacts import Comparison, DatasetCard, MetricsRecord, TrainingPlan, TrainingRecord
+from mobileyolo.artifacts import (
+    COMPARISON_FILE,
+    FIGURES_DIR,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    Comparison,
+    DatasetCard,
+    ModelFiles,
+    TrainingPlan,
+    TrainingRecord,
+)
+from mobileyolo.config import Arm
+from mobileyolo.results import ArmResult
 
 SERVING_CODE = Path(__file__).with_name("serving.py")
 PACKAGE = Path(__file__).parent
@@ -43,8 +51,7 @@ _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 class Tracker:
     """The runs of one dataset's models, in whatever store MLflow is pointed at.
 
-    Every public method returns without an error when the store can't be reached; the first failure is warned about
-    and the rest of the process logs nothing more.
+    Every public method returns without an error when the store can't be reached. The first failure is warned about.
     """
 
     def __init__(self, dataset: str, card: DatasetCard) -> None:
@@ -58,10 +65,12 @@ class Tracker:
         self._card = card
         self._client: MlflowClient | None = None
         self._experiment = ""
+        self._warned = False
         with self._tolerating("opening the store"):
-            self._client = _client()
-            self._experiment = _experiment(self._client, f"{dataset}-{card.digest[:8]}")
-            self._end_dead_runs()
+            client = _client()
+            self._experiment = _experiment(client, f"{dataset}-{card.digest[:8]}")
+            _end_dead_runs(client)
+            self._client = client
 
     @contextmanager
     def training(self, planned: TrainingPlan) -> Iterator[LiveRun]:
@@ -69,8 +78,11 @@ class Tracker:
 
         It counts as trained only once `LiveRun.finish` was called.
         """
-        live = LiveRun(self, self._start(planned))
-        with _termination_raises():
+        run_id = None
+        with self._tolerating(f"starting the run of {planned.arm}"):
+            run_id = self._create_run(planned, _whereabouts())
+        live = LiveRun(self, run_id)
+        with environment.termination_raises():
             try:
                 yield live
             except (KeyboardInterrupt, SystemExit):
@@ -81,88 +93,64 @@ class Tracker:
                 raise
         live.end("FINISHED")
 
-    def log_training(self, record: TrainingRecord, history: pd.DataFrame) -> None:
-        """Make sure that a trained model's run exists and has every epoch."""
-        with self._tolerating(f"logging the training of {record.arm}"):
-            self._ensure_run(record, history)
-
-    def log_evaluation(
-        self,
-        record: TrainingRecord,
-        history: pd.DataFrame,
-        metrics: MetricsRecord,
-        measured: dict[str, str | int | float],
-        weights: Path,
-    ) -> None:
-        """Log held-out metrics and the loadable model.
+    def log_evaluation(self, result: ArmResult, history: pd.DataFrame, weights: Path) -> None:
+        """Log held-out metrics and the loadable model of a trained model.
 
         Args:
-            record: the model that was measured.
+            result: what was trained and measured.
             history: its training.
-            metrics: what came out.
-            measured: how: the split and the evaluate section.
             weights: its best.pt.
         """
-        with self._tolerating(f"logging the evaluation of {record.arm}"):
-            client, run_id = self._ensure_run(record, history)
-            self._log_metrics(run_id, metrics.model_dump())
-            _log_model(client, run_id, weights)
-            self._set_tags(
-                run_id, {"stage": "evaluated", **{f"evaluate.{key}": str(value) for key, value in measured.items()}}
-            )
+        with self._tolerating(f"logging the evaluation of {result.label}"):
+            self._evaluated(result, history, weights)
 
     def log_comparison(
-        self, record: TrainingRecord, history: pd.DataFrame, comparison: Comparison, report: list[Path]
+        self, result: ArmResult, history: pd.DataFrame, weights: Path, comparison: Comparison, report: list[Path]
     ) -> None:
-        """Log what a trained model's comparison came to, with the report and its figures.
+        """Log what a trained model's comparison came to, and whatever the store lacks of the model itself.
 
         Args:
-            record: one of the models that were compared.
+            result: one of the models that were compared.
             history: its training.
-            comparison: the result.
+            weights: its best.pt.
+            comparison: the outcome.
             report: files to keep, in a folder named after the two backbones.
         """
-        with self._tolerating(f"logging the comparison to {record.arm}"):
-            client, run_id = self._ensure_run(record, history)
+        with self._tolerating(f"logging the comparison to {result.label}"):
+            run_id = self._evaluated(result, history, weights)
             pair = f"{comparison.candidate.backbone}-vs-{comparison.baseline.backbone}"
             latency = comparison.costs["latency_ms"]
-            values = {"latency_ms": latency.candidate if record.arm == "candidate" else latency.baseline}
+            candidate = result.training.arm == "candidate"
+            values = {"latency_ms": latency.candidate if candidate else latency.baseline}
             tags = {"stage": "compared"}
-            if record.arm == "candidate":
+            if candidate:
                 for name, delta in comparison.metrics.items():
                     values |= {
                         f"delta/{name}": delta.delta,
                         f"delta/{name}_low": delta.low,
                         f"delta/{name}_high": delta.high,
                     }
-                tags |= {"verdict": comparison.verdict, "compared.with": comparison.baseline.backbone}
-                client.set_tag(run_id, "mlflow.note.content", comparison.reason)
+                tags |= {
+                    "verdict": comparison.verdict,
+                    "compared.with": comparison.baseline.backbone,
+                    "mlflow.note.content": comparison.reason,
+                }
             self._log_metrics(run_id, values)
-            self._set_tags(run_id, tags)
             for path in report:
-                client.log_artifact(run_id, str(path), f"report/{pair}")
+                self._reached().log_artifact(run_id, str(path), f"report/{pair}")
+            self._set_tags(run_id, tags)
 
-    def _start(self, planned: TrainingPlan) -> str | None:
-        with self._tolerating(f"starting the run of {planned.arm}"):
-            return self._create_run(planned)
-        return None
-
-    def _create_run(self, planned: TrainingPlan) -> str:
+    def _create_run(self, planned: TrainingPlan, whereabouts: dict[str, str]) -> str:
         client = self._reached()
         experiment = environment.experiment_name()
         name = f"{planned.backbone}-s{planned.seed}" + (f"-{experiment}" if experiment else "")
         tags = {
             "arm": planned.arm,
             "stage": "training",
-            "git.commit": _git_commit(),
             "data.digest": planned.data_digest,
             "recipe.digest": planned.recipe_digest,
-            "host": platform.node(),
-            "pid": str(os.getpid()),
-            "pid.started": str(psutil.Process().create_time()),
-            "device": environment.device() or "auto",
-            "threads": str(environment.threads()),
-            "mlflow.source.name": environment.stage_name() or "",
+            **planned.engine,
+            **whereabouts,
         }
         if experiment:
             tags["dvc.exp"] = experiment
@@ -173,27 +161,35 @@ class Tracker:
         client.log_inputs(run_id, [DatasetInput(self._mlflow_dataset(), tags=[])])
         return run_id
 
-    def _ensure_run(self, record: TrainingRecord, history: pd.DataFrame) -> tuple[MlflowClient, str]:
-        """Find the run of these weights, or make it anew; either way with the whole history."""
+    def _trained(self, record: TrainingRecord, history: pd.DataFrame) -> str:
+        """Id of the run of these weights, made anew where there is none; either way with the whole history."""
         client = self._reached()
         wanted = f"tags.arm = '{record.arm}' and tags.\"weights.digest\" = '{record.weights_digest}'"
         found = client.search_runs([self._experiment], wanted, max_results=1)
-        if found:
-            return client, found[0].info.run_id
-        run_id = self._create_run(record)
+        run_id: str = found[0].info.run_id if found else self._create_run(record, {"replayed": "true"})
+        logged = {point.step for point in client.get_metric_history(run_id, _curve("map50_95"))}
         for row in history.to_dict("records"):
-            self._log_epoch(
-                run_id,
-                int(row["epoch"]),
-                {column: float(row[column]) for column in history.columns if column != "epoch"},
-            )
-        self._mark_trained(run_id, record)
-        client.set_terminated(run_id, "FINISHED")
-        return client, run_id
+            if int(row["epoch"]) not in logged:
+                self._log_epoch(run_id, int(row["epoch"]), {column: row[column] for column in history.columns[1:]})
+        if not found:
+            self._mark_trained(run_id, record)
+            client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def _evaluated(self, result: ArmResult, history: pd.DataFrame, weights: Path) -> str:
+        """Id of the run of these weights, with its held-out metrics and its model."""
+        run_id = self._trained(result.training, history)
+        client = self._reached()
+        measured = {f"evaluate.{key}": value for key, value in result.statistics.measured.items()}
+        measured["evaluate.split"] = result.statistics.split
+        if client.get_run(run_id).data.tags.get("stage") == "trained" or measured.items() - _tags(client, run_id):
+            self._log_metrics(run_id, result.metrics.model_dump())
+            _log_model(client, run_id, weights)
+            self._set_tags(run_id, {**measured, "stage": "evaluated"})
+        return run_id
 
     def _mark_trained(self, run_id: str, record: TrainingRecord) -> None:
         self._log_metrics(run_id, {"best_epoch": float(record.best_epoch)})
-        # Last, and what `_ensure_run` searches for: a run that has it has everything before it.
         self._set_tags(run_id, {"stage": "trained", "weights.digest": record.weights_digest})
 
     def _log_epoch(self, run_id: str, epoch: int, values: dict[str, float]) -> None:
@@ -217,13 +213,6 @@ class Tracker:
             profile=json.dumps(profile),
         )
 
-    def _end_dead_runs(self) -> None:
-        """Runs of this machine that still say RUNNING although their process is gone were killed."""
-        client = self._reached()
-        for run in client.search_runs([self._experiment], "attributes.status = 'RUNNING'"):
-            if run.data.tags.get("host") == platform.node() and not _is_alive(run):
-                client.set_terminated(run.info.run_id, "KILLED")
-
     def _reached(self) -> MlflowClient:
         if self._client is None:
             raise ConnectionError("the store could not be opened")
@@ -231,17 +220,17 @@ class Tracker:
 
     @contextmanager
     def _tolerating(self, doing: str) -> Iterator[None]:
-        """Turn any error of the store into one warning, after which nothing more is logged by this process."""
+        """Turn errors of the store into one warning."""
         try:
             yield
         except Exception as error:  # MLflow raises its own, SQLAlchemy's and requests' errors
-            if self._client is not None or doing == "opening the store":
+            if not self._warned:
                 warnings.warn(
-                    f"MLflow: {doing} failed ({type(error).__name__}: {error}); the results are safe in DVC's files, "
-                    "and the next stage that reaches the store logs what is missing",
+                    f"MLflow: {doing} failed ({type(error).__name__}: {error}); the results are safe in DVC's files. "
+                    "Later stages log what is missing, and so does `python -m mobileyolo log`.",
                     stacklevel=3,
                 )
-            self._client = None
+            self._warned = True
 
 
 class LiveRun:
@@ -251,23 +240,65 @@ class LiveRun:
         """Wrap a run; without an id (the store is out of reach) every call does nothing."""
         self._tracker = tracker
         self._run_id = run_id
+        self._lost = False
 
     def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
-        """Log one epoch's losses and validation metrics."""
-        self._tolerantly(lambda run_id: self._tracker._log_epoch(run_id, epoch, values))
+        """Log one epoch's losses and validation metrics; once that failed, leave the rest to a later stage."""
+        if not self._lost:
+            self._lost = not self._try(lambda run_id: self._tracker._log_epoch(run_id, epoch, values))
 
     def finish(self, record: TrainingRecord) -> None:
         """Say which weights came out of it."""
-        self._tolerantly(lambda run_id: self._tracker._mark_trained(run_id, record))
+        self._try(lambda run_id: self._tracker._mark_trained(run_id, record))
 
     def end(self, status: str) -> None:
         """Set the final status."""
-        self._tolerantly(lambda run_id: self._tracker._reached().set_terminated(run_id, status))
+        self._try(lambda run_id: self._tracker._reached().set_terminated(run_id, status))
 
-    def _tolerantly(self, call: Callable[[str], None]) -> None:
+    def _try(self, call: Callable[[str], None]) -> bool:
+        done = False
         if self._run_id is not None:
             with self._tracker._tolerating("logging a running training"):
                 call(self._run_id)
+                done = True
+        return done
+
+
+def log_results(
+    dataset: str, card: DatasetCard, arms: Mapping[Arm, Sequence[ArmResult]], comparison: Comparison
+) -> None:
+    """Log a comparison and every model in it from DVC's files, as far as the store lacks them."""
+    tracker = Tracker(dataset, card)
+    report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
+    for results in arms.values():
+        for result in results:
+            files = ModelFiles(result.training.arm, result.training.seed)
+            tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, report)
+
+
+def _tags(client: MlflowClient, run_id: str) -> set[tuple[str, str]]:
+    return set(client.get_run(run_id).data.tags.items())
+
+
+def _whereabouts() -> dict[str, str]:
+    """Who trains, and where: what tells later whether the process is still alive."""
+    return {
+        "git.commit": environment.git_commit(),
+        "host": platform.node(),
+        "pid": str(os.getpid()),
+        "pid.started": str(psutil.Process().create_time()),
+        "threads": str(environment.threads()),
+        "mlflow.source.name": environment.stage_name() or "",
+    }
+
+
+def _end_dead_runs(client: MlflowClient) -> None:
+    """Runs of this machine that still say RUNNING although their process is gone were killed."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
+    for run in client.search_runs(experiments, running):
+        if not _is_alive(run):
+            client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _curve(column: str) -> str:
@@ -278,16 +309,25 @@ def _curve(column: str) -> str:
 
 def _client() -> MlflowClient:
     """A client on MLFLOW_TRACKING_URI, else on mlflow.db in the main workspace, where a bare `mlflow ui` looks."""
-    if mlflow.environment_variables.MLFLOW_TRACKING_URI.is_set():
-        return MlflowClient()
-    database = environment.main_workspace() / "mlflow.db"
+    uri = _store()
+    if not uri.startswith("sqlite:"):
+        return MlflowClient(uri)
     state = environment.main_workspace() / environment.STATE_DIR
     state.mkdir(parents=True, exist_ok=True)
     # Processes that create one database at the same time break it for good (MLflow 3.17).
     with FileLock(state / "mlflow.lock"):
-        client = MlflowClient(f"sqlite:///{database.as_posix()}")
+        client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _store() -> str:
+    """Address of the store; a relative database belongs to the main workspace, wherever this process runs."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    scheme, separator, path = uri.partition(":///")
+    if scheme == "sqlite" and separator and not Path(path).is_absolute():
+        return f"sqlite:///{(environment.main_workspace() / path).as_posix()}"
+    return uri
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
@@ -295,9 +335,10 @@ def _experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    # Artifacts of the default store belong to the main workspace, wherever this process runs.
-    local = not mlflow.environment_variables.MLFLOW_TRACKING_URI.is_set()
-    location = (environment.main_workspace() / "mlruns").as_uri() if local else None
+    # With a database there is no server to keep artifacts; MLflow would put them below this process' folder, which is
+    # a temporary one in a queued experiment.
+    database = not _store().startswith(("http:", "https:", "databricks"))
+    location = (environment.main_workspace() / "mlruns").as_uri() if database else None
     try:
         return str(client.create_experiment(name, artifact_location=location, tags=_MODEL_TRAINING))
     except mlflow.exceptions.MlflowException:
@@ -311,8 +352,7 @@ def _log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
     """Keep the model as MLflow loads it: runs:/<id>/model."""
     if any(item.path == "model" for item in client.list_artifacts(run_id)):
         return
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # asks for type hints that have no spelling for our input
+    with tempfile.TemporaryDirectory() as folder:
         mlflow.pyfunc.save_model(
             path=Path(folder) / "model",
             python_model=str(SERVING_CODE),
@@ -336,31 +376,3 @@ def _is_alive(run: Run) -> bool:
         return abs(process.create_time() - float(run.data.tags["pid.started"])) < 1
     except (psutil.Error, KeyError, ValueError):
         return False
-
-
-def _git_commit() -> str:
-    """The commit that is checked out, with -dirty where files differ from it; empty outside git."""
-    try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return told.stdout.strip()
-
-
-@contextmanager
-def _termination_raises() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C does, so that the run ends as KILLED."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from mobileyolo.artifacts import (
 )
 from mobileyolo.config import Arm, Params
 from mobileyolo.dataset.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
+from mobileyolo.errors import TrainingError
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, width_of
 
@@ -80,6 +81,7 @@ class ArmTrainer(DetectionTrainer):
         self._architecture = architecture
         self._dataset = data
         super().__init__(overrides=settings)
+        self._batch_asked = self.args.batch
         self.history: list[dict[str, float]] = []
         self._on_epoch = on_epoch
         # Runs after validation and checkpoint of each epoch.
@@ -109,7 +111,21 @@ class ArmTrainer(DetectionTrainer):
     def final_eval(self) -> None:
         """Nothing: the stage evaluate measures best.pt, on another split."""
 
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        """Stop where the parent rolls back to the last checkpoint: the arm would not have run the recipe."""
+        if super()._handle_nan_recovery(epoch):
+            raise TrainingError(
+                f"the loss was no number in epoch {epoch + 1}, and going back to the last checkpoint would put the "
+                "arms on unequal terms; lower train.lr0 for both"
+            )
+        return False
+
     def _record_epoch(self, _trainer: BaseTrainer) -> None:
+        if self.args.batch != self._batch_asked:
+            raise TrainingError(
+                f"memory ran out, and Ultralytics went on with batch {self.args.batch} in place of "
+                f"{self._batch_asked}, which would put the arms on unequal terms; lower train.batch for both"
+            )
         values = {**self.label_loss_items(self.tloss), **self.metrics}
         row = {column: float(values[name]) for column, name in HISTORY_COLUMNS.items()}
         self.history.append({"epoch": self.epoch + 1, **row})
@@ -133,7 +149,8 @@ def plan(arm: Arm, seed: int, params: Params, card: DatasetCard) -> TrainingPlan
         seed=seed,
         data_digest=card.digest,
         recipe=params.train.model_dump(),
-        recipe_digest=digest_of({"data": card.digest, "train": params.train.model_dump()}),
+        engine=bridge.engine(),
+        recipe_digest=digest_of({"data": card.digest, "train": params.train.model_dump(), "engine": bridge.engine()}),
     )
 
 
@@ -156,22 +173,18 @@ def train(
         on_epoch: told each epoch's losses and validation metrics.
 
     Raises:
-        RuntimeError: Ultralytics changed the terms on its own, for example halved the batch for lack of memory.
+        TrainingError: Ultralytics changed the terms on its own: halved the batch for lack of memory, or rolled the
+            weights back after a loss that was no number.
     """
     bridge.prepare()
-    workspace = (environment.STATE_DIR / "training" / f"{planned.arm}-s{planned.seed}").resolve()
-    shutil.rmtree(workspace, ignore_errors=True)
     data = dataset_dictionary(manifest, card.names, Path(params.data.dir), ("train", "val"))
-    trainer = ArmTrainer(_settings(params, planned.seed, workspace), architecture, data, on_epoch)
-    trainer.train()
-    if trainer.args.batch != params.train.batch or len(trainer.history) != params.train.epochs:
-        raise RuntimeError(
-            f"{planned.arm} with seed {planned.seed} ran {len(trainer.history)} epochs at batch {trainer.args.batch} "
-            f"where {params.train.epochs} at {params.train.batch} were asked for; the arms would not be on equal "
-            "terms. If memory ran out, lower train.batch for both."
-        )
-    checkpoint, digest = _published(trainer)
-    shutil.rmtree(workspace, ignore_errors=True)
+    state = environment.STATE_DIR.resolve()
+    state.mkdir(exist_ok=True)
+    # A folder of its own: no other training, not even one that was left behind, can write a checkpoint there.
+    with tempfile.TemporaryDirectory(dir=state, prefix=f"{planned.arm}-s{planned.seed}-") as workspace:
+        trainer = ArmTrainer(_settings(params, planned.seed, Path(workspace)), architecture, data, on_epoch)
+        trainer.train()
+        checkpoint, digest = _published(trainer)
     return Trained(
         record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
         history=pd.DataFrame(trainer.history),

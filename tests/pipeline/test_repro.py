@@ -183,17 +183,20 @@ def test_training_again_gives_the_same_bytes(workspace: Workspace, first: Result
 def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     workspace: Workspace, other_backbone: Result
 ) -> None:
-    """The code of the queued tree, not of the workspace as it is when the queue starts."""
-    stage = workspace.path / "stages" / "compare.py"
-    original = stage.read_text(encoding="utf-8")
+    """Not that of the installed package, and not that of the workspace as it is when the queue starts."""
+    library = workspace.path / "src" / "mobileyolo" / "reporting" / "tables.py"
+    original = library.read_text(encoding="utf-8")
+    queued = "\n\ndef headline(comparison: Comparison) -> str:\n    return 'the code that was queued'\n"
+    library.write_text(original + queued, encoding="utf-8")
     workspace.dvc("exp", "run", "--queue", "--name", "queued", "-S", "backbone=mnv1_m")
-    stage.write_text("raise SystemExit('the workspace moved on')\n", encoding="utf-8")
+    library.write_text("raise SystemExit('the workspace moved on')\n", encoding="utf-8")
     try:
         workspace.dvc("queue", "start")
         logs = workspace.dvc("queue", "logs", "queued", "--follow").output
     finally:
-        stage.write_text(original, encoding="utf-8")
+        library.write_text(original, encoding="utf-8")
         workspace.dvc("queue", "stop")
+    assert "the code that was queued" in logs
     assert "moved on" not in logs
     assert "mnv1_m-s0-queued" in [run.info.run_name for run in workspace.runs()]
     assert all(run.info.status == "FINISHED" for run in workspace.runs())

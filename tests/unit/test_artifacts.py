@@ -10,12 +10,12 @@ from mobileyolo.artifacts import (
     TRUE_POSITIVE_COLUMNS,
     DatasetCard,
     SplitCount,
-    Statistics,
     digest_of,
     replacing,
     write_table,
     write_text,
 )
+from mobileyolo.results import Statistics
 
 CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})
 
@@ -60,7 +60,8 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
 def test_statistics_read_back_as_they_were_written(tmp_path: Path) -> None:
     statistics = Statistics(
         split="test",
-        names=("NA", "null"),  # names that a CSV reader likes to take for missing values
+        measured={"iou": "0.7"},
+        names=("NA", "007"),  # names that a CSV reader likes to take for something else
         images=pd.DataFrame({"image": ["a.png", "b.png"]}),
         predictions=pd.DataFrame(
             {
@@ -72,10 +73,10 @@ def test_statistics_read_back_as_they_were_written(tmp_path: Path) -> None:
         ),
         targets=pd.DataFrame({"image": np.array([0, 1], np.int32), "class_id": np.array([1, 0], np.int32)}),
         confusion=np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
-        per_class=pd.DataFrame({"class_id": [0], "name": ["NA"], "map50": [0.25]}),
+        per_class=pd.DataFrame({"class_id": [0], "name": ["007"], "map50": [0.25]}),
     )
     statistics.write(tmp_path / "s0")
     back = Statistics.read(tmp_path / "s0")
-    assert (back.split, back.names, back.confusion.tolist()) == ("test", ("NA", "null"), statistics.confusion.tolist())
+    assert (back.split, back.names, back.confusion.tolist()) == ("test", ("NA", "007"), statistics.confusion.tolist())
     for table in ("images", "predictions", "targets", "per_class"):
         pd.testing.assert_frame_equal(getattr(back, table), getattr(statistics, table))

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from mobileyolo.artifacts import TRUE_POSITIVE_COLUMNS, Statistics
-from mobileyolo.bootstrap import RECALLS, WeightedMetrics, paired_bootstrap
+from mobileyolo.artifacts import TRUE_POSITIVE_COLUMNS
+from mobileyolo.bootstrap import RECALLS, WeightedMetrics, luck_of_training, paired_bootstrap
+from mobileyolo.results import Statistics
 from tests.synthetic_results import make_statistics, with_changes
 
 EIGHTY = tuple(f"class {number}" for number in range(80))
@@ -136,22 +137,18 @@ def test_a_model_never_leads_itself() -> None:
     assert not paired_bootstrap(metrics, metrics, resamples=10, seed=0).any()
 
 
-def test_the_draws_spread_as_the_mean_of_few_seeds_does() -> None:
-    """Their variance is that of a mean, s^2 / n with Bessel's correction, also for two seeds."""
+@pytest.mark.parametrize("seeds", [2, 3, 5, 8])
+def test_the_luck_of_training_is_covered_as_often_as_promised(seeds: int) -> None:
+    """Leads that differ by luck alone, round a true lead of 0: Student's t covers it in 95 % of the cases."""
+    generator = np.random.default_rng(0)
+    leads_by_seed = generator.normal(0, 0.03, (4000, seeds, 1))
+    covered = [abs(each.mean()) <= luck_of_training(each, 0.95, seed_sd=0)[0] for each in leads_by_seed]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
-    class Constant(WeightedMetrics):
-        """A model whose metrics don't depend on the images."""
 
-        def __init__(self, value: float) -> None:
-            self.images, self._value = 3, value
-
-        def __call__(self, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
-            return np.full(4, self._value)
-
-    for leads in ([0.01, 0.05], [0.0, 0.02, 0.07]):
-        draws = paired_bootstrap([Constant(0)] * len(leads), [Constant(lead) for lead in leads], 20_000, seed=0)
-        assert draws.var() == pytest.approx(np.var(leads, ddof=1) / len(leads), rel=0.03)
-        assert draws.mean() == pytest.approx(np.mean(leads), rel=0.03)
+def test_with_one_seed_the_luck_of_training_is_that_of_two_models() -> None:
+    # 1.96 standard deviations of a difference: sqrt(2) times that of one model
+    assert luck_of_training(np.zeros((1, 4)), 0.95, seed_sd=0.02) == pytest.approx([1.96 * 0.02 * 2**0.5] * 4, rel=1e-3)
 
 
 def test_one_seed_of_the_generator_gives_one_result() -> None:

@@ -15,7 +15,9 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.artifacts import DatasetCard, MetricsRecord, SplitCount, TrainingPlan, TrainingRecord
+from mobileyolo.results import ArmResult
 from mobileyolo.tracking import Tracker
+from tests.synthetic_results import make_report_inputs, make_statistics
 
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
@@ -27,10 +29,11 @@ PLAN = TrainingPlan(
     seed=0,
     data_digest=CARD.digest,
     recipe={"epochs": 2, "lr0": 0.01},
+    engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu"},
     recipe_digest="r" * 64,
 )
 RECORD = TrainingRecord(**PLAN.model_dump(), best_epoch=2, weights_digest="w" * 64)
-HISTORY = pd.DataFrame({"epoch": [1, 2], "train_box_loss": [3.0, 2.0], "map50": [0.1, 0.2]})
+HISTORY = pd.DataFrame({"epoch": [1, 2], "train_box_loss": [3.0, 2.0], "map50": [0.1, 0.2], "map50_95": [0.05, 0.1]})
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def runs(store: MlflowClient) -> list[Run]:
 def train(tracker: Tracker) -> None:
     with tracker.training(PLAN) as live:
         for row in HISTORY.to_dict("records"):
-            live.log_epoch(int(row["epoch"]), {"train_box_loss": row["train_box_loss"], "map50": row["map50"]})
+            live.log_epoch(int(row["epoch"]), {column: row[column] for column in HISTORY.columns[1:]})
         live.finish(RECORD)
 
 
@@ -128,31 +131,76 @@ def test_a_run_that_is_alive_is_left_running(store: MlflowClient) -> None:
         assert [run.info.status for run in runs(store)] == ["RUNNING"]
 
 
-METRICS = MetricsRecord(map50=0.5, map50_95=0.3, precision=0.6, recall=0.4, parameters=10, gflops=1.5, weights_mb=2.0)
+@pytest.fixture
+def result() -> ArmResult:
+    metrics = MetricsRecord(
+        map50=0.5, map50_95=0.3, precision=0.6, recall=0.4, parameters=10, gflops=1.5, weights_mb=2.0
+    )
+    return ArmResult(RECORD, metrics, make_statistics(0, images=5))
 
 
-def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(store: MlflowClient, tmp_path: Path) -> None:
-    weights = tmp_path / "best.pt"
-    weights.write_bytes(b"weights")
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "best.pt"
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
+    store: MlflowClient, result: ArmResult, weights: Path
+) -> None:
     tracker = Tracker("shapes", CARD)
     train(tracker)
-    tracker.log_evaluation(RECORD, HISTORY, METRICS, {"split": "test"}, weights)
+    tracker.log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
-    assert METRICS.model_dump().items() <= run.data.metrics.items()
+    assert result.metrics.model_dump().items() <= run.data.metrics.items()
     assert (run.data.tags["stage"], run.data.tags["evaluate.split"]) == ("evaluated", "test")
     assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model"]
 
 
-def test_a_training_that_was_not_logged_is_logged_from_its_files_once(store: MlflowClient) -> None:
-    tracker = Tracker("shapes", CARD)
-    tracker.log_training(RECORD, HISTORY)
-    tracker.log_training(RECORD, HISTORY)
+def test_what_was_not_logged_is_logged_from_the_files_once(
+    store: MlflowClient, result: ArmResult, weights: Path
+) -> None:
+    """As after a training with the store out of reach: one run, with every epoch, and not of the replaying process."""
+    for _ in range(2):
+        Tracker("shapes", CARD).log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
-    assert (run.info.status, run.data.tags["stage"]) == ("FINISHED", "trained")
+    assert (run.info.status, run.data.tags["stage"], run.data.tags["replayed"]) == ("FINISHED", "evaluated", "true")
+    assert "pid" not in run.data.tags
     assert len(store.get_metric_history(run.info.run_id, "train/box_loss")) == 2
 
 
-def test_a_store_out_of_reach_warns_once_and_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_epochs_that_got_lost_are_filled_in(store: MlflowClient, result: ArmResult, weights: Path) -> None:
+    with Tracker("shapes", CARD).training(PLAN) as live:
+        live.log_epoch(1, {"train_box_loss": 3.0, "map50": 0.1, "map50_95": 0.05})
+        live.finish(RECORD)
+    Tracker("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    curve = store.get_metric_history(run.info.run_id, "val/map50")
+    assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
+
+
+def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
+    store: MlflowClient, weights: Path, tmp_path: Path
+) -> None:
+    inputs = make_report_inputs()
+    report = tmp_path / "index.html"
+    report.write_text("report", encoding="utf-8")
+    (candidate,) = inputs.candidate
+    Tracker("shapes", CARD).log_comparison(
+        candidate, inputs.histories["candidate"][0], weights, inputs.comparison, [report]
+    )
+    (run,) = runs(store)
+    assert candidate.metrics.model_dump().items() <= run.data.metrics.items()
+    assert run.data.metrics["delta/map50_95"] == inputs.comparison.metrics["map50_95"].delta
+    assert (run.data.tags["stage"], run.data.tags["verdict"]) == ("compared", inputs.comparison.verdict)
+    names = [item.path for item in store.list_artifacts(run.info.run_id, "report/mnv1_n-vs-yolo11n")]
+    assert names == ["report/mnv1_n-vs-yolo11n/index.html"]
+
+
+def test_a_store_out_of_reach_warns_once_and_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: ArmResult, weights: Path
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'mlflow.db'}")
     (tmp_path / "no").write_text("a file where a folder should be", encoding="utf-8")
     with pytest.warns(UserWarning, match="opening the store failed"):
@@ -160,4 +208,20 @@ def test_a_store_out_of_reach_warns_once_and_fails_nothing(tmp_path: Path, monke
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(tracker)
-        tracker.log_evaluation(RECORD, HISTORY, METRICS, {}, tmp_path / "best.pt")
+        tracker.log_evaluation(result, HISTORY, weights)
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_store_and_its_artifacts_stay_in_the_main_workspace(
+    store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
+) -> None:
+    """As in a queued experiment, whose own folder vanishes with it."""
+    elsewhere = tmp_path / "temporary"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    folder = f"{tmp_path.as_posix()}/" if absolute else ""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}own.db")
+    train(Tracker("shapes", CARD))
+    (run,) = runs(MlflowClient(f"sqlite:///{(tmp_path / 'own.db').as_posix()}"))
+    assert run.info.artifact_uri.startswith((tmp_path / "mlruns").as_uri())
+    assert not list(elsewhere.iterdir())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
 from ultralytics import YOLO
+from ultralytics.models.yolo.detect import DetectionTrainer
 
-from mobileyolo import training
+from mobileyolo import evaluation, training
 from mobileyolo.artifacts import (
     DatasetCard,
     Manifest,
@@ -21,17 +23,18 @@ from mobileyolo.artifacts import (
     ModelFiles,
     Split,
     SplitCount,
-    Statistics,
     TrainingRecord,
 )
 from mobileyolo.bootstrap import WeightedMetrics
 from mobileyolo.config import Params
 from mobileyolo.dataset.loading import SplitLabels
-from mobileyolo.errors import DatasetError
-from mobileyolo.evaluation import evaluate, held_out_split
+from mobileyolo.errors import DatasetError, TrainingError
+from mobileyolo.evaluation import evaluate
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.profile import profile
+from mobileyolo.results import ArmResult, Statistics
+from mobileyolo.tracking import Tracker
 from tests.synthetic import write_dataset
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
@@ -88,9 +91,9 @@ def run(setting: Setting, seed: int = 0) -> training.Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> training.Trained:
+def trained(setting: Setting) -> training.Trained:
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("workspace"))
+        patch.chdir(setting.root.parent)
         return run(setting)
 
 
@@ -145,7 +148,7 @@ def test_the_recipe_digest_depends_on_data_and_recipe_but_not_on_arm_or_seed(set
 
 def test_the_checkpoint_holds_no_path_of_the_machine(files: ModelFiles, setting: Setting) -> None:
     content = files.weights.read_bytes()
-    for path in (setting.root, Path.cwd(), SHIPPED.parent):
+    for path in (setting.root.parent, SHIPPED.parent):  # where the training ran, and this repository
         assert str(path).encode() not in content
 
 
@@ -184,12 +187,32 @@ def measure(setting: Setting, files: ModelFiles) -> tuple[MetricsRecord, Statist
     return evaluate(files.weights, setting.params, setting.card, setting.manifest, cost)
 
 
-def test_metrics_follow_exactly_from_the_per_image_statistics(setting: Setting, files: ModelFiles) -> None:
-    """Whatever the untrained model scores; the comparison's golden tests are in test_bootstrap.py."""
+@pytest.fixture
+def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that has learnt something: its boxes are the labelled ones, moved a little, and some wrong ones."""
+    matched = evaluation.RecordingValidator.update_metrics
+
+    def update_metrics(validator: Any, preds: list[dict[str, torch.Tensor]], batch: dict[str, Any]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        known = []
+        for index in range(len(preds)):
+            labels = validator._prepare_batch(index, batch)
+            boxes, classes = labels["bboxes"].repeat(3, 1), labels["cls"].repeat(3)
+            confidence, order = torch.rand(len(classes), generator=generator).sort(descending=True)
+            moved = boxes + 3 * torch.randn(boxes.shape, generator=generator)
+            known.append({"bboxes": moved[order], "conf": confidence, "cls": classes[order], "extra": boxes[:, :0]})
+        matched(validator, known, batch)
+
+    monkeypatch.setattr(evaluation.RecordingValidator, "update_metrics", update_metrics)
+
+
+def test_metrics_follow_exactly_from_the_per_image_statistics(
+    setting: Setting, files: ModelFiles, knowing: None
+) -> None:
     metrics, statistics = measure(setting, files)
-    computed = WeightedMetrics(statistics)(np.ones(len(statistics.images)))
     reported = (metrics.map50, metrics.map50_95, metrics.precision, metrics.recall)
-    assert computed == pytest.approx(reported, abs=1e-6)
+    assert all(0.05 < value < 1 for value in reported)
+    assert WeightedMetrics(statistics)(np.ones(len(statistics.images))) == pytest.approx(reported, abs=1e-6)
 
 
 def test_every_image_and_box_of_the_held_out_split_is_counted(setting: Setting, files: ModelFiles) -> None:
@@ -219,13 +242,13 @@ def test_the_held_out_split_is_test_where_there_is_one(
     setting: Setting, asked: str, splits: dict[str, int], used: str
 ) -> None:
     card = setting.card.model_copy(update={"splits": {k: SplitCount(images=v, boxes=v) for k, v in splits.items()}})
-    assert held_out_split(card, setting.params.evaluate.model_copy(update={"split": asked})) == used
+    assert card.held_out(asked) == used
 
 
 @pytest.mark.parametrize(
     ("asked", "splits", "said"),
     [
-        ("test", {"train": 1, "val": 1}, "the dataset has no 'test'; it has train, val"),
+        ("test", {"train": 1, "val": 1}, "the dataset has no 'test', only train, val"),
         ("auto", {"train": 1, "val": 0}, "'val' has no labelled box"),
     ],
 )
@@ -234,4 +257,34 @@ def test_a_split_that_measures_nothing_is_refused(
 ) -> None:
     card = setting.card.model_copy(update={"splits": {k: SplitCount(images=1, boxes=v) for k, v in splits.items()}})
     with pytest.raises(DatasetError, match=said):
-        held_out_split(card, setting.params.evaluate.model_copy(update={"split": asked}))
+        card.held_out(asked)
+
+
+def test_the_logged_model_predicts_a_table_of_boxes(
+    setting: Setting, trained: training.Trained, files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    metrics, statistics = measure(setting, files)
+    result = ArmResult(trained.record, metrics, statistics)
+    Tracker("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
+    (model,) = tmp_path.glob("mlruns/*/artifacts/model")
+    images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
+    table = mlflow.pyfunc.load_model(str(model)).predict(images, params={"conf": 0.001})
+    assert table.columns.tolist() == ["image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2"]
+    assert set(table["image"]) == set(range(4))
+    assert set(table["name"]) <= set(NAMES)
+
+
+@pytest.mark.parametrize("failing", ["batch", "loss"])
+def test_a_training_that_leaves_its_recipe_is_an_error(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Ultralytics halves the batch when memory runs out, and rolls back when the loss is no number."""
+    monkeypatch.chdir(tmp_path)
+    if failing == "batch":
+        monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
+    else:
+        monkeypatch.setattr(DetectionTrainer, "_handle_nan_recovery", lambda *_: True)
+    with pytest.raises(TrainingError, match="unequal terms"):
+        run(setting)
+    assert list((tmp_path / ".mobileyolo").iterdir()) == []

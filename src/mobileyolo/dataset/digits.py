@@ -63,7 +63,8 @@ def generate(digits: Digits, folder: Path) -> None:
                 (labels / f"{index:05d}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
         description: dict[str, object] = {split: f"{split}/images" for split in SPLITS}
         description["names"] = [str(class_id) for class_id in range(CLASSES)]
-        (temporary / "data.yaml").write_text(yaml.safe_dump(description, sort_keys=False), encoding="utf-8")
+        text = yaml.safe_dump(description, sort_keys=False)
+        (temporary / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:

@@ -24,7 +24,7 @@ KEYS: dict[Table, list[str]] = {
     "images": ["split", "image"],
     "boxes": ["image", "label", "line"],
 }
-SLACK = 0.01  # of the image's side: how far Ultralytics 8.4 itself lets coordinates stray; rounding needs some
+SLACK = 0.01  # of the image's side: as much as Ultralytics 8.4 grants to each number; rounding needs some
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ KINDS = (
         derive=lambda splits: splits["readable"],
         expectation=gxe.ExpectColumnValuesToBeBetween,
         limits=lambda _: {"min_value": 1},
-        description="Training and validation each have at least one readable image.",
+        description="Training, validation and, where it is declared, test each have at least one readable image.",
         remedy="check the split's folder in data.yaml, and move some images there",
         shown="{images} images, none readable",
         drops=False,
@@ -249,7 +249,7 @@ def check(data: RawDataset, tolerance: Mapping[str, float], docs_dir: Path | Non
 
 def _tables(data: RawDataset) -> dict[Table, pd.DataFrame]:
     readable = data.images["read_error"].isna()
-    needed = ("train", "val")
+    needed = ["train", "val", *(["test"] if "test" in data.splits else [])]
     splits = pd.DataFrame(
         {
             "split": needed,

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import yaml
+from ultralytics import __version__ as ultralytics_version
 from ultralytics.engine import validator
 from ultralytics.nn import tasks
 from ultralytics.utils import ROOT, SETTINGS, torch_utils
@@ -27,11 +28,19 @@ def prepare() -> None:
     """Make MobileNetV1 known to Ultralytics' model parser, and keep its integrations and thread count ours."""
     # parse_model looks a row's module up in the globals of this module.
     tasks.MobileNetV1 = MobileNetV1
-    off = {name: False for name in _INTEGRATIONS if SETTINGS.get(name)}
-    if off:
-        SETTINGS.update(off)
+    # In memory only: SETTINGS' own update would write the user's settings file.
+    dict.update(SETTINGS, dict.fromkeys(_INTEGRATIONS, False))
     # select_device sets this many threads on every call; the default leaves one core idle.
     torch_utils.NUM_THREADS = environment.threads()
+
+
+def engine() -> dict[str, str]:
+    """What computes here, as far as it decides a result: versions of the libraries, kind of device."""
+    return {
+        "ultralytics": ultralytics_version,
+        "torch": torch.__version__,
+        "device": torch_utils.select_device(environment.device(), verbose=False).type,
+    }
 
 
 def stock_architecture() -> ModelDict:

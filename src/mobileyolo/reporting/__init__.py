@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mobileyolo.artifacts import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, Comparison, write_text
-from mobileyolo.comparison import ArmResult
 from mobileyolo.reporting import figures, html, plots, tables
 from mobileyolo.reporting.plots import Histories
+from mobileyolo.results import ArmResult
 
 
 def write_reports(

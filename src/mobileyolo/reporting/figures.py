@@ -26,7 +26,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mobileyolo.artifacts import Comparison, replacing
 from mobileyolo.bootstrap import RECALLS
-from mobileyolo.comparison import DECIDING_METRIC, ArmResult
+from mobileyolo.comparison import DECIDING_METRIC
 from mobileyolo.config import ARMS, Arm
 from mobileyolo.reporting.plots import (
     BACKGROUND,
@@ -37,6 +37,7 @@ from mobileyolo.reporting.plots import (
     training_curve,
 )
 from mobileyolo.reporting.tables import METRIC_NAMES, arm_names
+from mobileyolo.results import ArmResult
 
 # By name of the page's CSS variables; each value is unique, so that an SVG's colours can be turned into variables.
 COLOURS = {

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mobileyolo.artifacts import Comparison
-from mobileyolo.comparison import ArmResult
 from mobileyolo.config import ARMS
 from mobileyolo.reporting import figures, tables
 from mobileyolo.reporting.plots import Histories
+from mobileyolo.results import ArmResult
 
 TEMPLATE = "report.html.j2"
 MOST_OPEN_CLASSES = 20  # a longer per-class table starts folded
@@ -62,7 +62,7 @@ def render(
         precision_recall=_svg(figures.precision_recall(baseline, candidate)),
         confusions=[_svg(panel) for panel in confusions],
         recipe=baseline[0].training.recipe,
-        command=_command(comparison),
+        command=_command(comparison, baseline[0].training.recipe),
         more_seeds=_seeds([*comparison.seeds, *_unused(comparison.seeds)]),
     )
 
@@ -72,10 +72,28 @@ def _svg(panel: figures.Panel) -> Markup:
     return Markup(figures.to_svg(panel))
 
 
-def _command(comparison: Comparison) -> str:
-    """The shell command that makes this comparison again."""
-    arms = f"-S backbone={comparison.candidate.backbone} -S baseline={comparison.baseline.backbone}"
-    return f"dvc exp run {arms} {_seeds(comparison.seeds)}"
+def _command(comparison: Comparison, recipe: Mapping[str, object]) -> str:
+    """The shell command that makes this comparison again, on the dataset that it was made on."""
+    values: dict[str, object] = {
+        "data.dir": "<dataset>",
+        "backbone": comparison.candidate.backbone,
+        "baseline": comparison.baseline.backbone,
+        **{f"train.{key}": _yaml(value) for key, value in recipe.items()},
+        "compare.seed_sd": comparison.seed_sd,
+        "compare.margin": comparison.margin,
+    }
+    options = [f"-S {shlex.quote(f'{key}={value}')}" for key, value in values.items()]
+    lines = [" ".join(group) for group in _in_fours([*options, _seeds(comparison.seeds)])]
+    return " \\\n    ".join([f"dvc exp run {lines[0]}", *lines[1:]])
+
+
+def _in_fours(options: Sequence[str]) -> list[Sequence[str]]:
+    return [options[start : start + 4] for start in range(0, len(options), 4)]
+
+
+def _yaml(value: object) -> object:
+    """Booleans as YAML spells them."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from mobileyolo.artifacts import write_table
 from mobileyolo.bootstrap import RECALLS, Array, WeightedMetrics
-from mobileyolo.comparison import ArmResult
 from mobileyolo.config import ARMS, Arm
+from mobileyolo.results import ArmResult
 
 Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed
 Counts = npt.NDArray[np.int64]

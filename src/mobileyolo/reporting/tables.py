@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mobileyolo.artifacts import Comparison, CostRatio
-from mobileyolo.comparison import DECIDING_METRIC, ArmResult
+from mobileyolo.comparison import DECIDING_METRIC
+from mobileyolo.results import ArmResult
 
 METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall"}
 COST_NAMES = {"latency_ms": "latency", "gflops": "GFLOPs", "parameters": "parameters", "weights_mb": "weights"}

@@ -88,8 +88,9 @@ def test_what_is_not_damaged_is_not_accused(damaged: dict[str, list[tuple[str, O
         ),
         (lambda r: clear(r, "val/images"), "empty_split", "val", "0 images, none readable"),
         (lambda r: clear(r, "train/images"), "empty_split", "train", "0 images, none readable"),
+        (lambda r: clear(r, "test/images"), "empty_split", "test", "0 images, none readable"),
     ],
-    ids=["listed but gone", "listed in two splits", "empty val", "empty train"],
+    ids=["listed but gone", "listed in two splits", "empty val", "empty train", "empty test"],
 )
 def test_a_list_or_folder_with_a_fault_is_an_error(
     dataset: Path, change: Callable[[Path], None], kind: str, file: str, value: str

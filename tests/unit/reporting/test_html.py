@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -100,7 +101,12 @@ def test_every_colour_exists_on_a_light_and_a_dark_page(page: str) -> None:
 
 def test_the_page_says_how_to_make_the_comparison_again(page: str, inputs: ReportInputs) -> None:
     text = html.unescape(page)
-    assert "dvc exp run -S backbone=mnv1_n -S baseline=yolo11n -S 'seeds=[0]'" in text
+    command = shlex.split(re.search(r"dvc exp run -S 'data.*?(?=</code>)", text, re.DOTALL).group().replace("\\\n", ""))
+    assert {"data.dir=<dataset>", "backbone=mnv1_n", "baseline=yolo11n", "seeds=[0]"} <= set(command)
+    assert {f"train.{key}" for key in inputs.baseline[0].training.recipe} <= {
+        part.partition("=")[0] for part in command
+    }
+    assert "train.cos_lr=false" in command
     assert "dvc exp run -S 'seeds=[0,1,2]'" in text
     digests = (
         inputs.comparison.data_digest,
@@ -119,9 +125,10 @@ def test_a_long_table_of_classes_starts_folded(page: str) -> None:
 
 
 def test_the_reading_depends_on_the_number_of_seeds(page: str) -> None:
-    assert "one training shows nothing" in page
+    assert "One training shows nothing" in page
     several = render(*make_report_inputs(seeds=2))
-    assert "one training shows nothing" not in several
+    assert "One training shows nothing" not in several
+    assert "Student's t" in html.unescape(several)
     assert "Thin lines are seeds" in several
 
 
