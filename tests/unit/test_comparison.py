@@ -107,22 +107,22 @@ def test_what_validation_let_through_stands_beside_the_verdict() -> None:
     assert comparison.reason.endswith(" 3 of 9 images are in two splits.")
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+@pytest.mark.parametrize("seeds", [1, 3])
 def test_a_model_against_itself_with_other_seeds_is_nearly_always_inconclusive(seeds: int) -> None:
     """Whatever the luck of training adds: each made-up training has a skill of its own, 2 points of mAP apart."""
     generator = np.random.default_rng(seeds)
     options = OPTIONS.model_copy(update={"seed_sd": 0.02, "margin": 0.0})
     verdicts = []
-    for scenes in range(20):
+    for scenes in range(12):
         baseline, candidate = (
             [
-                make_result(arm, "yolo11n", make_statistics(luck + seed, skill=skill, scenes=scenes, images=30), seed)
+                make_result(arm, "yolo11n", make_statistics(luck + seed, skill=skill, scenes=scenes, images=20), seed)
                 for seed, skill in enumerate(generator.normal(0.7, 0.02, seeds))
             ]
             for arm, luck in (("baseline", 0), ("candidate", 100))
         )
         verdicts.append(compared(baseline, candidate, options).verdict)
-    assert verdicts.count("inconclusive") >= 18
+    assert verdicts.count("inconclusive") >= 11
 
 
 def test_the_reason_says_when_the_images_chose_the_checkpoints() -> None:

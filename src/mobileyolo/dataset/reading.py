@@ -112,7 +112,8 @@ def read_image(path: Path) -> ImageFacts:
     try:
         width, height = _decoded_size(content)
         problem = None if min(width, height) >= SMALLEST_SIDE else f"only {width} x {height} pixels"
-    except UnidentifiedImageError:
+    # Where Ultralytics 8.4 is imported too, its Image.open asks for a HEIF plugin that nobody installed.
+    except (UnidentifiedImageError, ModuleNotFoundError):
         width, height, problem = 0, 0, f"{len(content)} bytes that are no {', '.join(IMAGE_FORMATS)} image"
     except Exception as error:  # on broken files Pillow's decoders raise whatever they run into
         width, height, problem = 0, 0, f"{error}" or type(error).__name__

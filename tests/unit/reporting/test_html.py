@@ -101,11 +101,11 @@ def test_every_colour_exists_on_a_light_and_a_dark_page(page: str) -> None:
 
 def test_the_page_says_how_to_make_the_comparison_again(page: str, inputs: ReportInputs) -> None:
     text = html.unescape(page)
-    command = shlex.split(re.search(r"dvc exp run -S 'data.*?(?=</code>)", text, re.DOTALL).group().replace("\\\n", ""))
+    (shown,) = re.findall(r"dvc exp run -S 'data.*?(?=</code>)", text, re.DOTALL)
+    command = shlex.split(shown.replace("\\\n", ""))
     assert {"data.dir=<dataset>", "backbone=mnv1_n", "baseline=yolo11n", "seeds=[0]"} <= set(command)
-    assert {f"train.{key}" for key in inputs.baseline[0].training.recipe} <= {
-        part.partition("=")[0] for part in command
-    }
+    keys = {part.partition("=")[0] for part in command}
+    assert {f"train.{key}" for key in inputs.baseline[0].training.recipe} <= keys
     assert "train.cos_lr=false" in command
     assert "dvc exp run -S 'seeds=[0,1,2]'" in text
     digests = (
