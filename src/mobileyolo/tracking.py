@@ -352,7 +352,8 @@ def _log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
     """Keep the model as MLflow loads it: runs:/<id>/model."""
     if any(item.path == "model" for item in client.list_artifacts(run_id)):
         return
-    with tempfile.TemporaryDirectory() as folder:
+    # MLflow asks for an input example and resets the filters that would hide the question.
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
         mlflow.pyfunc.save_model(
             path=Path(folder) / "model",
             python_model=str(SERVING_CODE),
