@@ -23,7 +23,6 @@ from mobileyolo.errors import StageError, UserError  # noqa: E402
 
 def run(main: Callable[[Params], None]) -> None:
     """Run a stage; an error that the user can mend ends it with one clear message and exit code 1."""
-    environment.end_with_parent()
     try:
         main(load_params())
     except UserError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mobileyolo import environment
 from mobileyolo.artifacts import DATASET_FILE, DatasetCard, Manifest, ModelFiles, model_file, read_mapping
 from mobileyolo.config import Params
 from mobileyolo.tracking import Tracker
@@ -13,6 +14,7 @@ from stages import arm_argument, run, seed_of_stage
 
 def main(params: Params) -> None:
     """Write models/<arm>/s<seed>/, and log the run while it goes on."""
+    environment.end_with_parent()
     arm, seed = arm_argument(), seed_of_stage(params)
     card = DatasetCard.read(DATASET_FILE)
     planned = plan(arm, seed, params, card)

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,10 +73,15 @@ def threads() -> int:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it ends, on Linux: a killed `dvc repro` leaves no training behind."""
+    """End this process when the one that started it ends, so that a killed `dvc repro` leaves no training behind.
+
+    Only Linux offers that; elsewhere there is a warning.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1  # prctl(2)
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    else:
+        warnings.warn("on this system a killed dvc leaves its training running; end it by hand", stacklevel=2)
 
 
 def main_workspace() -> Path:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mobileyolo import environment
@@ -58,3 +63,39 @@ def test_a_stage_without_a_known_seed_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DVC_STAGE", stage)
     with pytest.raises(StageError, match="run this stage as `dvc repro"):
         seed_of_stage(make_params(Path("data")))
+
+
+PARENT_AND_CHILD = textwrap.dedent(
+    """
+    import subprocess, sys
+    child = "import time; from mobileyolo import environment; environment.end_with_parent(); " \\
+            "print('ready', flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    print(process.pid, flush=True)
+    process.wait()
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
+def test_a_training_ends_when_the_process_that_started_it_is_killed() -> None:
+    source = Path(__file__).parents[2] / "src"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT_AND_CHILD],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(source)},
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait(timeout=60)
+    _, alive = psutil.wait_procs([child], timeout=60)
+    assert alive == []
+
+
+@pytest.mark.skipif(sys.platform == "linux", reason="Linux has it")
+def test_without_that_protection_there_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match="end it by hand"):
+        environment.end_with_parent()
