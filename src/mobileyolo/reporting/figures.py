@@ -182,7 +182,8 @@ def forest(comparison: Comparison) -> Panel:
         for row, key in enumerate(METRIC_NAMES):
             metric = comparison.metrics[key]
             colour, deciding = COLOURS[metric.verdict], key == DECIDING_METRIC
-            axes.plot([metric.low, metric.high], [row, row], color=colour, lw=3 if deciding else 1.8)
+            # Lines: a plot's projecting caps would make the interval look longer than it is.
+            axes.hlines(row, metric.low, metric.high, color=colour, lw=3 if deciding else 1.8)
             axes.plot(metric.delta, row, "o", color=colour, ms=8 if deciding else 6)
         low = min(-1.5 * comparison.margin, *(metric.low for metric in comparison.metrics.values()))
         high = max(1.5 * comparison.margin, *(metric.high for metric in comparison.metrics.values()))
@@ -218,7 +219,7 @@ def accuracy_cost(
     def draw(axes: Axes) -> None:
         (x0, y0), (x1, y1) = places["baseline"], places["candidate"]
         axes.plot([x0, x1], [y0, y1], color=COLOURS["line"], lw=1.2, zorder=1)
-        axes.plot([x1, x1], [y0 + lead.low, y0 + lead.high], color=COLOURS["candidate"], lw=1.5, alpha=0.6)
+        axes.vlines(x1, y0 + lead.low, y0 + lead.high, color=COLOURS["candidate"], lw=1.5, alpha=0.6)
         for arm, (x, y) in places.items():
             axes.plot([x] * len(values[arm]), values[arm], "o", color=COLOURS[arm], alpha=0.35, ms=4, mew=0)
             axes.plot(x, y, "o", color=COLOURS[arm], ms=9)
