@@ -44,7 +44,7 @@ from mobileyolo.results import ArmResult
 
 SERVING_CODE = Path(__file__).with_name("serving.py")
 PACKAGE = Path(__file__).parent
-# Opens an experiment in MLflow's view of model training, not in the one of generative AI (MLflow 3).
+# What MLflow 3 calls an experiment that trains models, so that its pages need not guess.
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
 
