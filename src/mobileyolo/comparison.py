@@ -21,6 +21,7 @@ from mobileyolo.errors import ComparisonError
 from mobileyolo.results import ArmResult
 
 DECIDING_METRIC = "map50_95"  # the comparison's verdict is this metric's
+NOT_LEARNT = 0.05  # mAP50 below which a model is still at its start
 
 
 def compare(
@@ -185,7 +186,7 @@ def _reason(comparison: Comparison) -> str:
         "better": (f"{ours} is better than {theirs}", f"lies above the margin of +{margin:.3f}"),
         "worse": (f"{ours} is worse than {theirs}", f"lies below the margin of -{margin:.3f}"),
         "inconclusive": (
-            f"neither {ours} nor {theirs} is shown to be better",
+            f"Neither {ours} nor {theirs} is shown to be better",
             f"{'lies inside' if inside else 'reaches into'} the margin from -{margin:.3f} to +{margin:.3f}",
         ),
     }[comparison.verdict]
@@ -200,6 +201,13 @@ def _reason(comparison: Comparison) -> str:
         sentences.append(
             f"With one seed, the luck of training is not measured but assumed: a standard deviation of "
             f"{comparison.seed_sd:g} for each model."
+        )
+    found = comparison.metrics["map50"]
+    idle = [name for name, value in ((theirs, found.baseline), (ours, found.candidate)) if value < NOT_LEARNT]
+    if idle:
+        sentences.append(
+            f"{' and '.join(idle)} {'has' if len(idle) == 1 else 'have'} not learnt to find the objects yet (mAP50 "
+            f"below {NOT_LEARNT:g}), so this says little: train longer, and look at the training curves and the validation."
         )
     if comparison.split == "val":
         sentences.append("The checkpoints were chosen on these images, which flatters both models.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mobileyolo.artifacts import METRICS, Comparison, LatencyRecord
+from mobileyolo.artifacts import METRICS, TRUE_POSITIVE_COLUMNS, Comparison, LatencyRecord
 from mobileyolo.comparison import compare
 from mobileyolo.config import Compare
 from mobileyolo.errors import ComparisonError
@@ -53,7 +53,7 @@ def test_a_model_compared_with_itself_has_exactly_no_difference() -> None:
         m.delta == 0 and -m.low == m.high == pytest.approx(0.0277, abs=1e-4) for m in comparison.metrics.values()
     )
     assert comparison.verdict == "inconclusive"
-    assert "neither yolo11n (candidate) nor yolo11n (baseline) is shown to be better" in comparison.reason
+    assert "Neither yolo11n (candidate) nor yolo11n (baseline) is shown to be better" in comparison.reason
     assert "which reaches into the margin from -0.020 to +0.020" in comparison.reason
 
 
@@ -100,6 +100,24 @@ def test_the_reason_of_several_seeds_assumes_nothing() -> None:
     reason = compared(*make_arms(seeds=2)).reason
     assert "means over 2 seeds" in reason
     assert "assumed" not in reason
+
+
+def blind(result: ArmResult) -> ArmResult:
+    """The same model, but none of its predictions is right."""
+    predictions = result.statistics.predictions.assign(**dict.fromkeys(TRUE_POSITIVE_COLUMNS, False))
+    return dataclasses.replace(result, statistics=with_changes(result.statistics, predictions=predictions))
+
+
+def test_the_reason_says_which_model_is_still_at_its_start() -> None:
+    (baseline,), (candidate,) = make_arms()
+    both = compared([blind(baseline)], [blind(candidate)]).reason
+    assert "yolo11n and mnv1_n have not learnt to find the objects yet" in both
+    one = compared([baseline], [blind(candidate)]).reason
+    assert ". mnv1_n has not learnt to find the objects yet" in one
+
+
+def test_the_reason_of_models_that_learnt_says_nothing_of_that() -> None:
+    assert "not learnt" not in compared(*make_arms()).reason
 
 
 def test_what_validation_let_through_stands_beside_the_verdict() -> None:
