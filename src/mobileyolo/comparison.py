@@ -207,7 +207,8 @@ def _reason(comparison: Comparison) -> str:
     if idle:
         sentences.append(
             f"{' and '.join(idle)} {'has' if len(idle) == 1 else 'have'} not learnt to find the objects yet (mAP50 "
-            f"below {NOT_LEARNT:g}), so this says little: train longer, and look at the training curves and the validation."
+            f"below {NOT_LEARNT:g}), so this says little: train longer, and look at the training curves and at what "
+            "validation found."
         )
     if comparison.split == "val":
         sentences.append("The checkpoints were chosen on these images, which flatters both models.")
