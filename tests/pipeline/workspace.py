@@ -1,4 +1,4 @@
-"""A workspace of this repository's tracked files, in which real dvc commands run."""
+"""A workspace with this repository's files, in which real dvc commands run."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ class Workspace:
 
     @classmethod
     def create(cls, path: Path, dataset: Path) -> Workspace:
-        """Copy the tracked files, shrink the recipe, commit."""
+        """Copy the files that git tracks or would, shrink the recipe, commit."""
         tracked = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         for name in filter(None, tracked.stdout.split("\0")):
-            if (ROOT / name).is_file() and not name.startswith("tests/"):
+            # dvc.lock would be of this checkout's own runs.
+            if (ROOT / name).is_file() and not name.startswith("tests/") and name != "dvc.lock":
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, path / name)
         workspace = cls(path)
