@@ -182,7 +182,8 @@ class Tracker:
         client = self._reached()
         measured = {f"evaluate.{key}": value for key, value in result.statistics.measured.items()}
         measured["evaluate.split"] = result.statistics.split
-        if client.get_run(run_id).data.tags.get("stage") == "trained" or measured.items() - _tags(client, run_id):
+        tags = client.get_run(run_id).data.tags
+        if tags.get("stage") == "trained" or measured.items() - tags.items():
             self._log_metrics(run_id, result.metrics.model_dump())
             _log_model(client, run_id, weights)
             self._set_tags(run_id, {**measured, "stage": "evaluated"})
@@ -274,10 +275,6 @@ def log_results(
         for result in results:
             files = ModelFiles(result.training.arm, result.training.seed)
             tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, report)
-
-
-def _tags(client: MlflowClient, run_id: str) -> set[tuple[str, str]]:
-    return set(client.get_run(run_id).data.tags.items())
 
 
 def _whereabouts() -> dict[str, str]:
