@@ -40,7 +40,7 @@ ui: $(ENVIRONMENT) ## Show the runs in a browser (mlflow ui)
 	mlflow ui
 
 lock: ## Resolve requirements.lock anew (needs uv)
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --extra dev --universal \
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --all-extras --universal \
 		--python-version 3.11 --no-emit-index-url --generate-hashes --quiet -o requirements.lock
 
 clean: ## Remove everything that the pipeline and the tools wrote, but not DVC's cache and MLflow's store
