@@ -11,6 +11,10 @@ class ConfigError(UserError):
     """params.yaml has an unknown key or a wrong value."""
 
 
+class ArchitectureError(UserError):
+    """A model YAML can't be built."""
+
+
 class DatasetError(UserError):
     """The dataset can't be read, or validation found errors in it."""
 

@@ -65,6 +65,16 @@ def mobilenet_channels(channels: int, width: float) -> int:
     return max(8, int(channels * width + 4) // 8 * 8)
 
 
+def mobilenet_rows(width: float) -> list[Row]:
+    """One row for the network, then one for each of its maps, so that the neck counts as in the article."""
+    # Counted from the end, because the module that a model holds returns its input before the maps.
+    taps: list[Row] = [
+        [0, 1, "Index", [mobilenet_channels(channels, width), index - len(MOBILENET_TAP_CHANNELS)]]
+        for index, channels in enumerate(MOBILENET_TAP_CHANNELS)
+    ]
+    return [[-1, 1, "MobileNetV1", [width]], *taps]
+
+
 def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
     """Architecture of `backbone` under YOLO11n's neck and head.
 
@@ -83,7 +93,7 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
         ]
         taps = STOCK_TAPS
     else:
-        rows = _mobilenet_rows(preset.width)
+        rows = mobilenet_rows(preset.width)
         taps = (2, 3, 4)
     moved = dict(zip(STOCK_TAPS, taps, strict=True))
     shift = len(rows) - STOCK_BACKBONE_ROWS
@@ -97,15 +107,6 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
         "backbone": rows[:backbone_length],
         "head": rows[backbone_length:],
     }
-
-
-def _mobilenet_rows(width: float) -> list[Row]:
-    """One row for the network, then one for each of its maps, so that the neck counts as in the article."""
-    taps: list[Row] = [
-        [0, 1, "Index", [mobilenet_channels(channels, width), index]]
-        for index, channels in enumerate(MOBILENET_TAP_CHANNELS)
-    ]
-    return [[-1, 1, "MobileNetV1", [width]], *taps]
 
 
 def _scaled(row: Row, scales: dict[str, list[float]], scale: str, classes: int) -> Row:

@@ -1,4 +1,4 @@
-"""Where this project and an unforked Ultralytics (8.4) meet: the only file that touches Ultralytics' globals."""
+"""Where the pipeline and an unforked Ultralytics (8.4) meet: with dropin.py, all that touches Ultralytics' globals."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ from ultralytics.utils import ROOT, SETTINGS, torch_utils
 
 from mobileyolo import environment
 from mobileyolo.models.architecture import ModelDict
-from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
 # Integrations that Ultralytics starts by itself: MLflow and DVC are ours to talk to, the others are not asked for.
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync", "vscode_msg")
 
 
 def prepare() -> None:
-    """Make MobileNetV1 known to Ultralytics' model parser, and keep its integrations and thread count ours."""
-    # parse_model looks a row's module up in the globals of this module.
-    tasks.MobileNetV1 = MobileNetV1
+    """Keep Ultralytics' integrations and its thread count ours."""
     # In memory only: SETTINGS' own update would write the user's settings file.
     dict.update(SETTINGS, dict.fromkeys(_INTEGRATIONS, False))
     # select_device sets this many threads on every call; the default leaves one core idle.

@@ -7,36 +7,33 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from ultralytics.nn.modules import Conv, DWConv
+from ultralytics.nn.modules import Conv, DWConv, TorchVision
 
 from mobileyolo.models.architecture import MOBILENET_TAP_CHANNELS, mobilenet_channels
 
 STEM_CHANNELS = 32
-# Output channels at alpha 1.0 of each depthwise separable layer, grouped by the stride of its output; every group
-# but the first starts with the layer that halves the resolution.
-LAYERS_BY_STRIDE = {
-    2: (64,),
-    4: (128, 128),
-    8: (256, 256),
-    16: (512, 512, 512, 512, 512, 512),
-    32: (1024, 1024),
-}
+# Output channels at alpha 1.0 of each depthwise separable layer, and its stride; grouped by the map that they lead to.
+LAYERS_BY_MAP = (
+    ((64, 1), (128, 2), (128, 1)),  # stride 4, behind the stem
+    ((256, 2), (256, 1)),  # stride 8
+    ((512, 2), *[(512, 1)] * 5),  # stride 16
+    ((1024, 2), (1024, 1)),  # stride 32
+)
 
 
-class DepthwiseSeparable(nn.Sequential):
+def depthwise_separable(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """A 3x3 depthwise and a 1x1 pointwise convolution, each with batch norm and ReLU6."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__(
-            DWConv(inputs, inputs, k=3, s=stride, act=nn.ReLU6()),
-            Conv(inputs, outputs, k=1, act=nn.ReLU6()),
-        )
+    return nn.Sequential(
+        DWConv(inputs, inputs, k=3, s=stride, act=nn.ReLU6()),
+        Conv(inputs, outputs, k=1, act=nn.ReLU6()),
+    )
 
 
 class MobileNetV1(nn.Module):
     """The network's maps at strides 4, 8, 16 and 32.
 
     Attributes:
+        width: the paper's width multiplier alpha.
         channels: of each map, in order of stride.
         strides: input pixels to one step of each map.
     """
@@ -58,23 +55,30 @@ class MobileNetV1(nn.Module):
         self.width = width
         self.channels = tuple(mobilenet_channels(channels, width) for channels in MOBILENET_TAP_CHANNELS)
         current = mobilenet_channels(STEM_CHANNELS, width)
-        self.stem = Conv(3, current, k=3, s=2, act=nn.ReLU6())
-        groups: list[nn.Sequential] = []
-        for stride, layers in LAYERS_BY_STRIDE.items():
-            group: list[nn.Module] = []
-            for position, outputs in enumerate(layers):
-                halves = stride > 2 and position == 0
+        groups: list[list[nn.Module]] = [[Conv(3, current, k=3, s=2, act=nn.ReLU6())], [], [], []]
+        for group, layers in zip(groups, LAYERS_BY_MAP, strict=True):
+            for outputs, stride in layers:
                 scaled = mobilenet_channels(outputs, width)
-                group.append(DepthwiseSeparable(current, scaled, stride=2 if halves else 1))
+                group.append(depthwise_separable(current, scaled, stride))
                 current = scaled
-            groups.append(nn.Sequential(*group))
-        self.groups = nn.ModuleList(groups)
+        # TorchVision's names for its blocks, and for returning the map behind each of them.
+        self.m = nn.Sequential(*(nn.Sequential(*group) for group in groups))
+        self.split = True
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Maps at strides 4, 8, 16 and 32: each (N, channels[i], H / strides[i], W / strides[i])."""
-        x = self.stem(x)  # (N, 32 alpha, H / 2, W / 2)
         maps = []
-        for group in self.groups:
+        for group in self.m:
             x = group(x)
             maps.append(x)
-        return maps[1:]
+        return maps
+
+    def as_stock_module(self) -> TorchVision:
+        """The same blocks as Ultralytics' own TorchVision module, which returns its input and then the same maps.
+
+        A checkpoint with it holds no class of this package, so it loads where this package is not installed, also with
+        ULTRALYTICS_SAFE_LOAD=1. Whatever reads the maps has to count them from the end.
+        """
+        module = TorchVision.__new__(TorchVision)
+        module.__dict__ = self.__dict__
+        return module

@@ -1,0 +1,66 @@
+"""What `import mobileyolo` adds to an unforked Ultralytics (8.4): model YAMLs may have MobileNetV1 rows.
+
+`mobileyolo/__init__.py` has `register` called as soon as something imports Ultralytics' parser. Nothing else about
+Ultralytics changes; a model without such a row is parsed by the original function alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+from ultralytics.nn.modules import Detect
+
+from mobileyolo.errors import ArchitectureError
+from mobileyolo.models.architecture import ModelDict
+from mobileyolo.models.compact import describe, expand
+from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+Parser = Callable[..., tuple[nn.Sequential, list[int]]]
+
+
+def register(tasks: ModuleType) -> None:
+    """Teach Ultralytics' parser the rows.
+
+    Args:
+        tasks: the module ultralytics.nn.tasks.
+    """
+    # parse_model looks a row's module up in the globals of its module, where callers look it up as well.
+    vars(tasks)["MobileNetV1"] = MobileNetV1
+    vars(tasks)["parse_model"] = _with_mobilenet(tasks.parse_model)
+
+
+def _with_mobilenet(original: Parser) -> Parser:
+    def parse_model(d: ModelDict, ch: int, verbose: bool = True) -> tuple[nn.Sequential, list[int]]:
+        """Parse a YOLO model.yaml dictionary, with MobileNetV1 rows or without."""
+        layers, save = original(expand(d), ch, verbose)
+        for index, layer in enumerate(layers):
+            if isinstance(layer, MobileNetV1):
+                layers[index] = layer.as_stock_module()
+                _try(d, layers, ch)
+        return layers, save
+
+    return parse_model
+
+
+def _try(architecture: ModelDict, layers: nn.Sequential, channels: int) -> None:
+    """Send a small black image through, so that maps that don't fit together are blamed on the row that joins them."""
+    outputs: list[Any] = []
+    rows_before = len(layers) - len(architecture["backbone"]) - len(architecture["head"])  # layers without a row
+    with torch.no_grad():
+        for index, layer in enumerate(layers.eval()):
+            if isinstance(layer, Detect):  # takes maps of any size, and needs strides that are not known yet
+                continue
+            source: Any = layer.f
+            if index == 0:
+                inputs: Any = torch.zeros(1, channels, 64, 64)
+            else:
+                inputs = [outputs[each] for each in source] if isinstance(source, list) else outputs[source]
+            try:
+                outputs.append(layer(inputs))
+            except (RuntimeError, TypeError, IndexError) as error:
+                raise ArchitectureError(f"{describe(architecture, index - rows_before)}: {error}") from error
+    layers.train()
