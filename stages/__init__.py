@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,8 +19,10 @@ from mobileyolo import environment  # noqa: E402 -- needs the path above
 
 environment.isolate(_ROOT)
 
-from mobileyolo.config import ARMS, Arm, Params, load_params  # noqa: E402 -- after isolate, as everything else
+from mobileyolo.config import ARMS, WEIGHTS_KEYS, Arm, Params, Role, load_params  # noqa: E402 -- after isolate
 from mobileyolo.errors import StageError, UserError  # noqa: E402
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def run(main: Callable[[Params], None]) -> None:
@@ -35,14 +39,27 @@ def arm_argument() -> Arm:
     Raises:
         StageError: there is none, or an unknown one.
     """
-    for arm in ARMS:
-        if sys.argv[1:] == [arm]:
-            return arm
-    raise StageError(f"usage: {sys.argv[0]} {' | '.join(ARMS)}")
+    return _argument(ARMS)
+
+
+def role_argument() -> Role:
+    """What the weights on the command line are for.
+
+    Raises:
+        StageError: nothing is said, or an unknown role.
+    """
+    return _argument(tuple(WEIGHTS_KEYS))
+
+
+def _argument(choices: tuple[Choice, ...]) -> Choice:
+    for choice in choices:
+        if sys.argv[1:] == [choice]:
+            return choice
+    raise StageError(f"usage: {sys.argv[0]} {' | '.join(map(str, choices))}")
 
 
 def seed_of_stage(params: Params) -> int:
-    """The seed in the name that DVC gave this stage (train@candidate-0).
+    """The seed in the name that DVC gave this stage (train@candidate-0, teach-candidate@0).
 
     It is not on the command line, because that is a shell line and a parameter's value must never be part of one.
 
@@ -51,9 +68,9 @@ def seed_of_stage(params: Params) -> int:
     """
     name = environment.stage_name() or ""
     for seed in params.seeds:
-        if name.endswith(f"-{seed}"):
+        if re.split("[-@]", name)[-1] == str(seed):
             return seed
     raise StageError(
-        f"DVC_STAGE is {name!r}; run this stage as `dvc repro <stage>@<arm>-<seed>` with a seed of "
+        f"DVC_STAGE is {name!r}; run this stage through `dvc repro`, under a name that ends in a seed of "
         f"{', '.join(map(str, params.seeds))}"
     )

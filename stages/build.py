@@ -1,27 +1,41 @@
-"""Turn an arm's backbone into the model dictionary that Ultralytics builds, and count its cost."""
+"""Turn an arm's backbone into the model that Ultralytics builds: its dictionary, its cost, what it starts from."""
 
 from __future__ import annotations
 
 import yaml
 
-from mobileyolo.artifacts import DATASET_FILE, DatasetCard, model_file, profile_file, write_text
+from mobileyolo.artifacts import (
+    DATASET_FILE,
+    DatasetCard,
+    model_file,
+    profile_file,
+    start_file,
+    start_weights_file,
+    write_text,
+)
 from mobileyolo.config import Params
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.bridge import stock_architecture
 from mobileyolo.models.profile import profile
+from mobileyolo.models.weights import Offer, save, start
 from stages import arm_argument, run
 
 
 def main(params: Params) -> None:
-    """Write models/<arm>/model.yaml and profile.json."""
+    """Write models/<arm>/model.yaml, profile.json, start.json and start.pt."""
     arm = arm_argument()
     backbone = params.backbone_of(arm)
     classes = len(DatasetCard.read(DATASET_FILE).names)
     architecture = model_dict(backbone, classes, stock_architecture())
     cost = profile(backbone, architecture, params.train.imgsz)
+    record, tensors = start(architecture, Offer.read())
     write_text(model_file(arm), yaml.safe_dump(architecture, sort_keys=False, default_flow_style=None))
     cost.write(profile_file(arm))
-    print(f"{arm}: {backbone}, {cost.parameters:,} parameters, {cost.gflops} GFLOPs at {cost.imgsz} px")
+    save(tensors, start_weights_file(arm))
+    record.write(start_file(arm))
+    print(
+        f"{arm}: {backbone}, {cost.parameters:,} parameters, {cost.gflops} GFLOPs at {cost.imgsz} px, start: {record}"
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from mobileyolo.artifacts import (
     LatencyRecord,
     Lead,
     ModelFiles,
+    StartRecord,
     ValidationVerdict,
+    start_file,
 )
 from mobileyolo.comparison import compare
 from mobileyolo.config import ARMS, Params
@@ -32,8 +34,9 @@ def main(params: Params) -> None:
     histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in params.seeds] for arm in ARMS}
     caveats = ValidationVerdict.read(VERDICT_FILE).caveats()
     latency = LatencyRecord.read(LATENCY_FILE)
+    starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
     comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, caveats)
-    write_reports(comparison, arms["baseline"], arms["candidate"], histories)
+    write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts)
     comparison.write(COMPARISON_FILE)
     Lead.of(comparison).write(LEAD_FILE)
     log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, comparison)

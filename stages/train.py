@@ -1,14 +1,14 @@
-"""Train one arm with one seed, from scratch, and keep the best epoch."""
+"""Train one arm with one seed, and keep the best epoch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mobileyolo import environment
-from mobileyolo.artifacts import DATASET_FILE, DatasetCard, Manifest, ModelFiles, model_file, read_mapping
+from mobileyolo.artifacts import DATASET_FILE, DatasetCard, Manifest, ModelFiles, StartRecord, Teacher, start_file
 from mobileyolo.config import Params
 from mobileyolo.tracking import Tracker
-from mobileyolo.training import plan, train
+from mobileyolo.training import ArmModel, plan, train
 from stages import arm_argument, run, seed_of_stage
 
 
@@ -17,10 +17,11 @@ def main(params: Params) -> None:
     environment.end_with_parent()
     arm, seed = arm_argument(), seed_of_stage(params)
     card = DatasetCard.read(DATASET_FILE)
-    planned = plan(arm, seed, params, card)
+    files = ModelFiles(arm, seed)
+    planned = plan(arm, seed, params, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
     with Tracker(Path(params.data.dir).name, card).training(planned) as live:
-        trained = train(planned, params, card, Manifest.read(), read_mapping(model_file(arm)), live.log_epoch)
-        trained.write(ModelFiles(arm, seed))
+        trained = train(planned, params, card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
+        trained.write(files)
         live.finish(trained.record)
 
 

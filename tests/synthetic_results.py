@@ -15,12 +15,17 @@ from mobileyolo.artifacts import (
     Comparison,
     LatencyRecord,
     MetricsRecord,
+    Start,
+    StartRecord,
+    Teacher,
     TrainingRecord,
 )
 from mobileyolo.bootstrap import WeightedMetrics
 from mobileyolo.comparison import compare
-from mobileyolo.config import Arm, Compare
+from mobileyolo.config import ARMS, Arm, Compare
 from mobileyolo.results import ArmResult, Statistics
+
+RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 
 
 def make_statistics(
@@ -138,6 +143,8 @@ def make_result(
             best_epoch=38 - seed,
             weights_digest=_sha256(f"weights {arm} {seed}"),
             data_digest=_sha256("data"),
+            start=RANDOM,
+            teacher=Teacher(name="none"),
             recipe={"epochs": 40, "imgsz": 320, "batch": 8, "optimizer": "AdamW", "lr0": 0.003, "cos_lr": False},
             engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu"},
             recipe_digest=_sha256("recipe"),
@@ -208,6 +215,7 @@ class ReportInputs(NamedTuple):
     baseline: list[ArmResult]
     candidate: list[ArmResult]
     histories: dict[Arm, list[pd.DataFrame]]
+    starts: dict[Arm, StartRecord]
 
 
 def make_report_inputs(
@@ -220,7 +228,9 @@ def make_report_inputs(
         "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
         "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
     }
-    return ReportInputs(compare(baseline, candidate, make_latency(), options), baseline, candidate, histories)
+    starts = {arm: StartRecord(**RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",)) for arm in ARMS}
+    comparison = compare(baseline, candidate, make_latency(), options)
+    return ReportInputs(comparison, baseline, candidate, histories, starts)
 
 
 def _sha256(text: str) -> str:

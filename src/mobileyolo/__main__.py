@@ -1,4 +1,4 @@
-"""Command line: python -m mobileyolo show | log."""
+"""Command line: python -m mobileyolo show | log | fetch."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def log() -> None:
     log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, _comparison())
 
 
+def fetch(names: list[str]) -> None:
+    """Download weights by name into data/weights/; the only command that asks the network for anything."""
+    environment.allow_downloads()
+    from mobileyolo.models.downloads import download  # after the switch, which Ultralytics and timm read on import
+
+    for name in names:
+        print(f"{download(name)}: name it in params.yaml as {name}")
+
+
 def _comparison() -> Comparison:
     if not COMPARISON_FILE.is_file():
         raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
@@ -41,9 +50,13 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("show", help="print the last comparison").set_defaults(run=show)
     commands.add_parser("log", help="log to MLflow what its store lacks of it").set_defaults(run=log)
+    fetching = commands.add_parser("fetch", help="download starting weights by name")
+    fetching.add_argument("names", nargs="+", metavar="name", help="such as yolo11n.pt or mobilenetv1_100")
+    fetching.set_defaults(run=fetch)
     environment.isolate(Path.cwd())
+    options = vars(parser.parse_args())
     try:
-        parser.parse_args().run()
+        options.pop("run")(**options)
     except UserError as error:
         sys.exit(f"error: {error}")
 

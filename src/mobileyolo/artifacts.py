@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +59,38 @@ def profile_file(arm: str) -> Path:
     return Path("models", arm, "profile.json")
 
 
+def start_file(arm: str) -> Path:
+    """Which weights the arm starts from, a `StartRecord`."""
+    return Path("models", arm, "start.json")
+
+
+def start_weights_file(arm: str) -> Path:
+    """The tensors that the arm starts from, by name in the arm; the others start at random."""
+    return Path("models", arm, "start.pt")
+
+
+@dataclass(frozen=True)
+class FetchedWeights:
+    """Where the copy of weights from elsewhere lies, by role (backbone, detector, teacher)."""
+
+    role: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the copy."""
+        return Path("models/weights", self.role)
+
+    @property
+    def source(self) -> Path:
+        """What was read, a `Source`."""
+        return self.folder / "source.json"
+
+    @property
+    def weights(self) -> Path:
+        """Tensors by name, or of a teacher the checkpoint; missing where no file is named."""
+        return self.folder / "weights.pt"
+
+
 @dataclass(frozen=True)
 class ModelFiles:
     """Where one trained model's files lie."""
@@ -67,6 +101,21 @@ class ModelFiles:
     @property
     def _folder(self) -> Path:
         return Path("models", self.arm, f"s{self.seed}")
+
+    @property
+    def teacher_folder(self) -> Path:
+        """What the stage teach writes for this model."""
+        return Path("models", self.arm, "teacher", f"s{self.seed}")
+
+    @property
+    def teacher(self) -> Path:
+        """Who teaches this model, a `Teacher`."""
+        return self.teacher_folder / "teacher.json"
+
+    @property
+    def teacher_weights(self) -> Path:
+        """Checkpoint of the teacher; missing where there is none."""
+        return self.teacher_folder / "teacher.pt"
 
     @property
     def weights(self) -> Path:
@@ -104,6 +153,18 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when the block ends, and vanishes when it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+        content = Path(temporary, "content")
+        content.mkdir()
+        yield content
+        shutil.rmtree(path, ignore_errors=True)
+        content.rename(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -254,6 +315,54 @@ class Profile(Record):
     gflops: float  # 2 x multiply-adds / 1e9, one image of imgsz x imgsz
 
 
+class Source(Record):
+    """Weights from elsewhere, or their absence: models/weights/<role>/source.json."""
+
+    name: str  # as params.yaml has it, without folders
+    digest: str | None = None  # SHA-256 of the file; None where no file is named
+
+
+class Start(Record):
+    """How much of a model's state starts from weights from elsewhere; the rest is random."""
+
+    sources: dict[str, Source]  # by role; those that gave something
+    tensors: int
+    of_tensors: int
+    values: int
+    of_values: int
+
+    @property
+    def share(self) -> float:
+        """Values that start from elsewhere, of all."""
+        return self.values / self.of_values
+
+    def __str__(self) -> str:
+        """The transfer in a few words."""
+        names = " and ".join(source.name for source in self.sources.values())
+        millions = f"{self.values / 1e6:.2f} of {self.of_values / 1e6:.2f} M values"
+        return f"{self.tensors} of {self.of_tensors} tensors, {millions} from {names}" if names else "random weights"
+
+
+class StartRecord(Start):
+    """The same with the tensors that start at random: models/<arm>/start.json."""
+
+    offered: dict[str, Source]  # by role, to both arms
+    random: tuple[str, ...]  # names
+
+    def summary(self) -> Start:
+        """Without the names."""
+        return Start(**self.model_dump(include=set(Start.model_fields)))
+
+
+class Teacher(Record):
+    """Who teaches a model: models/<arm>/teacher/s<seed>/teacher.json."""
+
+    name: str  # none, the baseline's backbone and seed, or the checkpoint's name
+    digest: str | None = None  # of the baseline's tensors, or SHA-256 of the checkpoint; None without a teacher
+    dis: float = 0.0  # weight of the distillation loss
+    both_arms: bool = False  # a checkpoint teaches both, the baseline only the candidate
+
+
 class TrainingPlan(Record):
     """What is to be trained."""
 
@@ -262,7 +371,9 @@ class TrainingPlan(Record):
     width: float | None  # MobileNetV1's width multiplier alpha; None for stock backbones
     seed: int
     data_digest: str
-    recipe: dict[str, bool | int | float | str]  # the train section
+    recipe: dict[str, bool | int | float | str]  # the train section, but for the teacher
+    start: Start
+    teacher: Teacher
     engine: dict[str, str]  # versions of Ultralytics and PyTorch, kind of device
     recipe_digest: str  # of all that has to be equal for two models to be comparable
 
@@ -325,6 +436,8 @@ class ArmSummary(Record):
 
     backbone: str
     width: float | None
+    start: Start
+    teachers: tuple[Teacher, ...]  # by seed
     weights_digests: tuple[str, ...]  # by seed
     best_epochs: tuple[int, ...]  # by seed
 

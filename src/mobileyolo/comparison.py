@@ -146,6 +146,8 @@ def _summary(results: Sequence[ArmResult]) -> ArmSummary:
     return ArmSummary(
         backbone=results[0].training.backbone,
         width=results[0].training.width,
+        start=results[0].training.start,
+        teachers=tuple(result.training.teacher for result in results),
         weights_digests=tuple(result.training.weights_digest for result in results),
         best_epochs=tuple(result.training.best_epoch for result in results),
     )
@@ -210,6 +212,24 @@ def _reason(comparison: Comparison) -> str:
             f"below {NOT_LEARNT:g}), so this says little: train longer, and look at the training curves and at what "
             "validation found."
         )
+    sentences += _unequal_terms(comparison, theirs, ours)
     if comparison.split == "val":
         sentences.append("The checkpoints were chosen on these images, which flatters both models.")
     return " ".join(sentences)
+
+
+def _unequal_terms(comparison: Comparison, baseline: str, candidate: str) -> list[str]:
+    """Sentences on what one arm was given and the other was not."""
+    sentences = []
+    starts = comparison.baseline.start, comparison.candidate.start
+    if starts[0].share != starts[1].share:
+        sentences.append(f"The arms did not start equal: {baseline} with {starts[0]}, {candidate} with {starts[1]}.")
+    teachers = [
+        "by " + " and ".join(dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest))
+        if any(teacher.digest for teacher in arm.teachers)
+        else "by nobody"
+        for arm in (comparison.baseline, comparison.candidate)
+    ]
+    if teachers[0] != teachers[1]:
+        sentences.append(f"The arms were not taught equally: {candidate} {teachers[1]}, {baseline} {teachers[0]}.")
+    return sentences

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mobileyolo.errors import ConfigError
-from mobileyolo.models.architecture import BACKBONES
+from mobileyolo.models.architecture import BACKBONES, width_of
 
 PARAMS_FILE = Path("params.yaml")
+WEIGHTS_DIR = Path("data/weights")  # where weights from elsewhere are looked for by name
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
+Role = Literal["backbone", "detector", "teacher"]
+# What weights from elsewhere can be, and the parameter that names them.
+WEIGHTS_KEYS: dict[Role, str] = {"backbone": "init.backbone", "detector": "init.detector", "teacher": "train.teacher"}
+NONE, BASELINE = "none", "baseline"  # names that stand for no file; DVC finds one-line files of these names
 
 
 class Section(BaseModel):
@@ -61,8 +66,18 @@ class Validate(Section):
     tolerance: Tolerance
 
 
+WeightsName = Annotated[str, Field(min_length=1)]  # none, a file in WEIGHTS_DIR, or an absolute path
+
+
+class Init(Section):
+    """Starting weights that both arms are offered; each takes what fits."""
+
+    backbone: WeightsName
+    detector: WeightsName
+
+
 class Train(Section):
-    """The recipe that both arms share. Names and meanings are those of Ultralytics' train settings."""
+    """The recipe that both arms share. Names and meanings are those of Ultralytics' train settings, but for teacher."""
 
     epochs: Annotated[int, Field(ge=1)]
     imgsz: Annotated[int, Field(ge=32, multiple_of=32)]  # pixels
@@ -86,6 +101,8 @@ class Train(Section):
     scale: Share
     fliplr: Share
     flipud: Share
+    teacher: WeightsName  # or baseline
+    dis: Annotated[float, Field(ge=0)]
 
 
 class Evaluate(Section):
@@ -137,6 +154,7 @@ class Params(Section):
     data: Data
     digits: Digits
     validate_: Annotated[Validate, Field(alias="validate")]  # pydantic's BaseModel has a method of that name
+    init: Init
     train: Train
     evaluate: Evaluate
     latency: Latency
@@ -148,6 +166,26 @@ class Params(Section):
         if len(set(seeds)) != len(seeds):
             raise ValueError("a seed stands twice")
         return seeds
+
+    @model_validator(mode="after")
+    def _somebody_starts_from_the_backbone(self) -> Self:
+        if self.init.backbone != NONE and not any(width_of(name) for name in (self.backbone, self.baseline)):
+            raise ValueError(
+                f"init.backbone: {self.init.backbone!r}: only MobileNetV1 starts from it, and neither backbone "
+                f"{self.backbone} nor baseline {self.baseline} is one; set it to {NONE}"
+            )
+        return self
+
+    def weights_name(self, role: Role) -> str:
+        """What params.yaml names for a role."""
+        return {"backbone": self.init.backbone, "detector": self.init.detector, "teacher": self.train.teacher}[role]
+
+    def weights_file(self, role: Role) -> Path | None:
+        """The file that params.yaml names for a role; None where it names none, or the baseline as teacher."""
+        name = self.weights_name(role)
+        if name == NONE or (role == "teacher" and name == BASELINE):
+            return None
+        return WEIGHTS_DIR / name
 
     def backbone_of(self, arm: Arm) -> str:
         """Name of the backbone that an arm trains."""
@@ -188,6 +226,8 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing key"
     message = problem["msg"].removeprefix("Value error, ")
+    if not location:  # the message names the keys
+        return str(message)
     return f"{key}: {problem['input']!r}: {message[0].lower()}{message[1:]}"
 
 

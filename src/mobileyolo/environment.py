@@ -25,6 +25,8 @@ STATE_DIR = Path(".mobileyolo")  # in flight or private to this workspace; ignor
 _DEFAULTS = {
     "YOLO_OFFLINE": "1",
     "YOLO_AUTOINSTALL": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # A tracking server out of reach must not hold a stage up: MLflow's own patience is four minutes a call.
@@ -45,6 +47,12 @@ def isolate(workspace: Path) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def allow_downloads() -> None:
+    """Let Ultralytics and timm reach the network; before either is imported."""
+    for name in ("YOLO_OFFLINE", "HF_HUB_OFFLINE"):
+        os.environ[name] = "0"
 
 
 def device() -> str:

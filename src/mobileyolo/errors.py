@@ -19,6 +19,10 @@ class DatasetError(UserError):
     """The dataset can't be read, or validation found errors in it."""
 
 
+class WeightsError(UserError):
+    """A file of weights from elsewhere can't be used."""
+
+
 class ComparisonError(UserError):
     """Two results can't be compared: they were not made on equal terms."""
 

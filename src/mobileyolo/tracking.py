@@ -38,6 +38,7 @@ from mobileyolo.artifacts import (
     ModelFiles,
     TrainingPlan,
     TrainingRecord,
+    start_file,
 )
 from mobileyolo.config import Arm
 from mobileyolo.results import ArmResult
@@ -138,6 +139,7 @@ class Tracker:
             self._log_metrics(run_id, values)
             for path in report:
                 self._reached().log_artifact(run_id, str(path), f"report/{pair}")
+            self._reached().log_artifact(run_id, str(start_file(result.training.arm)))
             self._set_tags(run_id, tags)
 
     def _create_run(self, planned: TrainingPlan, whereabouts: dict[str, str]) -> str:
@@ -149,14 +151,20 @@ class Tracker:
             "stage": "training",
             "data.digest": planned.data_digest,
             "recipe.digest": planned.recipe_digest,
+            "start": str(planned.start),
+            **{f"start.{role}.digest": source.digest or "" for role, source in planned.start.sources.items()},
             **planned.engine,
             **whereabouts,
         }
+        if planned.teacher.digest:
+            tags["teacher.digest"] = planned.teacher.digest
         if experiment:
             tags["dvc.exp"] = experiment
         run_id: str = client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         values = {"backbone": planned.backbone, "width": planned.width, "seed": planned.seed}
+        values |= {f"init.{role}": source.name for role, source in planned.start.sources.items()}
         values |= {f"train.{key}": value for key, value in planned.recipe.items()}
+        values |= {"train.teacher": planned.teacher.name, "train.dis": planned.teacher.dis}
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in values.items()])
         client.log_inputs(run_id, [DatasetInput(self._mlflow_dataset(), tags=[])])
         return run_id

@@ -1,4 +1,4 @@
-"""One arm's training: Ultralytics' trainer on the manifest, from scratch, with one recipe for both arms."""
+"""One arm's training: Ultralytics' trainer on the manifest, with one recipe for both arms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import unwrap_model
 
@@ -21,10 +22,14 @@ from mobileyolo.artifacts import (
     DatasetCard,
     Manifest,
     ModelFiles,
+    StartRecord,
+    Teacher,
     TrainingPlan,
     TrainingRecord,
     digest_of,
-    replacing,
+    model_file,
+    read_mapping,
+    start_weights_file,
     write_table,
 )
 from mobileyolo.config import Arm, Params
@@ -32,6 +37,7 @@ from mobileyolo.dataset.loading import ManifestDataset, SplitLabels, build_datas
 from mobileyolo.errors import TrainingError
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, width_of
+from mobileyolo.models.weights import Tensors, save
 
 # history.csv's columns, and the names that Ultralytics 8.4 has for them.
 HISTORY_COLUMNS = {
@@ -47,6 +53,8 @@ HISTORY_COLUMNS = {
     "map50_95": "metrics/mAP50-95(B)",
 }
 
+DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # last, and only with a teacher
+
 EpochListener = Callable[[int, dict[str, float]], None]  # 1-based epoch, values by HISTORY_COLUMNS
 
 
@@ -55,7 +63,7 @@ class Trained:
     """A finished training.
 
     Attributes:
-        history: one row an epoch, columns epoch and HISTORY_COLUMNS.
+        history: one row an epoch, columns epoch, HISTORY_COLUMNS and, with a teacher, DISTILLATION_COLUMN.
         checkpoint: what goes into best.pt.
     """
 
@@ -67,18 +75,45 @@ class Trained:
         """Write all of the model's files; each appears whole."""
         write_table(files.history, self.history)
         self.record.write(files.training)
-        # Through a handle: given a path, torch writes its name into the file, and the bytes would depend on it.
-        with replacing(files.weights) as temporary, temporary.open("wb") as file:
-            torch.save(self.checkpoint, file)
+        save(self.checkpoint, files.weights)
+
+
+@dataclass(frozen=True)
+class ArmModel:
+    """What is trained.
+
+    Attributes:
+        architecture: model dictionary.
+        start: tensors that start from weights from elsewhere, by name; the others start at random.
+        teacher: checkpoint of the model that teaches it, if any.
+    """
+
+    architecture: ModelDict
+    start: Tensors
+    teacher: Path | None
+
+    @classmethod
+    def read(cls, arm: Arm, seed: int) -> ArmModel:
+        """Read what the stages build and teach wrote."""
+        files = ModelFiles(arm, seed)
+        return cls(
+            architecture=read_mapping(model_file(arm)),
+            start=torch.load(start_weights_file(arm), weights_only=True),
+            teacher=files.teacher_weights if files.teacher_weights.is_file() else None,
+        )
 
 
 class ArmTrainer(DetectionTrainer):
     """Ultralytics' trainer with the model, the data and the epoch's end in our hands."""
 
     def __init__(
-        self, settings: dict[str, Any], architecture: ModelDict, data: dict[str, Any], on_epoch: EpochListener
+        self,
+        settings: dict[str, Any],
+        model: ArmModel,
+        data: dict[str, Any],
+        on_epoch: EpochListener,
     ) -> None:
-        self._architecture = architecture
+        self._arm_model = model
         self._dataset = data
         super().__init__(overrides=settings)
         self._batch_asked = self.args.batch
@@ -92,8 +127,10 @@ class ArmTrainer(DetectionTrainer):
         return self._dataset
 
     def get_model(self, cfg: object = None, weights: object = None, verbose: bool = True) -> DetectionModel:
-        """The arm's architecture with fresh weights."""
-        return bridge.build_model(self._architecture)
+        """The arm's architecture, with the weights that it starts from and random ones for the rest."""
+        model = bridge.build_model(self._arm_model.architecture)
+        model.load_state_dict(model.state_dict() | self._arm_model.start)
+        return model
 
     def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:
         """A dataset from the manifest."""
@@ -127,30 +164,43 @@ class ArmTrainer(DetectionTrainer):
                 f"{self._batch_asked}, which would put the arms on unequal terms; lower train.batch for both"
             )
         values = {**self.label_loss_items(self.tloss), **self.metrics}
-        row = {column: float(values[name]) for column, name in HISTORY_COLUMNS.items()}
+        columns = HISTORY_COLUMNS | (DISTILLATION_COLUMN if self.args.distill_model else {})
+        row = {column: float(values[name]) for column, name in columns.items()}
         self.history.append({"epoch": self.epoch + 1, **row})
         self._on_epoch(self.epoch + 1, row)
 
 
-def plan(arm: Arm, seed: int, params: Params, card: DatasetCard) -> TrainingPlan:
-    """What params.yaml says about one training.
+def plan(arm: Arm, seed: int, params: Params, card: DatasetCard, start: StartRecord, teacher: Teacher) -> TrainingPlan:
+    """What params.yaml and the stages before say about one training.
 
     Args:
         arm: baseline or candidate.
         seed: of the initial weights, the data order and the augmentation.
         params: all of params.yaml.
         card: what validation found the dataset to be.
+        start: the weights that the arm starts from.
+        teacher: who teaches it.
     """
     backbone = params.backbone_of(arm)
+    recipe = params.train.model_dump(exclude={"teacher", "dis"})
+    equal_terms = {
+        "data": card.digest,
+        "train": recipe,
+        "engine": bridge.engine(),
+        "offered": {role: source.digest for role, source in start.offered.items()},
+        "teacher": [teacher.digest, teacher.dis] if teacher.both_arms else None,
+    }
     return TrainingPlan(
         arm=arm,
         backbone=backbone,
         width=width_of(backbone),
         seed=seed,
         data_digest=card.digest,
-        recipe=params.train.model_dump(),
+        recipe=recipe,
+        start=start.summary(),
+        teacher=teacher,
         engine=bridge.engine(),
-        recipe_digest=digest_of({"data": card.digest, "train": params.train.model_dump(), "engine": bridge.engine()}),
+        recipe_digest=digest_of(equal_terms),
     )
 
 
@@ -159,17 +209,17 @@ def train(
     params: Params,
     card: DatasetCard,
     manifest: Manifest,
-    architecture: ModelDict,
+    model: ArmModel,
     on_epoch: EpochListener,
 ) -> Trained:
-    """Train one arm with one seed from scratch.
+    """Train one arm with one seed.
 
     Args:
         planned: what to train.
         params: the recipe.
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
-        architecture: model dictionary of the arm.
+        model: what is trained.
         on_epoch: told each epoch's losses and validation metrics.
 
     Raises:
@@ -182,7 +232,8 @@ def train(
     state.mkdir(exist_ok=True)
     # A folder of its own: no other training, not even one that was left behind, can write a checkpoint there.
     with tempfile.TemporaryDirectory(dir=state, prefix=f"{planned.arm}-s{planned.seed}-") as workspace:
-        trainer = ArmTrainer(_settings(params, planned.seed, Path(workspace)), architecture, data, on_epoch)
+        settings = _settings(planned, model.teacher, Path(workspace))
+        trainer = ArmTrainer(settings, model, data, on_epoch)
         trainer.train()
         checkpoint, digest = _published(trainer)
     return Trained(
@@ -192,17 +243,18 @@ def train(
     )
 
 
-def _settings(params: Params, seed: int, workspace: Path) -> dict[str, Any]:
+def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> dict[str, Any]:
     """Ultralytics' train settings."""
     return {
-        **params.train.model_dump(),
+        **planned.recipe,
+        **({"distill_model": str(teacher), "dis": planned.teacher.dis} if teacher else {}),
         "model": "model.yaml",  # never read: get_model builds the arm
         "data": "manifest",  # never read: get_dataset serves the manifest
-        "seed": seed,
+        "seed": planned.seed,
         "deterministic": True,
         "device": environment.device(),
         # Equal budgets: both arms train to the last epoch.
-        "patience": params.train.epochs,
+        "patience": planned.recipe["epochs"],
         "pretrained": False,
         # Its self-test loads weights from the network.
         "amp": False,
@@ -220,7 +272,7 @@ def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
     Optimizer, date, git state and absolute paths stay out: what is left depends on the training alone.
     """
     best = torch.load(trainer.best, map_location="cpu", weights_only=False)
-    model = best["ema"]
+    model = _student(best["ema"])
     settings = {key: value for key, value in best["train_args"].items() if key not in _LOCAL_SETTINGS}
     model.args = settings
     published = {
@@ -236,4 +288,14 @@ def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
     return published, bridge.weights_digest(model)
 
 
-_LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers"})
+_LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers", "distill_model"})
+
+
+def _student(model: Any) -> Any:
+    """The model without what only its distillation needed."""
+    if not isinstance(model, DistillationModel):
+        return model
+    model._remove_feature_hooks()
+    student = model.student_model
+    student.criterion = None
+    return student

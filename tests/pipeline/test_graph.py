@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -10,10 +12,18 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from mobileyolo.config import Train
 from tests.pipeline.imports import ROOT, closure
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+TEACHING = ("teacher", "dis")
 CODE = re.compile(r"^(src|stages)/")
+
+
+def stage_file(name: str) -> Path:
+    """The file of ours that a stage runs."""
+    (module,) = re.findall(r"python -m stages\.(\w+)", definition(name)["cmd"])
+    return ROOT / "stages" / f"{module}.py"
 
 
 def definition(name: str) -> dict[str, Any]:
@@ -23,8 +33,10 @@ def definition(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_every_file_of_ours_that_it_needs_and_on_no_other(name: str) -> None:
-    declared = {path for path in definition(name)["deps"] if CODE.match(path)}
-    needed = closure(ROOT / "stages" / f"{name}.py")
+    folder = definition(name).get("wdir", ".")
+    dependencies = {posixpath.normpath(posixpath.join(folder, path)) for path in definition(name)["deps"]}
+    declared = {path for path in dependencies if CODE.match(path)}
+    needed = closure(stage_file(name))
     assert sorted(declared) == sorted(needed)
 
 
@@ -52,5 +64,15 @@ def test_nothing_is_built_or_trained_before_the_dataset_is_validated(name: str) 
     assert "validate" in sources(name)
 
 
-def test_a_candidate_hangs_on_nothing_of_the_baseline() -> None:
-    assert not any("baseline" in source for source in sources("evaluate@candidate-0"))
+def test_a_training_depends_on_every_parameter_of_its_section_but_the_teacher() -> None:
+    """It depends on the teacher through models/<arm>/teacher, so that teaching the candidate leaves the baseline."""
+    assert definition("train")["params"] == [f"train.{name}" for name in Train.model_fields if name not in TEACHING]
+
+
+def test_only_its_teacher_ties_a_candidate_to_the_baseline() -> None:
+    graph = Repo(str(ROOT)).index.graph
+    by_name = {stage.name: stage for stage in graph}
+    graph = graph.copy()
+    graph.remove_node(by_name["teach-candidate@0"])
+    sources = {stage.name for stage in nx.descendants(graph, by_name["evaluate@candidate-0"])}
+    assert not any("baseline" in source for source in sources)

@@ -14,10 +14,10 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from mobileyolo.artifacts import DatasetCard, MetricsRecord, SplitCount, TrainingPlan, TrainingRecord
+from mobileyolo.artifacts import DatasetCard, MetricsRecord, SplitCount, Teacher, TrainingPlan, TrainingRecord
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import Tracker
-from tests.synthetic_results import make_report_inputs, make_statistics
+from tests.synthetic_results import RANDOM, make_report_inputs, make_statistics
 
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
@@ -29,6 +29,8 @@ PLAN = TrainingPlan(
     seed=0,
     data_digest=CARD.digest,
     recipe={"epochs": 2, "lr0": 0.01},
+    start=RANDOM,
+    teacher=Teacher(name="none"),
     engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu"},
     recipe_digest="r" * 64,
 )
@@ -68,6 +70,8 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
         "seed": "0",
         "train.epochs": "2",
         "train.lr0": "0.01",
+        "train.teacher": "none",
+        "train.dis": "0.0",
     }
     tags = {"arm": "candidate", "stage": "trained", "data.digest": CARD.digest, "recipe.digest": "r" * 64}
     assert tags.items() <= run.data.tags.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,17 +22,20 @@ from mobileyolo.artifacts import (
     Manifest,
     MetricsRecord,
     ModelFiles,
+    Source,
     Split,
     SplitCount,
+    Teacher,
+    TrainingPlan,
     TrainingRecord,
 )
 from mobileyolo.bootstrap import WeightedMetrics
-from mobileyolo.config import Params
+from mobileyolo.config import Arm, Params
 from mobileyolo.dataset.loading import SplitLabels
 from mobileyolo.errors import DatasetError, TrainingError
 from mobileyolo.evaluation import evaluate
-from mobileyolo.models import bridge
-from mobileyolo.models.architecture import model_dict
+from mobileyolo.models import bridge, weights
+from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.models.profile import profile
 from mobileyolo.results import ArmResult, Statistics
 from mobileyolo.tracking import Tracker
@@ -39,6 +43,8 @@ from tests.synthetic import write_dataset
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 NAMES = ("square", "bar")
+NO_OFFER = weights.Offer({}, {})
+NO_TEACHER = Teacher(name="none")
 
 
 def make_params(root: Path, **train: object) -> Params:
@@ -84,10 +90,27 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     return Setting(root, make_params(root), DatasetCard(digest="d" * 64, names=NAMES, splits=splits), manifest)
 
 
-def run(setting: Setting, seed: int = 0) -> training.Trained:
-    planned = training.plan("candidate", seed, setting.params, setting.card)
-    architecture = model_dict("mnv1_n", len(NAMES), bridge.stock_architecture())
-    return training.train(planned, setting.params, setting.card, setting.manifest, architecture, lambda *_: None)
+def architecture_of(backbone: str) -> ModelDict:
+    return model_dict(backbone, len(NAMES), bridge.stock_architecture())
+
+
+def planned(setting: Setting, arm: Arm = "candidate", seed: int = 0, **terms: Any) -> TrainingPlan:
+    start, _ = weights.start(architecture_of("mnv1_n"), NO_OFFER)
+    given: dict[str, Any] = {"params": setting.params, "card": setting.card, "start": start, "teacher": NO_TEACHER}
+    return training.plan(arm, seed, **(given | terms))
+
+
+def run(
+    setting: Setting,
+    seed: int = 0,
+    start: weights.Tensors | None = None,
+    teacher: Path | None = None,
+    on_epoch: training.EpochListener = lambda *_: None,
+) -> training.Trained:
+    taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
+    plan = planned(setting, seed=seed, teacher=taught_by)
+    model = training.ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
+    return training.train(plan, setting.params, setting.card, setting.manifest, model, on_epoch)
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +160,60 @@ def test_the_record_says_what_was_trained(trained: training.Trained, files: Mode
 
 
 def test_the_recipe_digest_depends_on_data_and_recipe_but_not_on_arm_or_seed(setting: Setting) -> None:
-    params, card = setting.params, setting.card
-    digest = training.plan("candidate", 0, params, card).recipe_digest
-    assert training.plan("baseline", 1, params, card).recipe_digest == digest
-    other_recipe = make_params(setting.root, lr0=0.5)
-    assert training.plan("candidate", 0, other_recipe, card).recipe_digest != digest
-    other_data = card.model_copy(update={"digest": "e" * 64})
-    assert training.plan("candidate", 0, params, other_data).recipe_digest != digest
+    digest = planned(setting).recipe_digest
+    assert planned(setting, "baseline", 1).recipe_digest == digest
+    assert planned(setting, params=make_params(setting.root, lr0=0.5)).recipe_digest != digest
+    assert planned(setting, card=setting.card.model_copy(update={"digest": "e" * 64})).recipe_digest != digest
+
+
+def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_one_of_them_takes(
+    setting: Setting,
+) -> None:
+    digest = planned(setting).recipe_digest
+    start, _ = weights.start(architecture_of("mnv1_n"), NO_OFFER)
+    offered = start.model_copy(update={"offered": {"detector": Source(name="yolo11n.pt", digest="f" * 64)}})
+    assert planned(setting, start=offered).recipe_digest != digest
+    assert planned(setting, start=start.model_copy(update={"values": 7})).recipe_digest == digest
+    of_both = Teacher(name="yolo11m.pt", digest="t" * 64, dis=6.0, both_arms=True)
+    assert planned(setting, teacher=of_both).recipe_digest != digest
+    of_the_candidate = of_both.model_copy(update={"both_arms": False})
+    assert planned(setting, teacher=of_the_candidate).recipe_digest == digest
+
+
+def test_weights_from_elsewhere_survive_into_the_first_step(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = {"model.5.cv1.conv.weight": torch.full((128, 256, 1, 1), 0.125)}
+    seen: list[torch.nn.Module] = []
+    preprocess = training.ArmTrainer.preprocess_batch
+
+    def first_batch(trainer: training.ArmTrainer, batch: dict[str, Any]) -> Any:
+        if not seen:
+            seen.append(copy.deepcopy(trainer.model))
+        return preprocess(trainer, batch)
+
+    monkeypatch.setattr(training.ArmTrainer, "preprocess_batch", first_batch)
+    torch.manual_seed(7)
+    run(setting, start=start)
+    begun = seen[0].state_dict()
+    assert torch.equal(begun["model.5.cv1.conv.weight"], start["model.5.cv1.conv.weight"])
+    assert begun["model.5.cv2.conv.weight"].std() > 0  # what nothing was given for is random
+
+
+def test_a_taught_model_learns_something_else_and_its_checkpoint_holds_the_pupil_alone(
+    setting: Setting, trained: training.Trained, files: ModelFiles
+) -> None:
+    taught = run(setting, teacher=files.weights)
+    taught.write(ModelFiles("taught", 0))
+    assert taught.record.weights_digest != trained.record.weights_digest
+    assert taught.history["train_dis_loss"].gt(0).all()
+    alone, with_teacher = (YOLO(each).model for each in (files.weights, ModelFiles("taught", 0).weights))
+    assert with_teacher.state_dict().keys() == alone.state_dict().keys()
+    assert not any(module._forward_hooks for module in with_teacher.modules())
+    assert run(setting, teacher=files.weights).record == taught.record  # one seed, one result, with a teacher as well
+
+
+def test_a_checkpoint_holds_no_class_of_this_package(files: ModelFiles) -> None:
+    named = torch.serialization.get_unsafe_globals_in_checkpoint(str(files.weights))
+    assert [name for name in named if name.startswith("mobileyolo")] == []
 
 
 def test_the_checkpoint_holds_no_path_of_the_machine(files: ModelFiles, setting: Setting) -> None:

@@ -17,6 +17,7 @@ from ultralytics.nn import tasks
 from ultralytics.utils import ROOT, SETTINGS, torch_utils
 
 from mobileyolo import environment
+from mobileyolo.models import dropin
 from mobileyolo.models.architecture import ModelDict
 
 # Integrations that Ultralytics starts by itself: MLflow and DVC are ours to talk to, the others are not asked for.
@@ -24,7 +25,8 @@ _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", 
 
 
 def prepare() -> None:
-    """Keep Ultralytics' integrations and its thread count ours."""
+    """Make MobileNetV1 known to Ultralytics' parser, and keep its integrations and thread count ours."""
+    dropin.register(tasks)
     # In memory only: SETTINGS' own update would write the user's settings file.
     dict.update(SETTINGS, dict.fromkeys(_INTEGRATIONS, False))
     # select_device sets this many threads on every call; the default leaves one core idle.

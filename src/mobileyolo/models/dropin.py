@@ -23,11 +23,13 @@ Parser = Callable[..., tuple[nn.Sequential, list[int]]]
 
 
 def register(tasks: ModuleType) -> None:
-    """Teach Ultralytics' parser the rows.
+    """Teach Ultralytics' parser the rows; once is enough.
 
     Args:
         tasks: the module ultralytics.nn.tasks.
     """
+    if vars(tasks).get("MobileNetV1") is MobileNetV1:
+        return
     # parse_model looks a row's module up in the globals of its module, where callers look it up as well.
     vars(tasks)["MobileNetV1"] = MobileNetV1
     vars(tasks)["parse_model"] = _with_mobilenet(tasks.parse_model)

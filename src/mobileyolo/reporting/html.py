@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mobileyolo.artifacts import Comparison
-from mobileyolo.config import ARMS
+from mobileyolo.artifacts import Comparison, Source, StartRecord
+from mobileyolo.config import ARMS, BASELINE, Arm
 from mobileyolo.reporting import figures, tables
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult
@@ -21,7 +21,11 @@ MOST_OPEN_CLASSES = 20  # a longer per-class table starts folded
 
 
 def render(
-    comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], histories: Histories
+    comparison: Comparison,
+    baseline: Sequence[ArmResult],
+    candidate: Sequence[ArmResult],
+    histories: Histories,
+    starts: Mapping[Arm, StartRecord],
 ) -> str:
     """The page, with its style and figures in it; it asks the network for nothing.
 
@@ -30,6 +34,7 @@ def render(
         baseline: the results that it was made from, one for each seed.
         candidate: likewise.
         histories: by arm, one table a seed with the columns of history.csv.
+        starts: by arm.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -54,6 +59,8 @@ def render(
         cost_sentence=tables.cost_sentence(comparison),
         metrics=tables.metric_table(comparison),
         costs=tables.cost_table(comparison),
+        start=tables.start_table(comparison),
+        random_tensors={arm: record.random for arm, record in starts.items()},
         classes=classes,
         classes_open=len(classes.rows) <= MOST_OPEN_CLASSES,
         forest=_svg(figures.forest(comparison)),
@@ -62,7 +69,8 @@ def render(
         precision_recall=_svg(figures.precision_recall(baseline, candidate)),
         confusions=[_svg(panel) for panel in confusions],
         recipe=baseline[0].training.recipe,
-        command=_command(comparison, baseline[0].training.recipe),
+        command=_command(comparison, baseline[0].training.recipe, starts["baseline"].offered),
+        origins=dict(_origins(comparison)),
         more_seeds=_seeds([*comparison.seeds, *_unused(comparison.seeds)]),
     )
 
@@ -72,13 +80,25 @@ def _svg(panel: figures.Panel) -> Markup:
     return Markup(figures.to_svg(panel))
 
 
-def _command(comparison: Comparison, recipe: Mapping[str, object]) -> str:
+def _origins(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Names and digests of the weights from elsewhere and of the teachers."""
+    for arm in (comparison.baseline, comparison.candidate):
+        named = [(source.name, source.digest) for source in arm.start.sources.values()]
+        named += [(teacher.name, teacher.digest) for teacher in arm.teachers]
+        yield from ((name, digest) for name, digest in named if digest)
+
+
+def _command(comparison: Comparison, recipe: Mapping[str, object], offered: Mapping[str, Source]) -> str:
     """The shell command that makes this comparison again, on the dataset that it was made on."""
+    teacher = comparison.candidate.teachers[0]
     values: dict[str, object] = {
         "data.dir": "<dataset>",
         "backbone": comparison.candidate.backbone,
         "baseline": comparison.baseline.backbone,
+        **{f"init.{role}": source.name for role, source in offered.items()},
         **{f"train.{key}": _yaml(value) for key, value in recipe.items()},
+        **({"train.teacher": teacher.name if teacher.both_arms else BASELINE} if teacher.digest else {}),
+        **({"train.dis": teacher.dis} if teacher.digest else {}),
         "compare.seed_sd": comparison.seed_sd,
         "compare.margin": comparison.margin,
     }

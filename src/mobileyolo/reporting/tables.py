@@ -97,6 +97,25 @@ def _ratio(cost: CostRatio) -> str:
     return f"{cost.ratio:.2f}{spread}"
 
 
+def start_table(comparison: Comparison) -> Table | None:
+    """What each arm starts from and who teaches it; None where both start at random and nobody teaches."""
+    arms = comparison.baseline, comparison.candidate
+    if not any(arm.start.sources or any(teacher.digest for teacher in arm.teachers) for arm in arms):
+        return None
+    rows = []
+    for name, arm in zip(arm_names(comparison), arms, strict=True):
+        start = arm.start
+        sources = ", ".join(source.name for source in start.sources.values()) or "random weights"
+        tensors, values = f"{start.tensors} of {start.of_tensors}", _millions(start.values, start.of_values)
+        taught = ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers))
+        rows.append((name, sources, tensors, values, taught))
+    return Table(("model", "starts from", "tensors", "values", "taught by"), "llrrl", tuple(rows))
+
+
+def _millions(part: int, whole: int) -> str:
+    return f"{part / 1e6:.2f} of {whole / 1e6:.2f} M"
+
+
 def class_table(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> Table:
     """mAP50-95 of each labelled class, means over the seeds, where the candidate loses most at the top."""
     means = [
@@ -147,8 +166,8 @@ def _columns(text: str) -> int:
 
 def console_report(comparison: Comparison) -> str:
     """The answer for a terminal."""
-    tables = (console(metric_table(comparison)), console(cost_table(comparison)))
-    return "\n\n".join((headline(comparison), comparison.reason, *tables))
+    tables = (metric_table(comparison), cost_table(comparison), start_table(comparison))
+    return "\n\n".join((headline(comparison), comparison.reason, *(console(each) for each in tables if each)))
 
 
 def summary(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> str:
@@ -161,6 +180,7 @@ def summary(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Se
             cost_sentence(comparison),
             markdown(cost_table(comparison)),
             f"Latency: {comparison.timing}; medians, and of the ratio within a round also the quartiles.",
+            *([markdown(start)] if (start := start_table(comparison)) else []),
             "<details><summary>Per class, mAP50-95</summary>",
             markdown(class_table(comparison, baseline, candidate)),
             "</details>\n",

@@ -1,0 +1,32 @@
+"""Choose the model that teaches an arm: nobody, a checkpoint from elsewhere, or the baseline of the same seed."""
+
+from __future__ import annotations
+
+import shutil
+
+from mobileyolo.artifacts import FetchedWeights, ModelFiles, Source, Teacher, TrainingRecord, replacing_folder
+from mobileyolo.config import BASELINE, NONE, Params
+from stages import arm_argument, run, seed_of_stage
+
+
+def main(params: Params) -> None:
+    """Write models/<arm>/teacher/s<seed>/."""
+    arm, seed = arm_argument(), seed_of_stage(params)
+    files, fetched = ModelFiles(arm, seed), FetchedWeights("teacher")
+    source = Source.read(fetched.source)
+    teacher = Teacher(name=NONE)
+    with replacing_folder(files.teacher_folder) as folder:
+        if source.digest:
+            teacher = Teacher(name=source.name, digest=source.digest, dis=params.train.dis, both_arms=True)
+            shutil.copyfile(fetched.weights, folder / files.teacher_weights.name)
+        elif source.name == BASELINE and arm == "candidate":
+            baseline = ModelFiles("baseline", seed)
+            record = TrainingRecord.read(baseline.training)
+            teacher = Teacher(name=f"{record.backbone} s{seed}", digest=record.weights_digest, dis=params.train.dis)
+            shutil.copyfile(baseline.weights, folder / files.teacher_weights.name)
+        teacher.write(folder / files.teacher.name)
+    print(f"{arm} s{seed}: teacher {teacher.name}")
+
+
+if __name__ == "__main__":
+    run(main)
