@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mobileyolo.errors import UserError, WeightsError
+from mobileyolo.models import bridge
+from mobileyolo.models.architecture import model_dict
+from mobileyolo.models.imagenet import from_timm
+from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+WIDTHS = {"mobilenetv1_100": 1.0, "mobilenetv1_125": 1.25}
+
+
+def timm_network(name: str) -> nn.Module:
+    """An untrained timm network, its batch norms as different from the identity as trained ones are."""
+    torch.manual_seed(0)
+    network: nn.Module = timm.create_model(name, pretrained=False)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            # Variances over four orders of magnitude: where they are small, epsilon decides.
+            module.weight.data *= 10 ** (-2 * torch.rand(module.out_channels, 1, 1, 1))
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data = 0.5 + torch.rand_like(module.weight)
+            module.bias.data = 0.5 + torch.randn_like(module.bias)
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(2 * torch.rand(4, 3, 128, 128) - 1)  # sets mean and variance to this batch's
+    # In double precision, which leaves no doubt whether a difference is one of rounding.
+    return network.eval().double()
+
+
+def built_network(width: float, eps: float) -> MobileNetV1:
+    """Ours, its norms' epsilon as torch or as Ultralytics has it."""
+    network = MobileNetV1(width).eval().double()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = eps
+    return network
+
+
+def timm_maps(network: nn.Module, images: Tensor, *, padded: float | None = None) -> list[Tensor]:
+    """The four maps for images in [0, 1]: padded by the stem as timm does, or with a grey level before that."""
+    if padded is not None:
+        images = functional.pad(images, (1, 1, 1, 1), value=padded)
+        network.get_submodule("conv_stem").padding = (0, 0)  # type: ignore[assignment]
+    maps: list[Tensor] = network.forward_intermediates(  # type: ignore[operator]
+        (images - 0.5) / 0.5, indices=[1, 2, 3, 4], intermediates_only=True
+    )
+    return maps
+
+
+def differences(ours: list[Tensor], theirs: list[Tensor]) -> list[float]:
+    assert [each.shape for each in ours] == [each.shape for each in theirs]
+    return [(one - other).abs().max().item() for one, other in zip(ours, theirs, strict=True)]
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(2), dtype=torch.double)
+
+
+@pytest.mark.parametrize("eps", [1e-5, 1e-3])  # torch's and timm's; Ultralytics'
+@pytest.mark.parametrize("name", WIDTHS)
+def test_it_computes_what_timm_computes_for_an_image_with_a_black_border(name: str, eps: float, images: Tensor) -> None:
+    theirs, ours = timm_network(name), built_network(WIDTHS[name], eps)
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
+    with torch.inference_mode():
+        maps = ours(images)
+        assert max(differences(maps, timm_maps(theirs, images, padded=0.0))) < 1e-9
+    # The images do reach the last map, and few channels are stuck at a bound of ReLU6.
+    assert all(each.std(dim=(2, 3)).median() > 1e-2 for each in maps)
+
+
+def test_plain_timm_differs_only_where_it_sees_the_top_or_the_left_border(images: Tensor) -> None:
+    """The stem pads four sides, but at stride 2 and an even size its windows reach two of them only."""
+    theirs, ours = timm_network("mobilenetv1_100"), built_network(1.0, 1e-3)
+    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
+    with torch.inference_mode():
+        one, other = ours(images)[0], timm_maps(theirs, images)[0]
+    assert (one - other).abs().max() > 0.1
+    assert (one - other)[..., 3:, 3:].abs().max() < 1e-9
+
+
+def test_the_module_that_a_built_model_holds_takes_them_too(images: Tensor) -> None:
+    model = bridge.build_model(model_dict("mnv1_m", 2, bridge.stock_architecture())).eval().double()
+    backbone, theirs = model.model[0], timm_network("mobilenetv1_100")
+    backbone.load_state_dict(from_timm(theirs.state_dict(), backbone))
+    with torch.inference_mode():
+        maps = backbone(images)[-4:]
+        assert max(differences(maps, timm_maps(theirs, images, padded=0.0))) < 1e-9
+
+
+def test_weights_and_network_are_left_as_they_were() -> None:
+    theirs, ours = timm_network("mobilenetv1_100").state_dict(), built_network(1.0, 1e-3)
+    weights = {name: tensor.clone() for name, tensor in theirs.items()}
+    before = bridge.weights_digest(ours)
+    converted = from_timm(theirs, ours)
+    assert bridge.weights_digest(ours) == before
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in theirs.items())
+    assert {name: tensor.dtype for name, tensor in converted.items()} == {
+        name: tensor.dtype for name, tensor in ours.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mobilenetv1_125", r"conv_stem.weight is \(40, 3, 3, 3\) and .* \(32, 3, 3, 3\): .* are for width 1.25"),
+        ("mobilenetv2_100", r"blocks.0.0.conv_pw.weight is .* are not those of a MobileNetV1"),
+        ("resnet10t", "no tensor 'conv_stem.weight'"),
+    ],
+)
+def test_weights_of_another_network_are_refused(name: str, said: str) -> None:
+    weights = timm.create_model(name, pretrained=False).state_dict()
+    with pytest.raises(WeightsError, match=said) as refused:
+        from_timm(weights, MobileNetV1(1.0))
+    assert isinstance(refused.value, UserError)
