@@ -1,7 +1,8 @@
 """What `import mobileyolo` adds to an unforked Ultralytics (8.4): model YAMLs may have MobileNetV1 rows.
 
 `mobileyolo/__init__.py` has `register` called as soon as something imports Ultralytics' parser. Nothing else about
-Ultralytics changes; a model without such a row is parsed by the original function alone.
+Ultralytics changes; a model without such a row is parsed by the original function alone. Training one on without this
+package ends in Ultralytics' `KeyError: 'MobileNetV1_n'`; loading and predicting need no package.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 from ultralytics.nn.modules import Detect
+from ultralytics.utils.callbacks.base import default_callbacks
 
 from mobileyolo.errors import ArchitectureError
 from mobileyolo.models.architecture import ModelDict
@@ -33,6 +35,15 @@ def register(tasks: ModuleType) -> None:
     # parse_model looks a row's module up in the globals of its module, where callers look it up as well.
     vars(tasks)["MobileNetV1"] = MobileNetV1
     vars(tasks)["parse_model"] = _with_mobilenet(tasks.parse_model)
+    default_callbacks["on_pretrain_routine_start"].append(known_to_workers)
+
+
+def known_to_workers(_trainer: object) -> None:
+    """Nothing; but Ultralytics hands a trainer's callbacks to the processes of a training on several GPUs.
+
+    Such a process starts from a script of Ultralytics' own and reads the model YAML again. It has to import this module
+    to read its callbacks, and so has the rows.
+    """
 
 
 def _with_mobilenet(original: Parser) -> Parser:
@@ -63,6 +74,7 @@ def _try(architecture: ModelDict, layers: nn.Sequential, channels: int) -> None:
                 inputs = [outputs[each] for each in source] if isinstance(source, list) else outputs[source]
             try:
                 outputs.append(layer(inputs))
-            except (RuntimeError, TypeError, IndexError) as error:
-                raise ArchitectureError(f"{describe(architecture, index - rows_before)}: {error}") from error
+            except (RuntimeError, TypeError, IndexError, AttributeError) as error:
+                row = describe(architecture, max(0, index - rows_before))
+                raise ArchitectureError(f"{row}: {error}") from error
     layers.train()

@@ -1,0 +1,272 @@
+"""After `import mobileyolo`, plain Ultralytics is all that a reader of a tutorial needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from ultralytics import YOLO
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn import tasks
+from ultralytics.nn.modules import TorchVision
+from ultralytics.utils.dist import ddp_cleanup, generate_ddp_file
+
+import mobileyolo
+from mobileyolo.errors import ArchitectureError
+from mobileyolo.models import bridge, dropin
+from mobileyolo.models.architecture import model_dict
+from tests.stock import fingerprints
+from tests.synthetic import write_dataset
+from tests.tutorial import tutorial, write_tutorial
+
+CHECKOUT = Path(__file__).parents[3]
+# Any image gives some boxes, even from a network that has learnt next to nothing.
+ANY_BOX = {"imgsz": 64, "conf": 1e-6, "max_det": 20, "verbose": False, "device": "cpu"}
+
+
+def run(script: str | Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python script (its text, or its file), where mobileyolo can be imported but nothing has imported it."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(mobileyolo.__file__).parents[1]), **variables}
+    environment.pop("YOLO_AUTOINSTALL", None)  # Ultralytics may install, as on a user's machine, but must not want to
+    command = [script] if isinstance(script, Path) else ["-c", script]
+    return subprocess.run(
+        [sys.executable, *map(str, (*command, *arguments))],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def told(process: subprocess.CompletedProcess[str]) -> Any:
+    """What a script has printed in its last line, as JSON."""
+    assert process.returncode == 0, process.stdout + process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+class Trained(NamedTuple):
+    data: Path
+    weights: Path
+    image: Path
+    boxes: np.ndarray  # (n, 6): xyxy in pixels, confidence, class; what `weights` finds in `image`
+    epochs: list[int]  # that were trained after the interruption
+
+
+def settings(data: Path, project: Path, name: str, **more: object) -> dict[str, Any]:
+    return {
+        "data": str(data),
+        "epochs": 1,
+        "imgsz": 64,
+        "batch": 4,
+        "device": "cpu",
+        "plots": False,
+        "project": str(project),
+        "name": name,
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Two epochs of a tutorial's YAML, interrupted after the first and resumed."""
+    folder = tmp_path_factory.mktemp("dropin")
+    root = write_dataset(folder / "shapes")
+    data = root / "data.yaml"
+
+    def interrupt(_trainer: DetectionTrainer) -> None:
+        raise KeyboardInterrupt
+
+    yolo = YOLO(write_tutorial(folder))
+    yolo.add_callback("on_model_save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        yolo.train(**settings(data, folder, "first", epochs=2))
+    epochs: list[int] = []
+    yolo = YOLO(folder / "first/weights/last.pt")
+    yolo.add_callback("on_train_epoch_end", lambda trainer: epochs.append(trainer.epoch))
+    yolo.train(resume=True)
+    weights, image = folder / "first/weights/best.pt", root / "val/images/000.png"
+    boxes = YOLO(weights).predict(image, **ANY_BOX)[0].boxes.data.numpy()
+    return Trained(data, weights, image, boxes, epochs)
+
+
+def test_importing_it_imports_neither_torch_nor_ultralytics() -> None:
+    script = (
+        "import json, sys, mobileyolo; print(json.dumps([n for n in ('torch', 'ultralytics') if n in sys.modules]))"
+    )
+    assert told(run(script)) == []
+
+
+def test_ultralytics_builds_its_own_models_as_without_it_and_either_may_be_imported_first(tmp_path: Path) -> None:
+    script = """
+import json, sys
+from tests.stock import fingerprints
+found = fingerprints()
+assert "mobileyolo" not in sys.modules
+import mobileyolo
+from ultralytics import YOLO
+assert type(YOLO(sys.argv[1]).model.model[0]).__name__ == "TorchVision"
+print(json.dumps(found))
+"""
+    assert told(run(script, write_tutorial(tmp_path))) == fingerprints()
+
+
+def test_the_parser_gets_a_stock_dictionary_as_it_came() -> None:
+    seen = []
+
+    def parse(d: object, ch: int, verbose: bool) -> tuple[torch.nn.Sequential, list[int]]:
+        seen.append(d)
+        return torch.nn.Sequential(), []
+
+    stock = bridge.stock_architecture()
+    dropin._with_mobilenet(parse)(stock, 3)
+    assert seen[0] is stock
+
+
+@pytest.mark.parametrize("backbone", ["mnv1_n", "mnv1_s", "mnv1_m"])
+@pytest.mark.parametrize("classes", [2, 7])
+def test_a_tutorials_yaml_is_our_candidate_tensor_for_tensor(tmp_path: Path, backbone: str, classes: int) -> None:
+    path = write_tutorial(tmp_path, variant=backbone.replace("mnv1", "MobileNetV1"))
+    torch.manual_seed(0)
+    theirs = tasks.DetectionModel(str(path), nc=classes, verbose=False)
+    torch.manual_seed(0)
+    ours = bridge.build_model(model_dict(backbone, classes, bridge.stock_architecture()))
+    assert bridge.weights_digest(theirs) == bridge.weights_digest(ours)
+    assert theirs.stride.tolist() == [8, 16, 32]
+
+
+def test_the_scale_in_a_yamls_name_scales_the_neck_and_never_the_backbone(tmp_path: Path) -> None:
+    write_tutorial(tmp_path)
+    n, s = (YOLO(tmp_path / f"yolo11{scale}-MobileNetV1.yaml").model for scale in "ns")
+    assert [n.model[5].cv2.conv.out_channels, s.model[5].cv2.conv.out_channels] == [256, 512]
+    assert [n.model[0].channels, s.model[0].channels] == [(32, 64, 128, 256)] * 2
+
+
+def test_trying_the_network_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layers, _ = tasks.parse_model(tutorial(), 3, False)
+    drawn = torch.rand(1)
+    assert all(module.training for module in layers.modules())
+    statistics = {name: each for name, each in layers.state_dict().items() if "num_batches" in name or "mean" in name}
+    assert [name for name, each in statistics.items() if each.any()] == []
+    monkeypatch.setattr(dropin, "_try", lambda *_: None)
+    torch.manual_seed(0)
+    tasks.parse_model(tutorial(), 3, False)
+    assert torch.rand(1) == drawn
+
+
+@pytest.mark.parametrize(
+    ("row", "channels", "said"),
+    [
+        ([[-1, 2], 1, "Concat", [1]], 3, r"^head row 2, \[\[-1, 2\], 1, 'Concat', \[1\]\]: .*must match"),  # 16 and 8
+        ([[-1, 3], 1, "Concat", [1]], 1, r"^backbone row 1, .*: .*3 channels, but got 1"),
+    ],
+)
+def test_maps_that_do_not_fit_are_blamed_on_the_row_that_takes_them(row: list[Any], channels: int, said: str) -> None:
+    architecture = tutorial()
+    architecture["head"][1] = row
+    with pytest.raises(ArchitectureError, match=said):
+        tasks.DetectionModel(architecture, ch=channels, verbose=False)
+
+
+def test_an_interrupted_training_goes_on_where_it_was(trained: Trained) -> None:
+    assert trained.epochs == [1]  # counted from 0
+    assert torch.load(trained.weights, weights_only=False)["model"].yaml["backbone"][0][2] == "MobileNetV1_n"
+
+
+def test_a_checkpoint_holds_no_class_of_ours(trained: Trained) -> None:
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(trained.weights)
+    assert "ultralytics.nn.modules.block.TorchVision" in names
+    assert [name for name in names if "mobileyolo" in name.lower()] == []
+
+
+def test_a_checkpoint_validates_and_is_trained_on(trained: Trained, tmp_path: Path) -> None:
+    yolo = YOLO(trained.weights)
+    metrics = yolo.val(data=str(trained.data), imgsz=64, device="cpu", plots=False, project=str(tmp_path))
+    assert 0 <= metrics.box.map <= 1
+    before = bridge.weights_digest(yolo.model)
+    yolo.train(**settings(trained.data, tmp_path, "again", optimizer="SGD", lr0=1e-12, warmup_epochs=0))
+    assert type(yolo.model.model[0]) is TorchVision
+    assert bridge.weights_digest(yolo.model) != before
+    # It went on from these weights: at that learning rate they are all but unchanged.
+    known = YOLO(trained.weights).model.state_dict()
+    moved = max((p - known[name]).abs().max().item() for name, p in yolo.model.named_parameters())
+    assert moved < 1e-3
+
+
+def test_a_checkpoint_exports_to_onnx_which_computes_the_same(trained: Trained, tmp_path: Path) -> None:
+    weights = tmp_path / "best.pt"  # the export lands beside it
+    weights.write_bytes(trained.weights.read_bytes())
+    yolo = YOLO(weights)
+    exported = yolo.export(format="onnx", imgsz=64, device="cpu", verbose=False)
+    images = torch.rand(1, 3, 64, 64)
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = bridge.load_model(weights)(images)[0].numpy()
+    np.testing.assert_allclose(session.run(None, {"images": images.numpy()})[0], expected, atol=1e-3)
+
+
+# Loads and predicts; prints the boxes, the processes that were started and why training on fails.
+WITHOUT_US = """
+import json, sys
+sys.modules["mobileyolo"] = None  # what Python puts there to make an import fail
+started = []
+sys.addaudithook(lambda event, args: started.append(str(args)) if event == "subprocess.Popen" else None)
+from ultralytics import YOLO
+weights, image, options, train = json.loads(sys.argv[1])
+yolo = YOLO(weights)
+boxes = yolo.predict(image, **options)[0].boxes.data.tolist()
+try:
+    yolo.train(**train)
+except Exception as error:
+    print(json.dumps([boxes, started, repr(error)]))
+"""
+
+
+@pytest.mark.parametrize("safe_load", ["0", "1"])
+def test_a_checkpoint_predicts_where_this_package_is_not_installed(
+    trained: Trained, tmp_path: Path, safe_load: str
+) -> None:
+    train = settings(trained.data, tmp_path, "elsewhere")
+    arguments = json.dumps([str(trained.weights), str(trained.image), ANY_BOX, train])
+    process = run(WITHOUT_US, arguments, ULTRALYTICS_SAFE_LOAD=safe_load)
+    boxes, started, error = told(process)
+    np.testing.assert_allclose(boxes, trained.boxes, atol=1e-4)
+    assert [command for command in started if "install" in command] == []
+    assert "AutoInstall" not in process.stdout + process.stderr
+    assert error == "KeyError('MobileNetV1_n')"  # as the README says
+
+
+def test_a_checkpoint_is_trained_on_under_safe_load(trained: Trained, tmp_path: Path) -> None:
+    script = """
+import json, sys
+import mobileyolo
+from ultralytics import YOLO
+weights, train = json.loads(sys.argv[1])
+yolo = YOLO(weights)
+yolo.train(**train)
+print(json.dumps(type(yolo.model.model[0]).__name__))
+"""
+    arguments = json.dumps([str(trained.weights), settings(trained.data, tmp_path, "safe")])
+    assert told(run(script, arguments, ULTRALYTICS_SAFE_LOAD="1")) == "TorchVision"
+
+
+def test_a_process_of_a_training_on_several_gpus_builds_the_network_too(trained: Trained, tmp_path: Path) -> None:
+    """Ultralytics starts one process a GPU from a script of its own; here it runs as the only one, on the CPU."""
+    model = write_tutorial(tmp_path, "MobileNetV1_s")
+    trainer = DetectionTrainer(overrides=settings(trained.data, tmp_path, "gpus", model=str(model)))
+    file = generate_ddp_file(trainer)
+    try:
+        process = run(Path(file), PYTHONPATH="")
+    finally:
+        ddp_cleanup(trainer, file)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert YOLO(tmp_path / "gpus/weights/best.pt").model.model[0].channels == (64, 128, 256, 512)
