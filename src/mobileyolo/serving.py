@@ -1,7 +1,13 @@
-"""The model as MLflow serves it. MLflow runs this file when it loads a logged model; nothing here imports it."""
+"""The model as MLflow serves it. MLflow keeps this file with the model and runs it on loading; nothing here imports it.
+
+It stands alone: a checkpoint holds no class of this package, so what serves it needs Ultralytics only.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -9,7 +15,17 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-COLUMNS = ("image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2")
+# The table of boxes; its types are the same without a box.
+COLUMNS = {
+    "image": "int64",  # position in the input, from 0
+    "class_id": "int64",
+    "name": "string",
+    "confidence": "float64",
+    "x1": "float64",  # pixels of the image as it was given
+    "y1": "float64",
+    "x2": "float64",
+    "y2": "float64",
+}
 
 
 class Detector(PythonModel):
@@ -17,11 +33,11 @@ class Detector(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights that were logged with the model."""
+        # Read by Ultralytics on import; whatever the user has set stays. Safe load unpickles known classes only.
+        for name, value in {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}.items():
+            os.environ.setdefault(name, value)
         from ultralytics import YOLO
 
-        from mobileyolo.models import bridge
-
-        bridge.prepare()
         self._yolo = YOLO(context.artifacts["weights"])
 
     def predict(
@@ -31,22 +47,55 @@ class Detector(PythonModel):
 
         Args:
             context: MLflow's.
-            model_input: a list or array of image paths, or of images (H, W, 3) in BGR. (It is annotated as an array
-                because MLflow takes that as it comes; a list of either has no annotation that MLflow knows.)
-            params: conf, the lowest confidence to return.
+            model_input: images, each the path of a file or an array (H, W, 3) of whole numbers from 0 to 255 in RGB:
+                a list or an array of either, or a table with one column of paths. (It is annotated as an array because
+                MLflow then hands on whatever comes; it knows no annotation for all of these.)
+            params: conf, the lowest confidence to return; iou, the overlap above which only the surer box stays.
 
         Returns:
-            One row a box: image (position in the input), class_id, name, confidence, x1, y1, x2, y2 (xyxy, pixels).
+            One row a box, the boxes of an image in order of confidence: COLUMNS, the box as xyxy in pixels.
+
+        Raises:
+            ValueError: what was given is no image.
         """
         rows: list[tuple[Any, ...]] = []
-        for position, image in enumerate(model_input):
-            for result in self._yolo.predict(image, verbose=False, **(params or {})):
-                boxes = np.asarray(result.boxes.data.cpu())  # (n, 6): xyxy, confidence, class
-                rows += [
-                    (position, int(box[5]), result.names[int(box[5])], float(box[4]), *map(float, box[:4]))
-                    for box in boxes
-                ]
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        for position, image in enumerate(_images(model_input)):
+            (result,) = self._yolo.predict(_pixels(image), verbose=False, **(params or {}))
+            boxes = np.asarray(result.boxes.data.cpu())  # (n, 6): xyxy, confidence, class
+            rows += [
+                (position, int(box[5]), result.names[int(box[5])], float(box[4]), *map(float, box[:4])) for box in boxes
+            ]
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _images(model_input: Any) -> Iterable[Any]:
+    """The images of an input, one after the other."""
+    if isinstance(model_input, pd.DataFrame):
+        if model_input.shape[1] != 1:
+            raise ValueError(f"a table of images has one column, of paths, not {list(model_input.columns)}")
+        return model_input.iloc[:, 0]
+    if isinstance(model_input, str):
+        return [model_input]
+    return model_input  # type: ignore[no-any-return]
+
+
+def _pixels(image: Any) -> np.ndarray:
+    """One image as Ultralytics takes arrays: (H, W, 3), bytes, BGR."""
+    if isinstance(image, str | os.PathLike):
+        from ultralytics.utils.patches import imread
+
+        # Given the text itself, Ultralytics would also open cameras, screens, folders and addresses.
+        pixels: np.ndarray | None = imread(image) if Path(image).is_file() else None
+        if pixels is None:
+            raise ValueError(f"{os.fspath(image)!r} is no file with an image")
+        return pixels
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 255:
+        raise ValueError(
+            "an image is the path of a file or an array (H, W, 3) of whole numbers from 0 to 255 in RGB; this one is "
+            f"{type(image).__name__} with shape {array.shape} and type {array.dtype}"
+        )
+    return np.ascontiguousarray(array[..., ::-1], dtype=np.uint8)
 
 
 mlflow.models.set_model(Detector())

@@ -25,7 +25,7 @@ from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types import DataType, ParamSchema, ParamSpec
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mobileyolo import environment
 from mobileyolo.artifacts import (
@@ -44,7 +44,18 @@ from mobileyolo.config import Arm
 from mobileyolo.results import ArmResult
 
 SERVING_CODE = Path(__file__).with_name("serving.py")
-PACKAGE = Path(__file__).parent
+# The table that serving.py returns, and Ultralytics' defaults. Its inputs are paths or arrays: no schema says that.
+_SERVING_SIGNATURE = ModelSignature(
+    outputs=Schema(
+        [
+            ColSpec(DataType.long, "image"),
+            ColSpec(DataType.long, "class_id"),
+            ColSpec(DataType.string, "name"),
+            *[ColSpec(DataType.double, name) for name in ("confidence", "x1", "y1", "x2", "y2")],
+        ]
+    ),
+    params=ParamSchema([ParamSpec("conf", DataType.double, 0.25), ParamSpec("iou", DataType.double, 0.7)]),
+)
 # What MLflow 3 calls an experiment that trains models, so that its pages need not guess.
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -363,16 +374,15 @@ def _log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
             path=Path(folder) / "model",
             python_model=str(SERVING_CODE),
             artifacts={"weights": weights.resolve().as_posix()},
-            code_paths=[str(PACKAGE)],
             pip_requirements=_serving_requirements(),
-            signature=ModelSignature(params=ParamSchema([ParamSpec("conf", DataType.double, 0.25)])),
+            signature=_SERVING_SIGNATURE,
         )
         client.log_artifacts(run_id, str(Path(folder) / "model"), "model")
 
 
 def _serving_requirements() -> list[str]:
     """What the model needs to predict, at the versions that it was trained with."""
-    return [f"{name}=={version(name)}" for name in ("mlflow", "torch", "torchvision", "ultralytics", "pandas")]
+    return [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "torch", "torchvision", "ultralytics")]
 
 
 def _is_alive(run: Run) -> bool:
