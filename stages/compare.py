@@ -20,6 +20,7 @@ from mobileyolo.artifacts import (
 )
 from mobileyolo.comparison import compare
 from mobileyolo.config import ARMS, Params
+from mobileyolo.cost_sheet import COST_FILE, CostSheet
 from mobileyolo.reporting import tables, write_reports
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import log_results
@@ -33,7 +34,7 @@ def main(params: Params) -> None:
     caveats = ValidationVerdict.read(VERDICT_FILE).caveats()
     latency = LatencyRecord.read(LATENCY_FILE)
     comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, caveats)
-    write_reports(comparison, arms["baseline"], arms["candidate"], histories)
+    write_reports(comparison, arms["baseline"], arms["candidate"], histories, CostSheet.read(COST_FILE))
     comparison.write(COMPARISON_FILE)
     Lead.of(comparison).write(LEAD_FILE)
     log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, comparison)

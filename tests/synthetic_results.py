@@ -20,6 +20,7 @@ from mobileyolo.artifacts import (
 from mobileyolo.bootstrap import WeightedMetrics
 from mobileyolo.comparison import compare
 from mobileyolo.config import Arm, Compare
+from mobileyolo.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.results import ArmResult, Statistics
 
 
@@ -201,6 +202,39 @@ def make_history(seed: int, *, final: float, epochs: int = 40) -> pd.DataFrame:
     return table
 
 
+def make_cost_sheet() -> CostSheet:
+    """A sheet of made-up models: one backbone after the other, larger and larger, under one neck and head."""
+
+    def cost(name: str, width: float | None, size: int) -> ModelCost:
+        parts = Parts(backbone=size * 1_000_000, neck=1_200_000, head=300_000)
+        flops = (parts, Parts(backbone=size * 640_000, neck=768_000, head=192_000))
+        return ModelCost(
+            name=name,
+            width=width,
+            parameters=parts,
+            flops=tuple(Parts(**{key: 1000 * value for key, value in each.model_dump().items()}) for each in flops),
+        )
+
+    layer = SeparableLayer(
+        inputs=8, outputs=16, kernel=3, stride=1, size=10, repeats=2, separable=20_000, standard=115_200
+    )
+    return CostSheet(
+        classes=3,
+        imgsz=(320, 256),
+        models=(
+            cost("mnv1_n", 0.25, 1),
+            cost("mnv1_s", 0.5, 3),
+            cost("MobileNetV1", 0.75, 6),
+            cost("mnv1_m", 1.0, 9),
+            cost("yolo11n", None, 4),
+            cost("yolo11s", None, 12),
+            cost("yolo11x", None, 90),
+            cost("yolo11s as shipped", None, 20),
+        ),
+        savings=tuple(Saving(width=width, stem=5_000, layers=(layer,)) for width in (0.25, 0.5, 0.75, 1.0)),
+    )
+
+
 class ReportInputs(NamedTuple):
     """What a report is made from."""
 
@@ -208,6 +242,7 @@ class ReportInputs(NamedTuple):
     baseline: list[ArmResult]
     candidate: list[ArmResult]
     histories: dict[Arm, list[pd.DataFrame]]
+    sheet: CostSheet
 
 
 def make_report_inputs(
@@ -220,7 +255,8 @@ def make_report_inputs(
         "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
         "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
     }
-    return ReportInputs(compare(baseline, candidate, make_latency(), options), baseline, candidate, histories)
+    comparison = compare(baseline, candidate, make_latency(), options)
+    return ReportInputs(comparison, baseline, candidate, histories, make_cost_sheet())
 
 
 def _sha256(text: str) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mobileyolo.artifacts import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, Comparison, write_text
+from mobileyolo.cost_sheet import CostSheet
 from mobileyolo.reporting import figures, html, plots, tables
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult
 
 
 def write_reports(
-    comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], histories: Histories
+    comparison: Comparison,
+    baseline: Sequence[ArmResult],
+    candidate: Sequence[ArmResult],
+    histories: Histories,
+    sheet: CostSheet,
 ) -> None:
     """Write the page, the summary, the figures and the plots' tables below reports/.
 
@@ -20,8 +25,9 @@ def write_reports(
         baseline: the results that it was made from, one for each seed.
         candidate: likewise.
         histories: by arm, one table a seed with the columns of history.csv.
+        sheet: what every backbone costs.
     """
-    write_text(REPORT_FILE, html.render(comparison, baseline, candidate, histories))
+    write_text(REPORT_FILE, html.render(comparison, baseline, candidate, histories, sheet))
     write_text(SUMMARY_FILE, tables.summary(comparison, baseline, candidate))
     plots.write_plots(PLOTS_DIR, baseline, candidate, histories)
     figures.to_png([figures.forest(comparison)], FIGURES_DIR / "forest.png")

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from mobileyolo.artifacts import Comparison
 from mobileyolo.config import ARMS
-from mobileyolo.reporting import figures, tables
+from mobileyolo.cost_sheet import CostSheet
+from mobileyolo.reporting import cost_tables, figures, tables
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult
 
@@ -21,7 +22,11 @@ MOST_OPEN_CLASSES = 20  # a longer per-class table starts folded
 
 
 def render(
-    comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], histories: Histories
+    comparison: Comparison,
+    baseline: Sequence[ArmResult],
+    candidate: Sequence[ArmResult],
+    histories: Histories,
+    sheet: CostSheet,
 ) -> str:
     """The page, with its style and figures in it; it asks the network for nothing.
 
@@ -30,6 +35,7 @@ def render(
         baseline: the results that it was made from, one for each seed.
         candidate: likewise.
         histories: by arm, one table a seed with the columns of history.csv.
+        sheet: what every backbone costs.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -46,6 +52,7 @@ def render(
         figures.confusion("baseline", names[0], baseline),
         figures.confusion("candidate", names[1], candidate),
     ]
+    arms = cost_tables.arms_by_label(sheet, comparison)
     return environment.get_template(TEMPLATE).render(
         comparison=comparison,
         names=dict(zip(ARMS, names, strict=True)),
@@ -58,6 +65,13 @@ def render(
         classes_open=len(classes.rows) <= MOST_OPEN_CLASSES,
         forest=_svg(figures.forest(comparison)),
         cost_views=[_svg(panel) for panel in costs],
+        sheet=sheet,
+        sheet_arms=arms,
+        sheet_sentence=cost_tables.matching_sentence(sheet),
+        sheet_views=[_svg(figures.cost_parts(sheet, arms, quantity)) for quantity in figures.SHEET_AXES],
+        sheet_resolutions=cost_tables.resolution_table(sheet),
+        sheet_parts=cost_tables.parts_table(sheet),
+        sheet_savings=cost_tables.saving_table(sheet),
         curves=[_svg(panel) for panel in curves],
         precision_recall=_svg(figures.precision_recall(baseline, candidate)),
         confusions=[_svg(panel) for panel in confusions],

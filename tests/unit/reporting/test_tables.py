@@ -47,7 +47,7 @@ def test_metric_table_shows_signs_and_verdicts() -> None:
 
 
 def test_class_table_has_means_over_seeds_and_starts_with_the_largest_loss() -> None:
-    comparison, baseline, candidate, _ = make_report_inputs(seeds=2)
+    comparison, baseline, candidate, *_ = make_report_inputs(seeds=2)
     table = tables.class_table(comparison, baseline, candidate)
     differences = [float(row[-1]) for row in table.rows]
     assert differences == sorted(differences)
@@ -75,7 +75,7 @@ def test_console_aligns_columns_also_below_chinese_names() -> None:
 
 
 def test_summary_has_verdict_reason_and_every_class() -> None:
-    comparison, baseline, candidate, _ = make_report_inputs(names=("red", "<b>white"))
+    comparison, baseline, candidate, *_ = make_report_inputs(names=("red", "<b>white"))
     summary = tables.summary(comparison, baseline, candidate)
     assert summary.startswith(f"## 🔴 {tables.headline(comparison)}\n")
     assert "Verdict: **worse**" in summary
