@@ -19,7 +19,7 @@ from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.models import bridge
-from mobileyolo.models.architecture import BACKBONES, Backbone, MobileNet, ModelDict, Stock, assemble, shipped_dict
+from mobileyolo.models.architecture import BACKBONES, Backbone, MobileNet, ModelDict, assemble, shipped_dict
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
 # arXiv 1704.04861: width multipliers of table 6, input sides of table 7.
@@ -62,7 +62,7 @@ def measure_saving(width: float, imgsz: int) -> Saving:
         width: the paper's width multiplier alpha.
         imgsz: side of the square input in pixels; a multiple of 32.
     """
-    with torch.device("meta"):
+    with torch.device("meta"):  # knows shapes only, so that nothing is really computed
         network = MobileNetV1(width).eval()
     blocks: list[Any] = [block for group in network.m.children() for block in group.children()]
     x = torch.empty(1, 3, imgsz, imgsz, device="meta")
@@ -100,7 +100,7 @@ def _architectures(classes: int) -> Iterator[tuple[str, float | None, ModelDict]
     for name, each in sorted(mobile, key=lambda item: item[1].width):
         yield name, each.width, assemble(each, classes, stock)
     for name, preset in backbones:
-        if isinstance(preset, Stock):
+        if not isinstance(preset, MobileNet):
             yield name, None, assemble(preset, classes, stock)
     for scale in SHIPPED_SCALES:
         yield f"yolo11{scale} as shipped", None, shipped_dict(scale, classes, stock)
@@ -121,8 +121,8 @@ def _cost(name: str, width: float | None, model: DetectionModel, sides: tuple[in
 def _flops_by_layer(model: DetectionModel, sides: tuple[int, ...]) -> Iterator[list[int]]:
     """Floating point operations of each layer, for one square image of each side.
 
-    Convolutions grow with the image's area, attention with its square and nothing is constant. So images of one and of
-    two cells of STEP x STEP pixels determine the count for any number of cells, exactly and within milliseconds.
+    Convolutions grow with the image's area, attention with its square, and nothing is constant. So the counts of images
+    of one and of two cells of STEP x STEP pixels say what any number of cells takes, exactly (tested on a large image).
     """
     counts = list(zip(*(_count(model, cells) for cells in (1, 2)), strict=True))
     for side in sides:
@@ -136,7 +136,7 @@ def _count(model: DetectionModel, cells: int) -> list[int]:
         model(torch.zeros(1, 3, STEP, STEP * cells))
     by_module = counter.get_flop_counts()
     names = [f"{type(model).__name__}.model.{index}" for index in range(len(model.model))]
-    return [sum(by_module[name].values()) if name in by_module else 0 for name in names]
+    return [sum(by_module.get(name, {}).values()) for name in names]
 
 
 def _multiply_adds(module: nn.Module, x: torch.Tensor) -> tuple[int, torch.Tensor]:
