@@ -22,6 +22,7 @@ from mobileyolo.artifacts import (
 )
 from mobileyolo.comparison import compare
 from mobileyolo.config import ARMS, Params
+from mobileyolo.cost_sheet import COST_FILE, CostSheet
 from mobileyolo.reporting import tables, write_reports
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import log_results
@@ -36,7 +37,7 @@ def main(params: Params) -> None:
     latency = LatencyRecord.read(LATENCY_FILE)
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
     comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, caveats)
-    write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts)
+    write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts, CostSheet.read(COST_FILE))
     comparison.write(COMPARISON_FILE)
     Lead.of(comparison).write(LEAD_FILE)
     log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, comparison)

@@ -23,6 +23,7 @@ from mobileyolo.artifacts import (
 from mobileyolo.bootstrap import WeightedMetrics
 from mobileyolo.comparison import compare
 from mobileyolo.config import ARMS, Arm, Compare
+from mobileyolo.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.results import ArmResult, Statistics
 
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
@@ -208,6 +209,39 @@ def make_history(seed: int, *, final: float, epochs: int = 40) -> pd.DataFrame:
     return table
 
 
+def make_cost_sheet() -> CostSheet:
+    """A sheet of made-up models: one backbone after the other, larger and larger, under one neck and head."""
+
+    def cost(name: str, width: float | None, size: int) -> ModelCost:
+        parts = Parts(backbone=size * 1_000_000, neck=1_200_000, head=300_000)
+        flops = (parts, Parts(backbone=size * 640_000, neck=768_000, head=192_000))
+        return ModelCost(
+            name=name,
+            width=width,
+            parameters=parts,
+            flops=tuple(Parts(**{key: 1000 * value for key, value in each.model_dump().items()}) for each in flops),
+        )
+
+    layer = SeparableLayer(
+        inputs=8, outputs=16, kernel=3, stride=1, size=10, repeats=2, separable=20_000, standard=115_200
+    )
+    return CostSheet(
+        classes=3,
+        imgsz=(320, 256),
+        models=(
+            cost("mnv1_n", 0.25, 1),
+            cost("mnv1_s", 0.5, 3),
+            cost("MobileNetV1", 0.75, 6),
+            cost("mnv1_m", 1.0, 9),
+            cost("yolo11n", None, 4),
+            cost("yolo11s", None, 12),
+            cost("yolo11x", None, 90),
+            cost("yolo11s as shipped", None, 20),
+        ),
+        savings=tuple(Saving(width=width, stem=5_000, layers=(layer,)) for width in (0.25, 0.5, 0.75, 1.0)),
+    )
+
+
 class ReportInputs(NamedTuple):
     """What a report is made from."""
 
@@ -216,6 +250,7 @@ class ReportInputs(NamedTuple):
     candidate: list[ArmResult]
     histories: dict[Arm, list[pd.DataFrame]]
     starts: dict[Arm, StartRecord]
+    sheet: CostSheet
 
 
 def make_report_inputs(
@@ -230,7 +265,7 @@ def make_report_inputs(
     }
     starts = {arm: StartRecord(**RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",)) for arm in ARMS}
     comparison = compare(baseline, candidate, make_latency(), options)
-    return ReportInputs(comparison, baseline, candidate, histories, starts)
+    return ReportInputs(comparison, baseline, candidate, histories, starts, make_cost_sheet())
 
 
 def _sha256(text: str) -> str:

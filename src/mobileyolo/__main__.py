@@ -1,15 +1,17 @@
-"""Command line: python -m mobileyolo show | log | fetch."""
+"""Command line: python -m mobileyolo show | log | fetch | cost."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mobileyolo import environment
 from mobileyolo.artifacts import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, Comparison, DatasetCard
 from mobileyolo.config import ARMS, load_params
 from mobileyolo.errors import UserError
+from mobileyolo.reporting.cost_tables import console_sheet
 from mobileyolo.reporting.tables import console_report
 from mobileyolo.results import ArmResult
 
@@ -38,6 +40,25 @@ def fetch(names: list[str]) -> None:
         print(f"{download(name)}: name it in params.yaml as {name}")
 
 
+def cost(classes: int, imgsz: int) -> None:
+    """Count what every backbone costs and print it."""
+    from mobileyolo.models.cost import measure  # Ultralytics takes seconds to import
+
+    print(console_sheet(measure(classes, imgsz)))
+
+
+def _whole(low: int, high: int, step: int = 1) -> Callable[[str], int]:
+    """A converter for argparse: a multiple of `step` from `low` to `high`."""
+
+    def convert(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high or int(text) % step:
+            kind = "whole number" if step == 1 else f"multiple of {step}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {kind} from {low} to {high}")
+        return int(text)
+
+    return convert
+
+
 def _comparison() -> Comparison:
     if not COMPARISON_FILE.is_file():
         raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
@@ -53,6 +74,12 @@ def main() -> None:
     fetching = commands.add_parser("fetch", help="download starting weights by name")
     fetching.add_argument("names", nargs="+", metavar="name", help="such as yolo11n.pt or mobilenetv1_100")
     fetching.set_defaults(run=fetch)
+    costs = commands.add_parser("cost", help="print what every backbone costs, over width and resolution")
+    costs.add_argument("--classes", type=_whole(1, 100_000), default=80, help="number of classes (default: 80)")
+    costs.add_argument(
+        "--imgsz", type=_whole(32, 8192, 32), default=640, help="side of the square input in pixels (default: 640)"
+    )
+    costs.set_defaults(run=cost)
     environment.isolate(Path.cwd())
     options = vars(parser.parse_args())
     try:

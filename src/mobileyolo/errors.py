@@ -15,10 +15,6 @@ class ArchitectureError(UserError):
     """A model YAML can't be built."""
 
 
-class WeightsError(UserError):
-    """Weights to start from don't fit the network."""
-
-
 class DatasetError(UserError):
     """The dataset can't be read, or validation found errors in it."""
 

@@ -54,12 +54,14 @@ def sources(name: str) -> set[str]:
     return {stage.name for stage in nx.descendants(graph, by_name[name])}  # DVC's edges point to what is needed
 
 
-@pytest.mark.parametrize("name", ["digits", "validate", "build@candidate", "train@baseline-0", "compare", "latency"])
+@pytest.mark.parametrize(
+    "name", ["digits", "validate", "build@candidate", "train@baseline-0", "compare", "latency", "cost"]
+)
 def test_every_stage_waits_for_the_check_of_params_yaml(name: str) -> None:
     assert "check" in sources(name)
 
 
-@pytest.mark.parametrize("name", ["build@baseline", "train@candidate-0", "evaluate@candidate-0", "latency"])
+@pytest.mark.parametrize("name", ["build@baseline", "train@candidate-0", "evaluate@candidate-0", "latency", "cost"])
 def test_nothing_is_built_or_trained_before_the_dataset_is_validated(name: str) -> None:
     assert "validate" in sources(name)
 

@@ -30,7 +30,9 @@ class Stock:
     scale: str
 
 
-BACKBONES: dict[str, MobileNet | Stock] = {
+Backbone = MobileNet | Stock
+
+BACKBONES: dict[str, Backbone] = {
     "mnv1_n": MobileNet(0.25),
     "mnv1_s": MobileNet(0.5),
     "mnv1_m": MobileNet(1.0),
@@ -83,17 +85,21 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
         classes: number of classes.
         stock: YOLO11's own architecture as Ultralytics ships it (yolo11.yaml), with its scales.
     """
-    preset = BACKBONES[backbone]
+    return assemble(BACKBONES[backbone], classes, stock)
+
+
+def assemble(backbone: Backbone, classes: int, stock: ModelDict) -> ModelDict:
+    """As `model_dict`, for a backbone that need not have a name."""
     neck_rows = deepcopy(stock["backbone"][STOCK_BACKBONE_ROWS:] + stock["head"])
     scaled_neck = [_scaled(row, stock["scales"], NECK_SCALE, classes) for row in neck_rows]
-    if isinstance(preset, Stock):
+    if isinstance(backbone, Stock):
         rows = [
-            _scaled(row, stock["scales"], preset.scale, classes)
+            _scaled(row, stock["scales"], backbone.scale, classes)
             for row in deepcopy(stock["backbone"][:STOCK_BACKBONE_ROWS])
         ]
         taps = STOCK_TAPS
     else:
-        rows = mobilenet_rows(preset.width)
+        rows = mobilenet_rows(backbone.width)
         taps = (2, 3, 4)
     moved = dict(zip(STOCK_TAPS, taps, strict=True))
     shift = len(rows) - STOCK_BACKBONE_ROWS
@@ -107,6 +113,17 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
         "backbone": rows[:backbone_length],
         "head": rows[backbone_length:],
     }
+
+
+def shipped_dict(scale: str, classes: int, stock: ModelDict) -> ModelDict:
+    """YOLO11 as Ultralytics ships it: backbone, neck and head all of one scale.
+
+    Args:
+        scale: a key of the stock architecture's scales.
+        classes: number of classes.
+        stock: as for `model_dict`.
+    """
+    return {**deepcopy(stock), "scale": scale, "nc": classes}
 
 
 def _scaled(row: Row, scales: dict[str, list[float]], scale: str, classes: int) -> Row:

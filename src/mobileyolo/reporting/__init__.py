@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mobileyolo.artifacts import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, Comparison, StartRecord, write_text
 from mobileyolo.config import Arm
+from mobileyolo.cost_sheet import CostSheet
 from mobileyolo.reporting import figures, html, plots, tables
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult
@@ -17,6 +18,7 @@ def write_reports(
     candidate: Sequence[ArmResult],
     histories: Histories,
     starts: Mapping[Arm, StartRecord],
+    sheet: CostSheet,
 ) -> None:
     """Write the page, the summary, the figures and the plots' tables below reports/.
 
@@ -26,8 +28,9 @@ def write_reports(
         candidate: likewise.
         histories: by arm, one table a seed with the columns of history.csv.
         starts: by arm.
+        sheet: what every backbone costs.
     """
-    write_text(REPORT_FILE, html.render(comparison, baseline, candidate, histories, starts))
+    write_text(REPORT_FILE, html.render(comparison, baseline, candidate, histories, starts, sheet))
     write_text(SUMMARY_FILE, tables.summary(comparison, baseline, candidate))
     plots.write_plots(PLOTS_DIR, baseline, candidate, histories)
     figures.to_png([figures.forest(comparison)], FIGURES_DIR / "forest.png")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +28,8 @@ from mobileyolo.artifacts import Comparison, replacing
 from mobileyolo.bootstrap import RECALLS
 from mobileyolo.comparison import DECIDING_METRIC
 from mobileyolo.config import ARMS, Arm
+from mobileyolo.cost_sheet import CostSheet
+from mobileyolo.reporting.cost_tables import label
 from mobileyolo.reporting.plots import (
     BACKGROUND,
     Histories,
@@ -72,6 +74,10 @@ COST_AXES = {
     "gflops": ("GFLOPs", 1.0),
     "parameters": ("parameters, millions", 1e6),
 }
+# Colours of a bar's parts and of the text in them: the part that differs is the dark one.
+PART_COLOURS = {"backbone": ("muted", "page"), "neck": ("line", "ink"), "head": ("band", "ink")}
+SHEET_AXES = {"gflops": ("GFLOPs", 1e9), "parameters": ("parameters, millions", 1e6)}
+SMALL_STOCK = ("yolo11n", "yolo11s")
 MOST_LABELS = 30  # classes in a confusion matrix with their names beside it
 MOST_NUMBERS = 12  # classes in a confusion matrix with numbers in it
 LONGEST_LABEL = 14  # characters
@@ -302,6 +308,49 @@ def confusion(arm: Arm, name: str, results: Sequence[ArmResult]) -> Panel:
     return Panel(
         f"confusion-{arm}", f"Confusion matrix of {name}: {right:.0%} of an average class found", draw, (4.1, 4.1)
     )
+
+
+def cost_parts(sheet: CostSheet, arms: Mapping[str, Sequence[Arm]], quantity: str) -> Panel:
+    """One cost of the backbones that compete, stacked by backbone, neck and head; the arms' names in their colours.
+
+    Args:
+        sheet: the cost sheet.
+        arms: which arms a model is, by its label.
+        quantity: a key of SHEET_AXES; GFLOPs are those at resolution multiplier 1.
+    """
+    # The larger stock models would squeeze all others into the left margin.
+    shown = [
+        model for model in sheet.models if model.width is not None or model.name in SMALL_STOCK or arms[label(model)]
+    ]
+    axis, unit = SHEET_AXES[quantity]
+    parts = [model.flops[0] if quantity == "gflops" else model.parameters for model in shown]
+    widest = max(each.total for each in parts)
+
+    def draw(axes: Axes) -> None:
+        for row, each in enumerate(parts):
+            left = 0
+            for (name, (face, ink)), share in zip(PART_COLOURS.items(), each.shares, strict=True):
+                count = getattr(each, name)
+                axes.barh(row, count / unit, 0.68, left / unit, color=COLOURS[face], label=name if row == 0 else None)
+                if count > 0.1 * widest:
+                    middle = (left + count / 2) / unit
+                    axes.text(middle, row, f"{share:.0%}", ha="center", va="center", color=COLOURS[ink], fontsize=7.5)
+                left += count
+        axes.set(xlabel=axis, ylim=(len(shown) - 0.5, -0.5))
+        axes.set_yticks(range(len(shown)), [label(model) for model in shown], color=COLOURS["ink"])
+        for model, tick in zip(shown, axes.get_yticklabels(), strict=True):
+            for arm in arms[label(model)]:
+                tick.set(color=COLOURS[arm], fontweight="bold")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, handlelength=1, borderpad=0)
+
+    described = "; ".join(
+        f"{label(model)} {each.total / unit:.2f}, of which backbone {each.shares[0]:.0%}"
+        for model, each in zip(shown, parts, strict=True)
+    )
+    return Panel(f"parts-{quantity}", f"{axis}: {described}", draw, (4.1, 2.8))
 
 
 def _shortened(label: str) -> str:

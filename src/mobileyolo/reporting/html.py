@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from mobileyolo.artifacts import Comparison, Source, StartRecord
 from mobileyolo.config import ARMS, BASELINE, Arm
-from mobileyolo.reporting import figures, tables
+from mobileyolo.cost_sheet import CostSheet
+from mobileyolo.reporting import cost_tables, figures, tables
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult
 
@@ -26,6 +27,7 @@ def render(
     candidate: Sequence[ArmResult],
     histories: Histories,
     starts: Mapping[Arm, StartRecord],
+    sheet: CostSheet,
 ) -> str:
     """The page, with its style and figures in it; it asks the network for nothing.
 
@@ -35,6 +37,7 @@ def render(
         candidate: likewise.
         histories: by arm, one table a seed with the columns of history.csv.
         starts: by arm.
+        sheet: what every backbone costs.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -51,6 +54,7 @@ def render(
         figures.confusion("baseline", names[0], baseline),
         figures.confusion("candidate", names[1], candidate),
     ]
+    arms = cost_tables.arms_by_label(sheet, comparison)
     return environment.get_template(TEMPLATE).render(
         comparison=comparison,
         names=dict(zip(ARMS, names, strict=True)),
@@ -65,6 +69,13 @@ def render(
         classes_open=len(classes.rows) <= MOST_OPEN_CLASSES,
         forest=_svg(figures.forest(comparison)),
         cost_views=[_svg(panel) for panel in costs],
+        sheet=sheet,
+        sheet_arms=arms,
+        sheet_sentence=cost_tables.matching_sentence(sheet),
+        sheet_views=[_svg(figures.cost_parts(sheet, arms, quantity)) for quantity in figures.SHEET_AXES],
+        sheet_resolutions=cost_tables.resolution_table(sheet),
+        sheet_parts=cost_tables.parts_table(sheet),
+        sheet_savings=cost_tables.saving_table(sheet),
         curves=[_svg(panel) for panel in curves],
         precision_recall=_svg(figures.precision_recall(baseline, candidate)),
         confusions=[_svg(panel) for panel in confusions],

@@ -7,7 +7,16 @@ import torch
 from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo.models import bridge
-from mobileyolo.models.architecture import BACKBONES, STOCK_BACKBONE_ROWS, mobilenet_channels, model_dict, width_of
+from mobileyolo.models.architecture import (
+    BACKBONES,
+    STOCK_BACKBONE_ROWS,
+    MobileNet,
+    assemble,
+    mobilenet_channels,
+    model_dict,
+    shipped_dict,
+    width_of,
+)
 
 STOCK = bridge.stock_architecture()
 
@@ -95,3 +104,17 @@ def test_channels_are_multiples_of_8_and_never_fewer(channels: int, width: float
 
 def test_only_mobilenets_have_a_width() -> None:
     assert [width_of(name) for name in ("mnv1_n", "mnv1_s", "mnv1_m", "yolo11n")] == [0.25, 0.5, 1.0, None]
+
+
+def test_a_backbone_without_a_name_is_assembled_like_one_with_a_name() -> None:
+    assert assemble(MobileNet(0.5), 3, STOCK) == model_dict("mnv1_s", 3, STOCK)
+    wider = assemble(MobileNet(0.75), 3, STOCK)
+    assert [row[3] for row in wider["backbone"][:5]] == [[0.75], [96, -4], [192, -3], [384, -2], [768, -1]]
+    assert wider["backbone"][5:] == model_dict("mnv1_s", 3, STOCK)["backbone"][5:]
+    assert wider["head"] == model_dict("mnv1_s", 3, STOCK)["head"]
+
+
+@pytest.mark.parametrize("scale", "nsm")
+def test_a_shipped_model_is_ultralytics_own_tensor_by_tensor(scale: str) -> None:
+    ours = bridge.build_model(shipped_dict(scale, 3, STOCK))
+    assert shapes(ours) == shapes(DetectionModel(f"yolo11{scale}.yaml", nc=3, verbose=False))

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mobileyolo.reporting import figures
+from mobileyolo.reporting.cost_tables import arms_by_label
 from tests.synthetic_results import ReportInputs, make_report_inputs
 
 
@@ -71,3 +72,13 @@ def test_a_training_of_one_epoch_and_a_model_against_itself_are_drawn(inputs: Re
         warnings.simplefilter("error")
         assert "var(--candidate)" in figures.to_svg(figures.training(histories, "map50_95"))
         assert "var(--" in figures.to_svg(figures.forest(comparison))
+
+
+def test_the_cost_figure_leaves_out_large_stock_models_unless_they_are_compared(inputs: ReportInputs) -> None:
+    arms = arms_by_label(inputs.sheet, inputs.comparison)
+    svg = figures.to_svg(figures.cost_parts(inputs.sheet, arms, "gflops"))
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
+    assert {"mnv1_n (α 0.25)", "yolo11n", "yolo11s", "backbone", "neck", "head"} <= set(texts)
+    assert "yolo11x" not in texts
+    large = figures.cost_parts(inputs.sheet, arms | {"yolo11x": ["candidate"]}, "parameters")
+    assert "yolo11x 91.50, of which backbone 98%" in large.description

@@ -60,6 +60,7 @@ def test_the_page_tells_its_story_in_order(page: str, inputs: ReportInputs) -> N
         "Difference in accuracy",
         "Cost",
         "Accuracy for its cost",
+        "What each backbone costs",
         "Training",
         "Precision and recall",
         "By class",
@@ -152,3 +153,9 @@ def test_write_reports_leaves_the_same_files_each_time(
         *(PLOTS_DIR / f"{name}.csv" for name in ("map50_95", "map50", "train_loss", "val_loss", "precision_recall")),
         *(PLOTS_DIR / f"confusion_{arm}.csv" for arm in ("baseline", "candidate")),
     }
+
+
+def test_the_arms_are_marked_among_what_each_backbone_costs(page: str) -> None:
+    assert page.count('mnv1_n (α\xa00.25) <span class="arm candidate">candidate</span></th>') == 2
+    assert page.count('yolo11n <span class="arm baseline">baseline</span></th>') == 2
+    assert page.count('<span class="arm') == 4

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from mobileyolo import __main__ as command_line
+from mobileyolo import environment
+from mobileyolo.models import cost
+from tests.synthetic_results import make_cost_sheet
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What the command line had measured: classes and imgsz."""
+    calls: list[tuple[int, int]] = []
+
+    def measure(classes: int, imgsz: int) -> object:
+        calls.append((classes, imgsz))
+        return make_cost_sheet()
+
+    monkeypatch.setattr(environment, "isolate", lambda _root: None)
+    monkeypatch.setattr(cost, "measure", measure)
+    return calls
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["mobileyolo", *arguments])
+    command_line.main()
+
+
+def test_cost_is_that_of_80_classes_at_640_pixels_unless_asked_otherwise(
+    asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "cost")
+    run(monkeypatch, "cost", "--classes", "3", "--imgsz", "320")
+    assert asked == [(80, 640), (3, 320)]
+    assert "is the MobileNetV1 that costs what yolo11n does" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--imgsz", "100"), "argument --imgsz: '100' is not a multiple of 32 from 32 to 8192"),
+        (("--imgsz", "0"), "'0' is not a multiple of 32"),
+        (("--imgsz", "large"), "'large' is not a multiple of 32"),
+        (("--classes", "0"), "argument --classes: '0' is not a whole number from 1 to 100000"),
+        (("--classes", "-1"), "'-1' is not a whole number"),
+        (("--classes", "2.5"), "'2.5' is not a whole number"),
+    ],
+)
+def test_a_wrong_argument_is_one_error_that_says_what_would_be_right(
+    asked: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, "cost", *arguments)
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+    assert asked == []
