@@ -119,9 +119,12 @@ class Tracker:
         with self._tolerating(f"logging the comparison to {result.label}"):
             run_id = self._evaluated(result, history, weights)
             pair = f"{comparison.candidate.backbone}-vs-{comparison.baseline.backbone}"
-            latency = comparison.costs["latency_ms"]
             candidate = result.training.arm == "candidate"
-            values = {"latency_ms": latency.candidate if candidate else latency.baseline}
+            values = {
+                name: cost.candidate if candidate else cost.baseline
+                for name, cost in comparison.costs.items()
+                if name.startswith("latency")
+            }
             tags = {"stage": "compared"}
             if candidate:
                 for name, delta in comparison.metrics.items():

@@ -193,6 +193,9 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     (run,) = runs(store)
     assert candidate.metrics.model_dump().items() <= run.data.metrics.items()
     assert run.data.metrics["delta/map50_95"] == inputs.comparison.metrics["map50_95"].delta
+    costs = inputs.comparison.costs
+    for name in ("latency_ms", "latency_onnx_ms"):
+        assert run.data.metrics[name] == costs[name].candidate
     assert (run.data.tags["stage"], run.data.tags["verdict"]) == ("compared", inputs.comparison.verdict)
     names = [item.path for item in store.list_artifacts(run.info.run_id, "report/mnv1_n-vs-yolo11n")]
     assert names == ["report/mnv1_n-vs-yolo11n/index.html"]
