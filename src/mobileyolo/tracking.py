@@ -143,6 +143,22 @@ class Tracker:
                 self._reached().log_artifact(run_id, str(path), f"report/{pair}")
             self._set_tags(run_id, tags)
 
+    def log_export(
+        self, training: TrainingRecord, history: pd.DataFrame, values: Mapping[str, float], record: Path
+    ) -> None:
+        """Log how far a trained model's exported files are from it.
+
+        Args:
+            training: what was trained.
+            history: its training.
+            values: metrics by name.
+            record: the file that says more, kept with the run.
+        """
+        with self._tolerating(f"logging the export of {training.arm} s{training.seed}"):
+            run_id = self._trained(training, history)
+            self._log_metrics(run_id, dict(values))
+            self._reached().log_artifact(run_id, str(record), "export")
+
     def _create_run(self, planned: TrainingPlan, whereabouts: dict[str, str]) -> str:
         client = self._reached()
         experiment = environment.experiment_name()

@@ -228,3 +228,14 @@ def test_a_store_and_its_artifacts_stay_in_the_main_workspace(
     (run,) = runs(MlflowClient(f"sqlite:///{(tmp_path / 'own.db').as_posix()}"))
     assert run.info.artifact_uri.startswith((tmp_path / "mlruns").as_uri())
     assert not list(elsewhere.iterdir())
+
+
+def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:
+    tracker = Tracker("shapes", CARD)
+    train(tracker)
+    record = tmp_path / "parity.json"
+    record.write_text("{}", encoding="utf-8")
+    tracker.log_export(RECORD, HISTORY, {"export/onnx_max_box_diff_px": 0.25}, record)
+    (run,) = runs(store)
+    assert run.data.metrics["export/onnx_max_box_diff_px"] == 0.25
+    assert [item.path for item in store.list_artifacts(run.info.run_id, "export")] == ["export/parity.json"]
