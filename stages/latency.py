@@ -1,10 +1,10 @@
-"""Time both arms' forward passes in turn, in one process."""
+"""Time both arms' forward passes in turn, in one process, in PyTorch and in ONNX Runtime."""
 
 from __future__ import annotations
 
 from mobileyolo.artifacts import LATENCY_FILE, model_file, read_mapping
 from mobileyolo.config import ARMS, Params
-from mobileyolo.models.profile import measure_latency
+from mobileyolo.models.latency import measure_latency
 from stages import run
 
 

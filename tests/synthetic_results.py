@@ -13,6 +13,7 @@ from mobileyolo.artifacts import (
     IOU_THRESHOLDS,
     TRUE_POSITIVE_COLUMNS,
     Comparison,
+    EngineLatency,
     LatencyRecord,
     MetricsRecord,
     Start,
@@ -177,19 +178,16 @@ def make_arms(
 
 
 def make_latency(rounds: int = 50) -> LatencyRecord:
-    """Latency of both arms, the candidate at about 0.7 times the baseline's."""
+    """Latency of both arms, the candidate at about 0.7 times the baseline's in PyTorch and 0.6 in ONNX Runtime."""
     luck = np.random.default_rng(0)
-    baseline = 20 * luck.lognormal(0, 0.08, rounds)
-    return LatencyRecord(
-        imgsz=320,
-        threads=1,
-        engine="torch",
-        machine="some CPU",
-        latency_ms={
-            "baseline": tuple(baseline),
-            "candidate": tuple(baseline * luck.normal(0.7, 0.03, rounds)),
-        },
-    )
+
+    def engine(name: str, median: float, ratio: float) -> EngineLatency:
+        baseline = median * luck.lognormal(0, 0.08, rounds)
+        candidate = baseline * luck.normal(ratio, 0.03, rounds)
+        return EngineLatency(engine=name, rounds_ms={"baseline": tuple(baseline), "candidate": tuple(candidate)})
+
+    engines = {"latency_ms": engine("PyTorch", 20, 0.7), "latency_onnx_ms": engine("ONNX Runtime", 10, 0.6)}
+    return LatencyRecord(imgsz=320, threads=1, machine="some CPU", engines=engines)
 
 
 def make_history(seed: int, *, final: float, epochs: int = 40) -> pd.DataFrame:

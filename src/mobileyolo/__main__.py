@@ -1,4 +1,4 @@
-"""Command line: python -m mobileyolo show | log | fetch | cost."""
+"""Command line: python -m mobileyolo show | log | fetch | cost | export."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mobileyolo import environment
-from mobileyolo.artifacts import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, Comparison, DatasetCard
-from mobileyolo.config import ARMS, load_params
+from mobileyolo.artifacts import (
+    COMPARISON_FILE,
+    DATASET_FILE,
+    REPORT_FILE,
+    Comparison,
+    DatasetCard,
+    Manifest,
+    ModelFiles,
+    TrainingRecord,
+)
+from mobileyolo.config import ARMS, Arm, load_params
+from mobileyolo.deployment.formats import FORMATS
 from mobileyolo.errors import UserError
 from mobileyolo.reporting.cost_tables import console_sheet
-from mobileyolo.reporting.tables import console_report
+from mobileyolo.reporting.tables import console, console_report
 from mobileyolo.results import ArmResult
 
 
@@ -59,6 +69,28 @@ def _whole(low: int, high: int, step: int = 1) -> Callable[[str], int]:
     return convert
 
 
+def export(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int | None) -> None:
+    """Export trained models to exports/<arm>-s<seed>/, each file checked against PyTorch on held-out images."""
+    import pandas as pd
+
+    from mobileyolo.deployment.delivery import deliver  # Ultralytics takes seconds to import
+    from mobileyolo.tracking import Tracker
+
+    params = load_params()
+    if not DATASET_FILE.is_file():
+        raise UserError(f"{DATASET_FILE}: no such file; run dvc repro first")
+    card, manifest = DatasetCard.read(DATASET_FILE), Manifest.read()
+    names = list(FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
+    for each in [arm] if arm else ARMS:
+        files = ModelFiles(each, params.seeds[0] if seed is None else seed)
+        record = deliver(files, names, imgsz, params, card, manifest)
+        print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
+        print(f"{record.images} {record.split} images, largest differences:\n{console(record.table())}\n")
+        tracker = Tracker(Path(params.data.dir).name, card)
+        training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
+        tracker.log_export(training, history, record.metrics(), record.file)
+
+
 def _comparison() -> Comparison:
     if not COMPARISON_FILE.is_file():
         raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
@@ -80,12 +112,30 @@ def main() -> None:
         "--imgsz", type=_whole(32, 8192, 32), default=640, help="side of the square input in pixels (default: 640)"
     )
     costs.set_defaults(run=cost)
+    _add_export(commands)
     environment.isolate(Path.cwd())
     options = vars(parser.parse_args())
     try:
         options.pop("run")(**options)
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("export", help="export trained models for other engines, checked against PyTorch")
+    parser.add_argument("--arm", choices=ARMS, help="default: both")
+    parser.add_argument("--seed", type=int, help="default: the first in params.yaml")
+    parser.add_argument(
+        "--format", dest="formats", action="append", choices=[*FORMATS, "all"], help="can be repeated; default: all"
+    )
+    parser.add_argument("--imgsz", type=_imgsz, help="side of the input in pixels; default: the training's")
+    parser.set_defaults(run=export)
+
+
+def _imgsz(text: str) -> int:
+    if not text.isdecimal() or int(text) < 32 or int(text) % 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no multiple of 32 above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -397,14 +397,20 @@ class MetricsRecord(Record):
     weights_mb: float  # megabytes (1e6 bytes) of the stored tensors, half precision
 
 
+class EngineLatency(Record):
+    """Forward passes of both arms in turn, in one engine."""
+
+    engine: str  # name, version, and what it ran
+    rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value a round
+
+
 class LatencyRecord(Record):
-    """Forward passes of both fused arms in turn, in one process: reports/latency.json."""
+    """Forward passes of both fused arms, in one process: reports/latency.json."""
 
     imgsz: int  # pixels
     threads: int
-    engine: str
     machine: str
-    latency_ms: dict[str, tuple[float, ...]]  # by arm, one value a round
+    engines: dict[str, EngineLatency]  # by the cost's name: latency_ms in PyTorch, latency_onnx_ms in ONNX Runtime
 
 
 Verdict = Literal["better", "worse", "inconclusive"]
@@ -450,8 +456,8 @@ class Comparison(Record):
     baseline: ArmSummary
     candidate: ArmSummary
     metrics: dict[str, MetricDelta]  # by METRICS
-    costs: dict[str, CostRatio]  # parameters, gflops, weights_mb, latency_ms
-    timing: str  # what latency_ms was measured with
+    costs: dict[str, CostRatio]  # parameters, gflops, weights_mb, latency_ms, latency_onnx_ms
+    timing: str  # what the latencies were measured with
     split: str
     images: int
     seeds: tuple[int, ...]

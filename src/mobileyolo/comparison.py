@@ -13,6 +13,7 @@ from mobileyolo.artifacts import (
     ArmSummary,
     Comparison,
     CostRatio,
+    EngineLatency,
     LatencyRecord,
     MetricDelta,
 )
@@ -36,7 +37,7 @@ def compare(
     Args:
         baseline: one result for each seed.
         candidate: one result for each of the same seeds.
-        latency: of both arms.
+        latency: of both arms, in each engine.
         options: how sure a verdict has to be.
         caveats: sentences about the data that have to stand beside the verdict.
 
@@ -61,8 +62,7 @@ def compare(
         candidate=_summary(candidate),
         metrics=metrics,
         costs=_costs(baseline, candidate, latency),
-        timing=f"{latency.engine}, {latency.threads} thread{'s' * (latency.threads > 1)}, one image of "
-        f"{latency.imgsz} x {latency.imgsz} pixels, {latency.machine}",
+        timing=_timing(latency),
         split=terms.statistics.split,
         images=len(terms.statistics.images),
         seeds=tuple(result.training.seed for result in baseline),
@@ -164,17 +164,28 @@ def _costs(
         if before <= 0:
             raise ComparisonError(f"{name} of {baseline[0].label} is {before}, but a model's cost is above 0")
         costs[name] = CostRatio(baseline=before, candidate=after, ratio=round(after / before, 6))
-    rounds = {arm: np.asarray(values) for arm, values in latency.latency_ms.items()}
+    return costs | {name: _latency_ratio(timed) for name, timed in latency.engines.items()}
+
+
+def _latency_ratio(timed: EngineLatency) -> CostRatio:
+    """Medians, and the ratio with its quartiles."""
+    rounds = {arm: np.asarray(values) for arm, values in timed.rounds_ms.items()}
     # The arms took turns, so a ratio within a round is free of what slowed the machine down in both.
     low, middle, high = np.quantile(rounds["candidate"] / rounds["baseline"], [0.25, 0.5, 0.75]).round(6).tolist()
-    costs["latency_ms"] = CostRatio(
+    return CostRatio(
         baseline=round(float(np.median(rounds["baseline"])), 6),
         candidate=round(float(np.median(rounds["candidate"])), 6),
         ratio=middle,
         low=low,
         high=high,
     )
-    return costs
+
+
+def _timing(latency: LatencyRecord) -> str:
+    """What the latencies were measured with."""
+    threads = f"{latency.threads} thread{'s' * (latency.threads > 1)}"
+    engines = " and ".join(timed.engine for timed in latency.engines.values())
+    return f"{engines}; {threads}, one image of {latency.imgsz} x {latency.imgsz} pixels, {latency.machine}"
 
 
 def _reason(comparison: Comparison) -> str:

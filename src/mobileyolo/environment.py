@@ -1,6 +1,7 @@
 """Where the work runs: every environment variable that this project reads or sets.
 
-`isolate` has to run before Ultralytics, MLflow or Great Expectations is imported, since they read theirs on import.
+`isolate` has to run before Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is imported, since they
+read theirs on import.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GX_ANALYTICS_ENABLED": "false",
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 
@@ -40,6 +42,9 @@ def isolate(workspace: Path) -> None:
     """Switch telemetry and downloads off and give Ultralytics a settings folder of this workspace's own."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    # OpenVINO (2026.4) sends usage data unless a file in the user's home forbids it; it has no variable for that, but
+    # does without where this package can't be imported.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what Python documents for it
     # Where it is set, Ultralytics 8.4 streams every training to its platform, offline or not.
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     os.environ["YOLO_CONFIG_DIR"] = str((workspace / STATE_DIR).resolve())

@@ -31,5 +31,9 @@ class TrainingError(UserError):
     """A training could not be done on the terms that were asked for."""
 
 
+class ExportError(UserError):
+    """A model could not be exported, or the exported one is not its equal."""
+
+
 class StageError(UserError):
     """A stage was called in a way that DVC does not call it."""

@@ -131,9 +131,12 @@ class Tracker:
         with self._tolerating(f"logging the comparison to {result.label}"):
             run_id = self._evaluated(result, history, weights)
             pair = f"{comparison.candidate.backbone}-vs-{comparison.baseline.backbone}"
-            latency = comparison.costs["latency_ms"]
             candidate = result.training.arm == "candidate"
-            values = {"latency_ms": latency.candidate if candidate else latency.baseline}
+            values = {
+                name: cost.candidate if candidate else cost.baseline
+                for name, cost in comparison.costs.items()
+                if name.startswith("latency")
+            }
             tags = {"stage": "compared"}
             if candidate:
                 for name, delta in comparison.metrics.items():
@@ -152,6 +155,22 @@ class Tracker:
                 self._reached().log_artifact(run_id, str(path), f"report/{pair}")
             self._reached().log_artifact(run_id, str(start_file(result.training.arm)))
             self._set_tags(run_id, tags)
+
+    def log_export(
+        self, training: TrainingRecord, history: pd.DataFrame, values: Mapping[str, float], record: Path
+    ) -> None:
+        """Log how far a trained model's exported files are from it.
+
+        Args:
+            training: what was trained.
+            history: its training.
+            values: metrics by name.
+            record: the file that says more, kept with the run.
+        """
+        with self._tolerating(f"logging the export of {training.arm} s{training.seed}"):
+            run_id = self._trained(training, history)
+            self._log_metrics(run_id, dict(values))
+            self._reached().log_artifact(run_id, str(record), "export")
 
     def _create_run(self, planned: TrainingPlan, whereabouts: dict[str, str]) -> str:
         client = self._reached()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mobileyolo.artifacts import METRICS, TRUE_POSITIVE_COLUMNS, Comparison, LatencyRecord
+from mobileyolo.artifacts import METRICS, TRUE_POSITIVE_COLUMNS, Comparison, EngineLatency, LatencyRecord
 from mobileyolo.comparison import compare
 from mobileyolo.config import Compare
 from mobileyolo.errors import ComparisonError
@@ -153,21 +153,29 @@ def test_costs_are_ratios_of_candidate_to_baseline() -> None:
     costs = compared(*make_arms()).costs
     assert costs["parameters"].ratio == pytest.approx(1_843_000 / 2_582_542, abs=1e-6)
     assert costs["parameters"].low is None
-    assert list(costs) == ["parameters", "gflops", "weights_mb", "latency_ms"]
+    assert list(costs) == ["parameters", "gflops", "weights_mb", "latency_ms", "latency_onnx_ms"]
 
 
 def test_latency_ratios_are_taken_within_a_round() -> None:
     latency = LatencyRecord(
         imgsz=160,
         threads=2,
-        engine="some engine",
         machine="some CPU",
-        latency_ms={"baseline": (10, 10, 40, 10, 10), "candidate": (5, 6, 20, 4, 5)},  # the third round was disturbed
+        engines={
+            "latency_ms": EngineLatency(
+                engine="one engine",
+                rounds_ms={"baseline": (10, 10, 40, 10, 10), "candidate": (5, 6, 20, 4, 5)},  # the third was disturbed
+            ),
+            "latency_onnx_ms": EngineLatency(
+                engine="another", rounds_ms={"baseline": (8, 8, 8, 8, 8), "candidate": (2, 2, 2, 4, 6)}
+            ),
+        },
     )
     comparison = compare(*make_arms(), latency, OPTIONS)
-    cost = comparison.costs["latency_ms"]
+    cost, other = comparison.costs["latency_ms"], comparison.costs["latency_onnx_ms"]
     assert (cost.baseline, cost.candidate, cost.ratio, cost.low, cost.high) == (10, 5, 0.5, 0.5, 0.5)
-    assert comparison.timing == "some engine, 2 threads, one image of 160 x 160 pixels, some CPU"
+    assert (other.baseline, other.candidate, other.ratio, other.low, other.high) == (8, 2, 0.25, 0.25, 0.5)
+    assert comparison.timing == "one engine and another; 2 threads, one image of 160 x 160 pixels, some CPU"
 
 
 def test_equal_inputs_and_seed_give_an_equal_comparison() -> None:

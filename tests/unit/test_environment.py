@@ -41,11 +41,13 @@ def test_a_device_is_spelt_as_ultralytics_does(monkeypatch: pytest.MonkeyPatch, 
 
 def test_isolating_switches_off_what_would_reach_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ULTRALYTICS_API_KEY", "secret")
-    monkeypatch.delenv("YOLO_OFFLINE", raising=False)
+    for name in ("YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ORT_DISABLE_TELEMETRY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("YOLO_CONFIG_DIR", "elsewhere")
     environment.isolate(tmp_path)
     assert "ULTRALYTICS_API_KEY" not in os.environ
     assert os.environ["YOLO_OFFLINE"] == "1"
+    assert (os.environ["YOLO_AUTOINSTALL"], os.environ["ORT_DISABLE_TELEMETRY"]) == ("false", "1")
     assert os.environ["YOLO_CONFIG_DIR"] == str(tmp_path / ".mobileyolo")
 
 
@@ -99,3 +101,31 @@ def test_a_training_ends_when_the_process_that_started_it_is_killed() -> None:
 def test_without_that_protection_there_is_a_warning() -> None:
     with pytest.warns(UserWarning, match="end it by hand"):
         environment.end_with_parent()
+
+
+IMPORT_ENGINES = textwrap.dedent(
+    """
+    from pathlib import Path
+    from mobileyolo import environment
+    environment.isolate(Path("."))
+    import onnxruntime, openvino.tools.ovc
+    print(type(openvino.tools.ovc.telemetry).__module__)
+    """
+)
+
+
+def test_engines_neither_leave_an_identifier_in_the_home_nor_send_usage_data(tmp_path: Path) -> None:
+    """ONNX Runtime makes its identifier, and OpenVINO its first report, as soon as they are imported."""
+    pytest.importorskip("openvino")
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    variables = {name: value for name, value in os.environ.items() if name not in {"CI", "ORT_DISABLE_TELEMETRY"}}
+    variables |= {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}
+    variables |= {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    variables.pop("XDG_CACHE_HOME", None)
+    told = subprocess.run(
+        [sys.executable, "-c", IMPORT_ENGINES], cwd=work, env=variables, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["openvino.tools.ovc.telemetry_stub"]
+    assert list(home.iterdir()) == []

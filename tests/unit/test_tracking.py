@@ -197,6 +197,9 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     (run,) = runs(store)
     assert candidate.metrics.model_dump().items() <= run.data.metrics.items()
     assert run.data.metrics["delta/map50_95"] == inputs.comparison.metrics["map50_95"].delta
+    costs = inputs.comparison.costs
+    for name in ("latency_ms", "latency_onnx_ms"):
+        assert run.data.metrics[name] == costs[name].candidate
     assert (run.data.tags["stage"], run.data.tags["verdict"]) == ("compared", inputs.comparison.verdict)
     names = [item.path for item in store.list_artifacts(run.info.run_id, "report/mnv1_n-vs-yolo11n")]
     assert names == ["report/mnv1_n-vs-yolo11n/index.html"]
@@ -229,3 +232,14 @@ def test_a_store_and_its_artifacts_stay_in_the_main_workspace(
     (run,) = runs(MlflowClient(f"sqlite:///{(tmp_path / 'own.db').as_posix()}"))
     assert run.info.artifact_uri.startswith((tmp_path / "mlruns").as_uri())
     assert not list(elsewhere.iterdir())
+
+
+def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:
+    tracker = Tracker("shapes", CARD)
+    train(tracker)
+    record = tmp_path / "parity.json"
+    record.write_text("{}", encoding="utf-8")
+    tracker.log_export(RECORD, HISTORY, {"export/onnx_max_box_diff_px": 0.25}, record)
+    (run,) = runs(store)
+    assert run.data.metrics["export/onnx_max_box_diff_px"] == 0.25
+    assert [item.path for item in store.list_artifacts(run.info.run_id, "export")] == ["export/parity.json"]

@@ -21,14 +21,15 @@ from mobileyolo.models import dropin
 from mobileyolo.models.architecture import ModelDict
 
 # Integrations that Ultralytics starts by itself: MLflow and DVC are ours to talk to, the others are not asked for.
-_INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync", "vscode_msg")
+_INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
+_HINTS = ("vscode_msg", "openvino_msg")  # printed once; to remember that, Ultralytics would write its settings file
 
 
 def prepare() -> None:
     """Make MobileNetV1 known to Ultralytics' parser, and keep its integrations and thread count ours."""
     dropin.register(tasks)
     # In memory only: SETTINGS' own update would write the user's settings file.
-    dict.update(SETTINGS, dict.fromkeys(_INTEGRATIONS, False))
+    dict.update(SETTINGS, dict.fromkeys((*_INTEGRATIONS, *_HINTS), False))
     # select_device sets this many threads on every call; the default leaves one core idle.
     torch_utils.NUM_THREADS = environment.threads()
 

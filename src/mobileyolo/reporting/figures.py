@@ -70,7 +70,7 @@ CURVE_NAMES = {
     "val_loss": "loss on val",
 }
 COST_AXES = {
-    "latency_ms": ("latency, ms", 1.0),
+    "latency_ms": ("latency (PyTorch), ms", 1.0),
     "gflops": ("GFLOPs", 1.0),
     "parameters": ("parameters, millions", 1e6),
 }

@@ -14,7 +14,13 @@ from mobileyolo.comparison import DECIDING_METRIC
 from mobileyolo.results import ArmResult
 
 METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall"}
-COST_NAMES = {"latency_ms": "latency", "gflops": "GFLOPs", "parameters": "parameters", "weights_mb": "weights"}
+COST_NAMES = {
+    "latency_ms": "latency, PyTorch",
+    "latency_onnx_ms": "latency, ONNX Runtime",
+    "gflops": "GFLOPs",
+    "parameters": "parameters",
+    "weights_mb": "weights",
+}
 VERDICT_MARKS = {"better": "🟢", "worse": "🔴", "inconclusive": "🟡"}
 
 
@@ -60,7 +66,7 @@ def cost_sentence(comparison: Comparison) -> str:
     ratios = {name: f"{cost.ratio:.2f} times" for name, cost in comparison.costs.items()}
     return (
         f"{candidate} has {ratios['parameters']} the parameters, {ratios['gflops']} the GFLOPs and "
-        f"{ratios['latency_ms']} the latency of {baseline}."
+        f"{ratios['latency_ms']} the latency of {baseline} in PyTorch, {ratios['latency_onnx_ms']} in ONNX Runtime."
     )
 
 
@@ -86,9 +92,8 @@ def cost_table(comparison: Comparison) -> Table:
 
 
 def _cost(key: str, value: float) -> str:
-    scale, unit = {"parameters": (1e6, " M"), "gflops": (1, ""), "weights_mb": (1, " MB"), "latency_ms": (1, " ms")}[
-        key
-    ]
+    units = {"parameters": (1e6, " M"), "gflops": (1, ""), "weights_mb": (1, " MB")}
+    scale, unit = units.get(key, (1, " ms"))
     return f"{value / scale:.2f}{unit}"
 
 
@@ -179,7 +184,7 @@ def summary(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Se
             markdown(metric_table(comparison)),
             cost_sentence(comparison),
             markdown(cost_table(comparison)),
-            f"Latency: {comparison.timing}; medians, and of the ratio within a round also the quartiles.",
+            f"Latencies: {comparison.timing}; medians, and of the ratio within a round also the quartiles.",
             *([markdown(start)] if (start := start_table(comparison)) else []),
             "<details><summary>Per class, mAP50-95</summary>",
             markdown(class_table(comparison, baseline, candidate)),

@@ -11,7 +11,7 @@ from mobileyolo.models.architecture import model_dict
 
 def test_preparing_switches_integrations_off_and_sets_the_threads() -> None:
     bridge.prepare()
-    assert not any(SETTINGS[name] for name in ("mlflow", "dvc", "wandb", "comet", "clearml", "sync"))
+    assert not any(SETTINGS[name] for name in ("mlflow", "dvc", "wandb", "comet", "clearml", "sync", "openvino_msg"))
     assert environment.threads() == torch_utils.NUM_THREADS
 
 

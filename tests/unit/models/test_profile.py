@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mobileyolo.config import Arm, Latency
 from mobileyolo.models import bridge, profile
-from mobileyolo.models.architecture import BACKBONES, ModelDict, model_dict
+from mobileyolo.models.architecture import BACKBONES, model_dict
 
 STOCK = bridge.stock_architecture()
 
@@ -36,18 +35,6 @@ def test_a_failed_count_is_an_error_not_zero(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(profile, "get_flops", lambda *_args: 0.0)
     with pytest.raises(RuntimeError, match="mnv1_n at 640"):
         profile.profile("mnv1_n", model_dict("mnv1_n", 1, STOCK), 640)
-
-
-def test_latency_has_one_figure_for_each_arm_and_round() -> None:
-    architectures: dict[Arm, ModelDict] = {
-        "baseline": model_dict("yolo11n", 1, STOCK),
-        "candidate": model_dict("mnv1_n", 1, STOCK),
-    }
-    threads = torch.get_num_threads()
-    record = profile.measure_latency(architectures, 32, Latency(rounds=5, threads=1))
-    assert {arm: len(values) for arm, values in record.latency_ms.items()} == {"baseline": 5, "candidate": 5}
-    assert all(value > 0 for values in record.latency_ms.values() for value in values)
-    assert torch.get_num_threads() == threads
 
 
 def test_every_backbone_has_a_cost() -> None:

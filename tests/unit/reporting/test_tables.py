@@ -36,6 +36,18 @@ def test_arms_with_one_backbone_are_called_by_their_arm() -> None:
     assert tables.arm_names(same) == ("yolo11n (baseline)", "yolo11n (candidate)")
 
 
+def test_costs_show_the_latency_in_both_engines() -> None:
+    comparison = make_report_inputs().comparison
+    rows = {row[0]: row for row in tables.cost_table(comparison).rows}
+    sentence = tables.cost_sentence(comparison)
+    for name, key in (("latency, PyTorch", "latency_ms"), ("latency, ONNX Runtime", "latency_onnx_ms")):
+        cost = comparison.costs[key]
+        assert rows[name][1:3] == (f"{cost.baseline:.2f} ms", f"{cost.candidate:.2f} ms")
+        assert f"{cost.ratio:.2f} times" in sentence
+    assert "the latency of yolo11n in PyTorch, " in sentence
+    assert sentence.endswith(" in ONNX Runtime.")
+
+
 def test_metric_table_shows_signs_and_verdicts() -> None:
     comparison = make_report_inputs(0.8, 0.6).comparison
     first = tables.metric_table(comparison).rows[0]

@@ -1,0 +1,219 @@
+"""A trained arm -> exports/<arm>-s<seed>/: every file there gave the original's boxes on real images."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from ultralytics.data.augment import LetterBox
+from ultralytics.utils.nms import non_max_suppression
+from ultralytics.utils.patches import imread
+
+from mobileyolo import environment
+from mobileyolo.artifacts import DatasetCard, Manifest, ModelFiles, Record, Split, TrainingRecord
+from mobileyolo.config import Params
+from mobileyolo.dataset.loading import SplitLabels
+from mobileyolo.deployment import engines, exporting, parity
+from mobileyolo.deployment.engines import Array, Engine
+from mobileyolo.deployment.formats import FORMATS, check_packages
+from mobileyolo.errors import ExportError
+from mobileyolo.models import bridge
+from mobileyolo.reporting.tables import Table
+
+IMAGES = 32  # enough for some hundred boxes; each one runs through every engine
+
+
+class ExportedFile(parity.Parity):
+    """One exported file and how far it is from the original."""
+
+    file: str
+    mb: float  # megabytes (1e6 bytes)
+
+
+class ExportRecord(Record):
+    """What lies in the folder: exports/<arm>-s<seed>/parity.json."""
+
+    arm: str
+    backbone: str
+    seed: int
+    weights_digest: str
+    imgsz: int  # pixels
+    split: Split
+    images: int
+    versions: dict[str, str]
+    formats: dict[str, ExportedFile]
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return export_folder(self.arm, self.seed)
+
+    @property
+    def file(self) -> Path:
+        """Where the record itself lies."""
+        return self.folder / "parity.json"
+
+    def metrics(self) -> dict[str, float]:
+        """The same as plain numbers, for MLflow."""
+        values = {}
+        for name, each in self.formats.items():
+            values[f"export/{name}_max_box_diff_px"] = each.output_box_px
+            values[f"export/{name}_max_confidence_diff"] = each.output_confidence
+            values[f"export/{name}_mb"] = each.mb
+        return values
+
+    def table(self) -> Table:
+        """For people."""
+        rows = [
+            (
+                str(self.folder / each.file),
+                f"{each.mb:.2f}",
+                f"{each.output_box_px:.6f}",
+                f"{each.output_confidence:.6f}",
+                f"{each.boxes - each.unmatched} of {each.boxes}",
+                f"{each.box_px:.6f}",
+                f"{each.confidence:.6f}",
+            )
+            for each in self.formats.values()
+        ]
+        header = ("file", "MB", "output px", "output conf.", "boxes matched", "box px", "box conf.")
+        return Table(header, "lrrrrrr", tuple(rows))
+
+
+def export_folder(arm: str, seed: int) -> Path:
+    """Where a model's exported files go; not below models/, which stages depend on as a whole."""
+    return Path("exports", f"{arm}-s{seed}")
+
+
+def deliver(
+    files: ModelFiles,
+    formats: Sequence[str],
+    imgsz: int | None,
+    params: Params,
+    card: DatasetCard,
+    manifest: Manifest,
+) -> ExportRecord:
+    """Export a trained model, check each file, and put them in place of what an earlier export left.
+
+    Args:
+        files: the trained model's.
+        formats: keys of FORMATS.
+        imgsz: side of the square input in pixels; None for that of the training.
+        params: where the dataset lies and what is held out of it.
+        card: what validation found the dataset to be.
+        manifest: the dataset's clean rows.
+
+    Raises:
+        ExportError: there is no such model, a package is missing, an export failed, or an exported file is not the
+            original's equal; the folder is then left as it was.
+    """
+    check_packages(formats)
+    if not files.weights.is_file():
+        raise ExportError(f"{files.weights}: no such file; run dvc repro first, or choose another --seed")
+    training = TrainingRecord.read(files.training)
+    if training.data_digest != card.digest:
+        raise ExportError(f"{files.weights} was trained on another dataset than data.dir holds now; run dvc repro")
+    side = imgsz or int(training.recipe["imgsz"])
+    split = card.held_out(params.evaluate.split)
+    images = [_pixels(file, side) for file in _chosen(manifest, Path(params.data.dir), split)]
+    model = bridge.load_model(files.weights)
+    original = _looked(engines.pytorch(bridge.load_model(files.weights).fuse(verbose=False)), images)
+    environment.STATE_DIR.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=environment.STATE_DIR, prefix="export-") as temporary:
+        fresh = Path(temporary, "checked")
+        fresh.mkdir()
+        exported = {}
+        for name in formats:
+            path = exporting.export(model, name, Path(temporary, name), side)
+            found = parity.compare(original, _looked(engines.load(name, path, environment.threads()), images))
+            exported[name] = ExportedFile(file=path.name, mb=_megabytes(path), **found.model_dump())
+            path.rename(fresh / path.name)
+        record = ExportRecord(
+            arm=files.arm,
+            backbone=training.backbone,
+            seed=files.seed,
+            weights_digest=training.weights_digest,
+            imgsz=side,
+            split=split,
+            images=len(images),
+            versions=_versions(formats),
+            formats=exported,
+        )
+        _check(record)
+        record.write(fresh / record.file.name)
+        record.folder.parent.mkdir(exist_ok=True)
+        if record.folder.exists():
+            record.folder.rename(Path(temporary, "before"))
+        fresh.rename(record.folder)
+    return record
+
+
+def _check(record: ExportRecord) -> None:
+    """Raise unless every file is the original's equal."""
+    failures = [
+        f"{FORMATS[name].title}, {record.arm} s{record.seed}: {failure}"
+        for name, each in record.formats.items()
+        for failure in each.failures()
+    ]
+    if failures:
+        raise ExportError(
+            "\n".join(failures) + f"\nmeasured on {record.images} {record.split} images at {record.imgsz} px; "
+            f"{record.folder} is left as it was"
+        )
+
+
+def _chosen(manifest: Manifest, root: Path, split: Split) -> list[Path]:
+    """Images of a split, evenly spread over it, the same each time."""
+    files = [Path(label["im_file"]) for label in SplitLabels(manifest, root, split).labels]
+    places = np.linspace(0, len(files) - 1, min(IMAGES, len(files))).round().astype(int)
+    return [files[place] for place in places]
+
+
+def _pixels(file: Path, imgsz: int) -> Array:
+    """An image as the network takes it, scaled and padded to a square: (1, 3, imgsz, imgsz), RGB in [0, 1]."""
+    image = LetterBox((imgsz, imgsz), auto=False)(image=imread(str(file)))  # (imgsz, imgsz, 3), BGR in 0 to 255
+    return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
+
+
+def _looked(engine: Engine, images: Sequence[Array]) -> list[parity.Seen]:
+    """What a model makes of each image."""
+    seen = []
+    for image in images:
+        output = engine(image)
+        seen.append(
+            parity.Seen(
+                output=output[0],
+                boxes=_suppressed(output, parity.CONFIDENCE),
+                possible=_suppressed(output, parity.CONFIDENCE - parity.CONFIDENCE_BOUND, every_class=True),
+            )
+        )
+    return seen
+
+
+def _suppressed(output: Array, confidence: float, every_class: bool = False) -> Array:
+    """Boxes after non-maximum suppression: (n, 6) xyxy in pixels of the network's input, confidence, class."""
+    copied = torch.from_numpy(output.copy())  # it may write into its input
+    (boxes,) = non_max_suppression(
+        copied,
+        confidence,
+        parity.NMS_IOU,
+        multi_label=every_class,
+        max_det=output.size,  # no limit, which equally good boxes would meet in another order in each engine
+    )
+    kept: Array = boxes.numpy()
+    return kept
+
+
+def _megabytes(path: Path) -> float:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return round(sum(file.stat().st_size for file in files) / 1e6, 3)
+
+
+def _versions(formats: Sequence[str]) -> dict[str, str]:
+    """Of what exported and ran these formats."""
+    packages = ["ultralytics", "torch", *(package for name in formats for package in FORMATS[name].packages)]
+    return {package: version(package) for package in dict.fromkeys(packages)}

@@ -1,0 +1,104 @@
+"""Run a model in PyTorch or an exported file in its own engine. The only importer of ONNX Runtime, OpenVINO and NCNN.
+
+All run on the CPU in single precision, also where an engine would prefer half precision on some processors: what is
+compared is the exported network, not one processor's arithmetic.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from ultralytics.nn.tasks import DetectionModel
+
+Array = npt.NDArray[np.float32]
+# (1, 3, H, W), RGB in [0, 1] -> (1, 4 + classes, anchors): xywh in pixels of the input, confidences in [0, 1].
+Engine = Callable[[Array], Array]
+
+
+def pytorch(model: DetectionModel) -> Engine:
+    """A fused model, as it is."""
+
+    def run(image: Array) -> Array:
+        with torch.inference_mode():
+            output: Array = model(torch.from_numpy(image))[0].numpy()
+        return output
+
+    return run
+
+
+def load(name: str, path: Path, threads: int) -> Engine:
+    """An exported file in its engine.
+
+    Args:
+        name: a key of FORMATS.
+        path: the file or folder.
+        threads: CPU threads; TorchScript takes PyTorch's.
+    """
+    return {"onnx": _onnx, "openvino": _openvino, "ncnn": _ncnn, "torchscript": _torchscript}[name](path, threads)
+
+
+def _onnx(path: Path, threads: int) -> Engine:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (source,) = session.get_inputs()
+
+    def run(image: Array) -> Array:
+        output: Array = session.run(None, {source.name: image})[0]
+        return output
+
+    return run
+
+
+def _openvino(path: Path, threads: int) -> Engine:
+    import openvino
+
+    # Its default is bfloat16 where the processor has that.
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    compiled = openvino.Core().compile_model(str(path / "best.xml"), "CPU", options)
+
+    def run(image: Array) -> Array:
+        output: Array = compiled(image)[0]
+        return output
+
+    return run
+
+
+def _ncnn(path: Path, threads: int) -> Engine:
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    net.opt.use_vulkan_compute = False
+    # Its default is half precision where the processor has that.
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    net.load_param(str(path / "model.ncnn.param"))
+    net.load_model(str(path / "model.ncnn.bin"))
+    (source,), (result,) = net.input_names(), net.output_names()
+
+    def run(image: Array) -> Array:
+        with net.create_extractor() as extractor:
+            extractor.input(source, ncnn.Mat(image[0]))
+            return np.array(extractor.extract(result)[1])[None]
+
+    return run
+
+
+def _torchscript(path: Path, _threads: int) -> Engine:
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.14 wants another format
+        script = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+
+    def run(image: Array) -> Array:
+        with torch.inference_mode():
+            output: Array = script(torch.from_numpy(image)).numpy()
+        return output
+
+    return run
