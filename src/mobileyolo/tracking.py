@@ -143,7 +143,6 @@ class Tracker:
             self._log_metrics(run_id, values)
             for path in report:
                 self._reached().log_artifact(run_id, str(path), f"report/{pair}")
-            self._reached().log_artifact(run_id, str(start_file(result.training.arm)))
             self._set_tags(run_id, tags)
 
     def log_export(
@@ -299,10 +298,11 @@ def log_results(
     """Log a comparison and every model in it from DVC's files, as far as the store lacks them."""
     tracker = Tracker(dataset, card)
     report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
-    for results in arms.values():
+    for arm, results in arms.items():
         for result in results:
-            files = ModelFiles(result.training.arm, result.training.seed)
-            tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, report)
+            files = ModelFiles(arm, result.training.seed)
+            kept = [*report, start_file(arm)]
+            tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, kept)
 
 
 def _whereabouts() -> dict[str, str]:
