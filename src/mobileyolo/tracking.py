@@ -38,8 +38,7 @@ SERVING_CODE = Path(__file__).with_name("serving.py")
 _SERVING_SIGNATURE = ModelSignature(
     outputs=Schema(
         [
-            ColSpec(DataType.long, "image"),
-            ColSpec(DataType.long, "class_id"),
+            *[ColSpec(DataType.long, name) for name in ("image", "class_id")],
             ColSpec(DataType.string, "name"),
             *[ColSpec(DataType.double, name) for name in ("confidence", "x1", "y1", "x2", "y2")],
         ]
@@ -172,11 +171,10 @@ class Tracker:
             "recipe.digest": planned.recipe_digest,
             "start": str(planned.start),
             **{f"start.{role}.digest": source.digest or "" for role, source in planned.start.sources.items()},
+            **({"teacher.digest": planned.teacher.digest} if planned.teacher.digest else {}),
             **planned.engine,
             **whereabouts,
         }
-        if planned.teacher.digest:
-            tags["teacher.digest"] = planned.teacher.digest
         if experiment:
             tags["dvc.exp"] = experiment
         run_id: str = client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
@@ -300,8 +298,7 @@ def log_results(
     report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
     for arm, results in arms.items():
         for result in results:
-            files = ModelFiles(arm, result.training.seed)
-            kept = [*report, start_file(arm)]
+            files, kept = ModelFiles(arm, result.training.seed), [*report, start_file(arm)]
             tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, kept)
 
 
