@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import yaml
 
-from mobileyolo.artifacts import (
-    DATASET_FILE,
-    DatasetCard,
-    model_file,
-    profile_file,
-    start_file,
-    start_weights_file,
-    write_text,
-)
+from mobileyolo.artifacts import DatasetCard
 from mobileyolo.config import Params
+from mobileyolo.files import DATASET_FILE, model_file, profile_file, start_file, start_weights_file, write_text
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.bridge import stock_architecture
 from mobileyolo.models.profile import profile

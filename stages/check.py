@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import CHECKED_FILE, write_text
 from mobileyolo.config import PARAMS_FILE, WEIGHTS_DIR, WEIGHTS_KEYS, Params
 from mobileyolo.errors import ConfigError
+from mobileyolo.files import CHECKED_FILE, write_text
 from stages import run
 
 

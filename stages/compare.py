@@ -6,23 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from mobileyolo.artifacts import (
+from mobileyolo.artifacts import DatasetCard, LatencyRecord, Lead, StartRecord, ValidationVerdict
+from mobileyolo.comparison import compare
+from mobileyolo.config import ARMS, Params
+from mobileyolo.cost_sheet import COST_FILE, CostSheet
+from mobileyolo.files import (
     COMPARISON_FILE,
     DATASET_FILE,
     LATENCY_FILE,
     LEAD_FILE,
     VERDICT_FILE,
-    DatasetCard,
-    LatencyRecord,
-    Lead,
     ModelFiles,
-    StartRecord,
-    ValidationVerdict,
     start_file,
 )
-from mobileyolo.comparison import compare
-from mobileyolo.config import ARMS, Params
-from mobileyolo.cost_sheet import COST_FILE, CostSheet
 from mobileyolo.reporting import tables, write_reports
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import log_results

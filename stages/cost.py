@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import DATASET_FILE, DatasetCard
+from mobileyolo.artifacts import DatasetCard
 from mobileyolo.config import Params
 from mobileyolo.cost_sheet import COST_FILE
+from mobileyolo.files import DATASET_FILE
 from mobileyolo.models.cost import measure
 from stages import run
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import DIGITS_DIR
 from mobileyolo.config import Params
 from mobileyolo.dataset.digits import generate
+from mobileyolo.files import DIGITS_DIR
 from stages import run
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mobileyolo.artifacts import DATASET_FILE, DatasetCard, Manifest, ModelFiles, Profile, TrainingRecord, profile_file
+from mobileyolo.artifacts import DatasetCard, Manifest, Profile, TrainingRecord
 from mobileyolo.config import Params
 from mobileyolo.evaluation import evaluate
+from mobileyolo.files import DATASET_FILE, ModelFiles, profile_file
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import Tracker
 from stages import arm_argument, run, seed_of_stage

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import FetchedWeights, Source, replacing_folder
+from mobileyolo.artifacts import Source
 from mobileyolo.config import WEIGHTS_KEYS, Params
+from mobileyolo.files import FetchedWeights, replacing_folder
 from stages import role_argument, run
 
 

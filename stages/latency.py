@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import LATENCY_FILE, model_file, read_mapping
 from mobileyolo.config import ARMS, Params
+from mobileyolo.files import LATENCY_FILE, model_file, read_mapping
 from mobileyolo.models.latency import measure_latency
 from stages import run
 

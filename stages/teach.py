@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from mobileyolo.artifacts import FetchedWeights, ModelFiles, Source, Teacher, TrainingRecord, replacing_folder
+from mobileyolo.artifacts import Source, Teacher, TrainingRecord
 from mobileyolo.config import BASELINE, NONE, Params
+from mobileyolo.files import FetchedWeights, ModelFiles, replacing_folder
 from stages import arm_argument, run, seed_of_stage
 
 

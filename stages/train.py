@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mobileyolo import environment
-from mobileyolo.artifacts import DATASET_FILE, DatasetCard, Manifest, ModelFiles, StartRecord, Teacher, start_file
+from mobileyolo.artifacts import DatasetCard, Manifest, StartRecord, Teacher
 from mobileyolo.config import Params
+from mobileyolo.files import DATASET_FILE, ModelFiles, start_file
 from mobileyolo.tracking import Tracker
 from mobileyolo.training import ArmModel, plan, train
 from stages import arm_argument, run, seed_of_stage

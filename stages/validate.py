@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mobileyolo.artifacts import (
+from mobileyolo.config import Params
+from mobileyolo.dataset.validation import format_findings, validate
+from mobileyolo.errors import DatasetError
+from mobileyolo.files import (
     DATA_DOCS_DIR,
     DATASET_FILE,
     FINDINGS_FILE,
@@ -14,9 +17,6 @@ from mobileyolo.artifacts import (
     VERDICT_FILE,
     write_table,
 )
-from mobileyolo.config import Params
-from mobileyolo.dataset.validation import format_findings, validate
-from mobileyolo.errors import DatasetError
 from stages import run
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 from mobileyolo import environment
 from tests.synthetic import write_dataset
 
+# Tests run in two processes, which would otherwise both compute on every core; before anything imports torch.
+for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
+    os.environ.setdefault(_name, "1")
 # Before any test imports Ultralytics: its settings belong to this run, not to the person who runs it.
 environment.isolate(Path(tempfile.mkdtemp(prefix="mobileyolo-tests-")))
 

@@ -8,19 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mobileyolo import environment
-from mobileyolo.artifacts import (
-    COMPARISON_FILE,
-    DATASET_FILE,
-    REPORT_FILE,
-    Comparison,
-    DatasetCard,
-    Manifest,
-    ModelFiles,
-    TrainingRecord,
-)
+from mobileyolo.artifacts import Comparison, DatasetCard, Manifest, TrainingRecord
 from mobileyolo.config import ARMS, Arm, load_params
 from mobileyolo.deployment.formats import FORMATS
 from mobileyolo.errors import UserError
+from mobileyolo.files import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, ModelFiles
 from mobileyolo.reporting.cost_tables import console_sheet
 from mobileyolo.reporting.tables import console, console_report
 from mobileyolo.results import ArmResult

@@ -8,15 +8,7 @@ from itertools import chain
 import numpy as np
 
 from mobileyolo import config
-from mobileyolo.artifacts import (
-    METRICS,
-    ArmSummary,
-    Comparison,
-    CostRatio,
-    EngineLatency,
-    LatencyRecord,
-    MetricDelta,
-)
+from mobileyolo.artifacts import METRICS, ArmSummary, Comparison, CostRatio, EngineLatency, LatencyRecord, MetricDelta
 from mobileyolo.bootstrap import Array, WeightedMetrics, leads, luck_of_training, paired_bootstrap
 from mobileyolo.errors import ComparisonError
 from mobileyolo.results import ArmResult

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mobileyolo.artifacts import Record
+from mobileyolo.files import Record
 
 COST_FILE = Path("reports/cost.json")  # by the stage cost
 

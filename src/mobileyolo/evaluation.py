@@ -13,14 +13,7 @@ from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils.metrics import ConfusionMatrix
 
 from mobileyolo import environment
-from mobileyolo.artifacts import (
-    TRUE_POSITIVE_COLUMNS,
-    DatasetCard,
-    Manifest,
-    MetricsRecord,
-    Profile,
-    Split,
-)
+from mobileyolo.artifacts import TRUE_POSITIVE_COLUMNS, DatasetCard, Manifest, MetricsRecord, Profile, Split
 from mobileyolo.config import Params
 from mobileyolo.dataset.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.models import bridge

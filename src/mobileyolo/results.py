@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mobileyolo.artifacts import MetricsRecord, ModelFiles, TrainingRecord, write_table, write_text
+from mobileyolo.artifacts import MetricsRecord, TrainingRecord
+from mobileyolo.files import ModelFiles, write_table, write_text
 
 
 @dataclass(frozen=True)

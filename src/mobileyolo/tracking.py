@@ -28,19 +28,9 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mobileyolo import environment
-from mobileyolo.artifacts import (
-    COMPARISON_FILE,
-    FIGURES_DIR,
-    REPORT_FILE,
-    SUMMARY_FILE,
-    Comparison,
-    DatasetCard,
-    ModelFiles,
-    TrainingPlan,
-    TrainingRecord,
-    start_file,
-)
+from mobileyolo.artifacts import Comparison, DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.config import Arm
+from mobileyolo.files import COMPARISON_FILE, FIGURES_DIR, REPORT_FILE, SUMMARY_FILE, ModelFiles, start_file
 from mobileyolo.results import ArmResult
 
 SERVING_CODE = Path(__file__).with_name("serving.py")

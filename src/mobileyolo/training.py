@@ -18,23 +18,11 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import unwrap_model
 
 from mobileyolo import environment
-from mobileyolo.artifacts import (
-    DatasetCard,
-    Manifest,
-    ModelFiles,
-    StartRecord,
-    Teacher,
-    TrainingPlan,
-    TrainingRecord,
-    digest_of,
-    model_file,
-    read_mapping,
-    start_weights_file,
-    write_table,
-)
+from mobileyolo.artifacts import DatasetCard, Manifest, StartRecord, Teacher, TrainingPlan, TrainingRecord
 from mobileyolo.config import Arm, Params
 from mobileyolo.dataset.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.errors import TrainingError
+from mobileyolo.files import ModelFiles, digest_of, model_file, read_mapping, start_weights_file, write_table
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, width_of
 from mobileyolo.models.weights import Tensors, save

@@ -19,7 +19,11 @@ STAGES = (
     "check",
     "digits",
     "validate",
+    "fetch@backbone",
+    "fetch@detector",
+    "fetch@teacher",
     "build@{arm}",
+    "teach-{arm}@0",
     "train@{arm}-0",
     "evaluate@{arm}-0",
     "latency",
@@ -210,3 +214,46 @@ def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     assert "moved on" not in logs
     assert "mnv1_m-s0-queued" in [run.info.run_name for run in workspace.runs()]
     assert all(run.info.status == "FINISHED" for run in workspace.runs())
+
+
+@pytest.fixture(scope="module")
+def taught(workspace: Workspace, first: Result) -> Result:
+    return workspace.dvc(
+        "exp", "run", "--name", "taught", "-S", "backbone=mnv1_n", "-S", "seeds=[0]", "-S", "train.teacher=baseline"
+    )
+
+
+def test_the_baseline_teaches_the_candidate_without_being_trained_again(workspace: Workspace, taught: Result) -> None:
+    assert taught.ran("train@candidate-0")
+    assert not taught.ran("train@baseline-0")
+    comparison = json.loads(workspace.read("reports/comparison.json"))
+    (teacher,) = comparison["candidate"]["teachers"]
+    assert (teacher["name"], teacher["digest"]) == ("yolo11n s0", comparison["baseline"]["weights_digests"][0])
+    assert "not taught equally: mnv1_n by yolo11n s0, yolo11n by nobody." in comparison["reason"]
+    (run,) = [run for run in workspace.runs() if run.info.run_name == "mnv1_n-s0-taught"]
+    assert run.data.params["train.teacher"] == "yolo11n s0"
+    assert run.data.tags["teacher.digest"] == teacher["digest"]
+
+
+def test_both_arms_start_from_a_detector_and_the_verdict_says_how_unequally(
+    workspace: Workspace, taught: Result, tmp_path: Path
+) -> None:
+    source = tmp_path / "yolo11n.pt"
+    source.write_bytes(workspace.read("models/baseline/s0/best.pt"))
+    started = workspace.dvc("exp", "run", "-S", "train.teacher=none", "-S", f"init.detector={source.as_posix()}")
+    assert started.ran("train@baseline-0")
+    assert started.ran("train@candidate-0")
+    comparison = json.loads(workspace.read("reports/comparison.json"))
+    baseline, candidate = comparison["baseline"]["start"], comparison["candidate"]["start"]
+    assert baseline["values"] == baseline["of_values"]
+    assert 0 < candidate["values"] < candidate["of_values"]
+    assert "The arms did not start equal: yolo11n with 499 of 499 tensors" in comparison["reason"]
+    assert b"Where the models start" in workspace.read("reports/index.html")
+
+
+def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace, taught: Result) -> None:
+    failed = workspace.dvc("exp", "run", "-S", "init.detector=gone.pt", check=False)
+    workspace.run("git", "checkout", "--quiet", "params.yaml")
+    assert failed.code != 0
+    assert "init.detector: 'gone.pt': no file" in failed.output
+    assert not failed.ran("fetch@detector")

@@ -6,15 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mobileyolo.artifacts import (
-    TRUE_POSITIVE_COLUMNS,
-    DatasetCard,
-    SplitCount,
-    digest_of,
-    replacing,
-    write_table,
-    write_text,
-)
+from mobileyolo.artifacts import TRUE_POSITIVE_COLUMNS, DatasetCard, SplitCount
+from mobileyolo.files import digest_of, replacing, write_table, write_text
 from mobileyolo.results import Statistics
 
 CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})

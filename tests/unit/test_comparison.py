@@ -6,7 +6,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mobileyolo.artifacts import METRICS, TRUE_POSITIVE_COLUMNS, Comparison, EngineLatency, LatencyRecord
+from mobileyolo.artifacts import (
+    METRICS,
+    TRUE_POSITIVE_COLUMNS,
+    Comparison,
+    EngineLatency,
+    LatencyRecord,
+    Source,
+    Start,
+    Teacher,
+)
 from mobileyolo.comparison import compare
 from mobileyolo.config import Compare
 from mobileyolo.errors import ComparisonError
@@ -234,3 +243,28 @@ def test_a_cost_of_zero_is_refused() -> None:
     free = dataclasses.replace(baseline[0], metrics=baseline[0].metrics.model_copy(update={"gflops": 0.0}))
     with pytest.raises(ComparisonError, match=r"gflops of baseline s0 is 0\.0"):
         compared([free], candidate)
+
+
+def test_an_unequal_start_stands_with_the_verdict() -> None:
+    baseline, candidate = make_arms()
+    source = {"detector": Source(name="yolo11n.pt", digest="d" * 64)}
+    whole = Start(sources=source, tensors=499, of_tensors=499, values=2_600_000, of_values=2_600_000)
+    part = Start(sources=source, tensors=312, of_tensors=475, values=1_630_000, of_values=1_860_000)
+    comparison = compared(
+        [with_training(result, start=whole) for result in baseline],
+        [with_training(result, start=part) for result in candidate],
+    )
+    assert (
+        "The arms did not start equal: yolo11n with 499 of 499 tensors, 2.60 of 2.60 M values from yolo11n.pt, "
+        "mnv1_n with 312 of 475 tensors, 1.63 of 1.86 M values from yolo11n.pt." in comparison.reason
+    )
+    assert "did not start equal" not in compared(baseline, candidate).reason
+
+
+def test_a_teacher_of_one_arm_alone_stands_with_the_verdict() -> None:
+    baseline, candidate = make_arms()
+    teacher = Teacher(name="yolo11n s0", digest="t" * 64, dis=6.0)
+    taught = [with_training(result, teacher=teacher) for result in candidate]
+    said = "The arms were not taught equally: mnv1_n by yolo11n s0, yolo11n by nobody."
+    assert said in compared(baseline, taught).reason
+    assert "taught" not in compared([with_training(result, teacher=teacher) for result in baseline], taught).reason

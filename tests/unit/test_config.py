@@ -110,3 +110,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_parameters_cannot_change_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_params(SHIPPED).train.epochs = 3
+
+
+def test_weights_are_looked_for_by_name_in_their_folder_or_by_absolute_path(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    set_key(values, "init.detector", "yolo11n.pt")
+    set_key(values, "train.teacher", str(tmp_path / "m.pt"))
+    params = load(tmp_path, values)
+    assert params.weights_file("detector") == Path("data/weights/yolo11n.pt")
+    assert params.weights_file("teacher") == tmp_path / "m.pt"
+    assert params.weights_file("backbone") is None
+
+
+def test_the_baseline_as_teacher_is_no_file(tmp_path: Path, values: dict[str, Any]) -> None:
+    set_key(values, "train.teacher", "baseline")
+    assert load(tmp_path, values).weights_file("teacher") is None
+
+
+def test_backbone_weights_that_no_arm_can_take_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    values |= {"backbone": "yolo11s", "init": {"backbone": "mobilenetv1_100", "detector": "none"}}
+    with pytest.raises(ConfigError, match=r"init\.backbone: 'mobilenetv1_100': only MobileNetV1 starts from it"):
+        load(tmp_path, values)

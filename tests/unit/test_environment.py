@@ -52,7 +52,8 @@ def test_isolating_switches_off_what_would_reach_the_network(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("stage", "seed"), [("train@baseline-0", 0), ("evaluate@candidate-10", 10), ("train@candidate-1", 1)]
+    ("stage", "seed"),
+    [("train@baseline-0", 0), ("evaluate@candidate-10", 10), ("train@candidate-1", 1), ("teach-candidate@1", 1)],
 )
 def test_a_stage_has_the_seed_in_its_name(monkeypatch: pytest.MonkeyPatch, stage: str, seed: int) -> None:
     params = make_params(Path("data")).model_copy(update={"seeds": (0, 1, 10)})
@@ -63,7 +64,7 @@ def test_a_stage_has_the_seed_in_its_name(monkeypatch: pytest.MonkeyPatch, stage
 @pytest.mark.parametrize("stage", ["", "train@baseline", "train@baseline-7", "train@baseline-0; touch pwned"])
 def test_a_stage_without_a_known_seed_is_refused(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     monkeypatch.setenv("DVC_STAGE", stage)
-    with pytest.raises(StageError, match="run this stage as `dvc repro"):
+    with pytest.raises(StageError, match="run this stage through `dvc repro"):
         seed_of_stage(make_params(Path("data")))
 
 

@@ -21,7 +21,6 @@ from mobileyolo.artifacts import (
     DatasetCard,
     Manifest,
     MetricsRecord,
-    ModelFiles,
     Source,
     Split,
     SplitCount,
@@ -34,6 +33,7 @@ from mobileyolo.config import Arm, Params
 from mobileyolo.dataset.loading import SplitLabels
 from mobileyolo.errors import DatasetError, TrainingError
 from mobileyolo.evaluation import evaluate
+from mobileyolo.files import ModelFiles
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.models.profile import profile

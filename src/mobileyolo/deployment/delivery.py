@@ -14,13 +14,14 @@ from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import imread
 
 from mobileyolo import environment
-from mobileyolo.artifacts import DatasetCard, Manifest, ModelFiles, Record, Split, TrainingRecord
+from mobileyolo.artifacts import DatasetCard, Manifest, Split, TrainingRecord
 from mobileyolo.config import Params
 from mobileyolo.dataset.loading import SplitLabels
 from mobileyolo.deployment import engines, exporting, parity
 from mobileyolo.deployment.engines import Array, Engine
 from mobileyolo.deployment.formats import FORMATS, check_packages
 from mobileyolo.errors import ExportError
+from mobileyolo.files import ModelFiles, Record
 from mobileyolo.models import bridge
 from mobileyolo.reporting.tables import Table
 

@@ -13,9 +13,10 @@ from ultralytics.nn import tasks
 from ultralytics.nn.modules import Detect
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo.artifacts import FetchedWeights, Source, StartRecord, replacing
+from mobileyolo.artifacts import Source, StartRecord
 from mobileyolo.config import Role
 from mobileyolo.errors import WeightsError
+from mobileyolo.files import FetchedWeights, replacing
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, ModelDict, Row
 from mobileyolo.models.imagenet import from_timm

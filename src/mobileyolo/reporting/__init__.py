@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mobileyolo.artifacts import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, Comparison, StartRecord, write_text
+from mobileyolo.artifacts import Comparison, StartRecord
 from mobileyolo.config import Arm
 from mobileyolo.cost_sheet import CostSheet
+from mobileyolo.files import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, write_text
 from mobileyolo.reporting import figures, html, plots, tables
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult

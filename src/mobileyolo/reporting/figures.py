@@ -24,11 +24,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from mobileyolo.artifacts import Comparison, replacing
+from mobileyolo.artifacts import Comparison
 from mobileyolo.bootstrap import RECALLS
 from mobileyolo.comparison import DECIDING_METRIC
 from mobileyolo.config import ARMS, Arm
 from mobileyolo.cost_sheet import CostSheet
+from mobileyolo.files import replacing
 from mobileyolo.reporting.cost_tables import label
 from mobileyolo.reporting.plots import (
     BACKGROUND,

@@ -64,7 +64,7 @@ def render(
         metrics=tables.metric_table(comparison),
         costs=tables.cost_table(comparison),
         start=tables.start_table(comparison),
-        random_tensors={arm: record.random for arm, record in starts.items()},
+        random_tensors={arm: record.random for arm, record in starts.items() if record.sources},
         classes=classes,
         classes_open=len(classes.rows) <= MOST_OPEN_CLASSES,
         forest=_svg(figures.forest(comparison)),

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mobileyolo.artifacts import write_table
 from mobileyolo.bootstrap import RECALLS, Array, WeightedMetrics
 from mobileyolo.config import ARMS, Arm
+from mobileyolo.files import write_table
 from mobileyolo.results import ArmResult
 
 Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed

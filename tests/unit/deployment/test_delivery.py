@@ -15,12 +15,13 @@ from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo import __main__ as command_line
 from mobileyolo import environment
-from mobileyolo.artifacts import DATASET_FILE, DatasetCard, ModelFiles, SplitCount, Teacher, TrainingRecord, write_text
+from mobileyolo.artifacts import DatasetCard, SplitCount, Teacher, TrainingRecord
 from mobileyolo.config import Arm
 from mobileyolo.deployment import exporting
 from mobileyolo.deployment.delivery import ExportRecord, deliver
 from mobileyolo.deployment.formats import FORMATS
 from mobileyolo.errors import ExportError
+from mobileyolo.files import DATASET_FILE, ModelFiles, write_text
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from tests.synthetic import write_dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileyolo.artifacts import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE
+from mobileyolo.files import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE
 from mobileyolo.reporting import tables, write_reports
 from mobileyolo.reporting.html import render
 from tests.synthetic_results import ReportInputs, make_report_inputs
