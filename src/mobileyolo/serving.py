@@ -90,7 +90,8 @@ def _pixels(image: Any) -> np.ndarray:
             raise ValueError(f"{os.fspath(image)!r} is no file with an image")
         return pixels
     array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 255:
+    image_like = array.ndim == 3 and array.shape[2] == 3 and array.size and array.dtype.kind in "iu"
+    if not image_like or array.min() < 0 or array.max() > 255:
         raise ValueError(
             "an image is the path of a file or an array (H, W, 3) of whole numbers from 0 to 255 in RGB; this one is "
             f"{type(image).__name__} with shape {array.shape} and type {array.dtype}"

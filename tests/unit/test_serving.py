@@ -1,92 +1,206 @@
-"""The model as MLflow serves it, in a process where this package can't be imported."""
+"""The model that MLflow keeps, loaded as its users load it."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 import torch
-from mlflow.tracking import MlflowClient
+from mlflow.pyfunc import scoring_server
 from PIL import Image
 
+from mobileyolo import tracking
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
-from mobileyolo.tracking import _log_model
+from tests.synthetic import write_dataset
 
-SCRIPT = """
-import json, sys
-sys.modules["mobileyolo"] = None  # importing it fails
-import mlflow, numpy as np, pandas as pd
-from PIL import Image
+NAMES = ("square", "bar")
+ANY_BOX = {"conf": 1e-6}  # a network that has learnt nothing is sure of nothing
+TYPES = {"image": "int64", "class_id": "int64", "name": "string"} | dict.fromkeys(
+    ("confidence", "x1", "y1", "x2", "y2"), "float64"
+)
 
-model, *paths = sys.argv[1:]
-loaded = mlflow.pyfunc.load_model(model)
-anything, nothing = {"conf": 0.001}, {"conf": 1.0}
-by_path = loaded.predict(paths, params=anything)
-by_array = loaded.predict([np.asarray(Image.open(path)) for path in paths], params=anything)
-by_table = loaded.predict(pd.DataFrame({"path": paths}), params=anything)
-pd.testing.assert_frame_equal(by_path, by_array)
-pd.testing.assert_frame_equal(by_path, by_table)
-empty = loaded.predict(paths, params=nothing)
-refused = []
-for bad in (["gone.png"], [np.zeros((4, 4))], [np.full((4, 4, 3), 0.5)]):
-    try:
-        loaded.predict(bad)
-    except ValueError as error:
-        refused.append(str(error))
-print(json.dumps({
-    "rows": len(by_path), "images": sorted(set(by_path["image"])), "empty": len(empty), "refused": refused,
-    "types": [{name: str(kind) for name, kind in table.dtypes.items()} for table in (by_path, empty)],
-}))
-"""
+
+class Store:
+    """Stands for MLflow's client: a run whose artifacts are files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def list_artifacts(self, run_id: str) -> list[Any]:
+        return []
+
+    def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str) -> None:
+        shutil.copytree(local_dir, self.folder / artifact_path)
 
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A logged model that is unsure of everything, so that it finds something."""
+    """Folder of a logged model: random weights, but norms that fit its images, so that its outputs depend on them."""
     folder = tmp_path_factory.mktemp("store")
     torch.manual_seed(0)
-    model = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
-    model.names = {0: "square", 1: "bar"}
-    model.args = {"imgsz": 64, "task": "detect"}
+    model = bridge.build_model(model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
     with torch.no_grad():
-        for branch in model.model[-1].cv3:
-            branch[-1].bias.fill_(0)
-    weights = folder / "best.pt"
-    torch.save({"model": model.half(), "train_args": model.args}, weights)
-    client = MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
-    experiment = client.create_experiment("models", artifact_location=(folder / "runs").as_uri())
-    _log_model(client, client.create_run(experiment).info.run_id, weights)
-    (path,) = folder.glob("runs/*/artifacts/model")
-    return path
+        model.train()(torch.rand(4, 3, 64, 64))
+    model.names, model.args = dict(enumerate(NAMES)), {"imgsz": 64}
+    torch.save({"epoch": 1, "model": model.half(), "train_args": model.args}, folder / "best.pt")
+    tracking._log_model(Store(folder), "run", folder / "best.pt")
+    return folder / "model"
 
 
-def test_a_logged_model_predicts_one_typed_table_from_paths_arrays_and_columns(logged: Path, tmp_path: Path) -> None:
-    paths = []
-    for number in range(2):
-        paths.append(str(tmp_path / f"{number}.png"))
-        Image.effect_noise((64, 48), 80 + number).convert("RGB").save(paths[-1])
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(logged), *paths], capture_output=True, text=True, cwd=tmp_path, check=False
+@pytest.fixture(scope="module")
+def model(logged: Path) -> mlflow.pyfunc.PyFuncModel:
+    return mlflow.pyfunc.load_model(str(logged))
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    root = write_dataset(tmp_path_factory.mktemp("images") / "shapes", train=3)
+    return sorted(str(path) for path in (root / "train/images").iterdir())
+
+
+def rgb(path: str) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def table(model: mlflow.pyfunc.PyFuncModel, images: object, **params: float) -> pd.DataFrame:
+    found: pd.DataFrame = model.predict(images, params={**ANY_BOX, **params})
+    return found
+
+
+def test_paths_arrays_and_a_column_of_paths_are_the_same_to_it(
+    model: mlflow.pyfunc.PyFuncModel, paths: list[str]
+) -> None:
+    expected = table(model, paths)
+    assert set(expected["image"]) == {0, 1, 2}
+    arrays = [rgb(path) for path in paths]
+    for images in (arrays, np.stack(arrays), np.array(paths), pd.DataFrame({"file": paths}, index=[7, 8, 9])):
+        pd.testing.assert_frame_equal(table(model, images), expected)
+    pd.testing.assert_frame_equal(table(model, paths[0]), expected[expected["image"] == 0])
+
+
+def test_arrays_are_rgb(model: mlflow.pyfunc.PyFuncModel, paths: list[str]) -> None:
+    assert not table(model, [rgb(paths[0])[..., ::-1]]).equals(table(model, paths[:1]))
+
+
+def test_images_of_different_sizes_go_together(model: mlflow.pyfunc.PyFuncModel, paths: list[str]) -> None:
+    large = np.asarray(Image.open(paths[0]).resize((200, 120)))
+    found = table(model, [rgb(paths[0]), large])
+    right, bottom = (found.groupby("image")[side].max() for side in ("x2", "y2"))
+    assert right[0] <= 64 < right[1] <= 200  # pixels of the image as given, not of the network's input
+    assert bottom[0] <= 64 < bottom[1] <= 120
+
+
+def test_the_table_is_typed_with_boxes_and_without(model: mlflow.pyfunc.PyFuncModel, paths: list[str]) -> None:
+    some, none, no_image = table(model, paths), table(model, paths, conf=1.0), table(model, [])
+    assert len(some) > len(none) == len(no_image) == 0
+    for found in (some, none, no_image):
+        assert {name: str(kind) for name, kind in found.dtypes.items()} == TYPES
+    assert set(some["name"]) == set(NAMES)
+    assert (some["name"] == some["class_id"].map(dict(enumerate(NAMES)))).all()
+
+
+def test_the_signature_says_what_comes_out(model: mlflow.pyfunc.PyFuncModel, paths: list[str]) -> None:
+    signature = model.metadata.signature
+    assert [column.name for column in signature.outputs] == list(table(model, paths).columns)
+    told = {"long": "int64", "string": "string", "double": "float64"}
+    assert [told[column.type.name] for column in signature.outputs] == list(TYPES.values())
+    assert {spec.name: spec.default for spec in signature.params} == {"conf": 0.25, "iou": 0.7}
+
+
+def test_conf_and_iou_are_obeyed(model: mlflow.pyfunc.PyFuncModel, paths: list[str]) -> None:
+    every = table(model, paths)
+    threshold = float(every["confidence"].median())
+    sure = table(model, paths, conf=threshold)
+    assert 0 < len(sure) < len(every)
+    assert (sure["confidence"] >= threshold).all()
+    assert len(table(model, paths, iou=0.05)) < len(every)
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (["nowhere.png"], "'nowhere.png' is no file with an image"),
+        (["0"], "'0' is no file with an image"),  # Ultralytics would open a camera
+        ([__file__], "is no file with an image"),
+        (["https://example.invalid/a.jpg"], "is no file with an image"),
+        ([np.zeros((8, 8), np.uint8)], r"shape \(8, 8\)"),
+        ([np.zeros((8, 8, 4), np.uint8)], r"shape \(8, 8, 4\)"),
+        ([np.zeros((0, 8, 3), np.uint8)], r"shape \(0, 8, 3\)"),
+        ([np.zeros((8, 8, 3))], "type float64"),
+        ([np.full((8, 8, 3), 256)], "0 to 255"),
+        (np.zeros((8, 8, 3), np.uint8), r"shape \(8, 3\)"),  # one image where a list of them belongs
+        (pd.DataFrame({"file": ["a.png"], "id": [1]}), r"one column, of paths, not \['file', 'id'\]"),
+    ],
+)
+def test_what_is_no_image_is_refused(model: mlflow.pyfunc.PyFuncModel, images: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        table(model, images)
+
+
+@pytest.mark.parametrize("form", ["paths", "arrays", "table"])
+def test_a_scoring_server_takes_json(model: mlflow.pyfunc.PyFuncModel, paths: list[str], form: str) -> None:
+    bodies: dict[str, dict[str, Any]] = {
+        "paths": {"inputs": paths},
+        "arrays": {"inputs": [rgb(path).tolist() for path in paths]},
+        "table": {"dataframe_split": {"columns": ["file"], "data": [[path] for path in paths]}},
+    }
+    answer = scoring_server.invocations(
+        json.dumps({**bodies[form], "params": ANY_BOX}), "application/json", model, None
     )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["rows"] > 0
-    assert told["images"] == [0, 1]
-    assert told["empty"] == 0
-    with_boxes, without = told["types"]
-    assert with_boxes == without
-    assert (with_boxes["image"], with_boxes["confidence"], with_boxes["x1"]) == ("int64", "float64", "float64")
-    missing, grey, fractions = told["refused"]
-    assert "'gone.png' is no file with an image" in missing
-    assert "shape (4, 4)" in grey
-    assert "type float64" in fractions
+    assert answer.status == 200
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(json.loads(answer.response)["predictions"]).astype(TYPES), table(model, paths)
+    )
 
 
-def test_a_logged_model_asks_for_libraries_only_and_holds_none_of_our_modules(logged: Path) -> None:
-    wanted = {line.partition("==")[0] for line in (logged / "requirements.txt").read_text().split()}
-    assert wanted == {"mlflow", "numpy", "pandas", "torch", "torchvision", "ultralytics"}
-    assert sorted(path.name for path in logged.rglob("*.py")) == ["serving.py"]
+def test_it_needs_nothing_of_this_package(
+    logged: Path, model: mlflow.pyfunc.PyFuncModel, paths: list[str], tmp_path: Path
+) -> None:
+    """Another process, another folder, no mobileyolo; its weights are read by Ultralytics' restricted loader."""
+    script = """
+import json, sys
+sys.modules["mobileyolo"] = None  # what Python puts there to make an import fail
+import mlflow
+found = mlflow.pyfunc.load_model(sys.argv[1]).predict(json.loads(sys.argv[2]), params=json.loads(sys.argv[3]))
+from ultralytics.utils import AUTOINSTALL, ONLINE, SAFE_LOAD
+assert (AUTOINSTALL, ONLINE, SAFE_LOAD) == (False, False, True)
+print(found.to_json(orient="split"))
+"""
+    mine = ("YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ULTRALYTICS_SAFE_LOAD")
+    environment = {name: value for name, value in os.environ.items() if name not in mine}
+    arguments = [str(logged), json.dumps(paths), json.dumps(ANY_BOX)]
+    process = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    found = pd.DataFrame(**json.loads(process.stdout.splitlines()[-1]))
+    pd.testing.assert_frame_equal(found.astype(TYPES), table(model, paths), check_exact=False, atol=1e-4)
+    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in logged.rglob("*.py")] == ["serving.py"]
+
+
+def test_its_requirements_are_what_its_code_imports(logged: Path) -> None:
+    code, text = ((logged / name).read_text(encoding="utf-8") for name in ("serving.py", "requirements.txt"))
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE)) - sys.stdlib_module_names
+    required = {line.partition("==")[0] for line in text.splitlines()}
+    assert imported <= required
+    assert required - imported == {"torch", "torchvision"}  # under Ultralytics, at the versions of the training

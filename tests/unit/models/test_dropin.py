@@ -17,6 +17,7 @@ from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn import tasks
 from ultralytics.nn.modules import TorchVision
+from ultralytics.utils import SETTINGS
 from ultralytics.utils.dist import ddp_cleanup, generate_ddp_file
 
 import mobileyolo
@@ -32,14 +33,21 @@ CHECKOUT = Path(__file__).parents[3]
 ANY_BOX = {"imgsz": 64, "conf": 1e-6, "max_det": 20, "verbose": False, "device": "cpu"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_integrations() -> None:
+    """Ultralytics would log to MLflow below the working folder; its settings file is this test run's own."""
+    SETTINGS.update(dict.fromkeys(("mlflow", "dvc", "sync"), False))
+
+
 def run(script: str | Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a Python script (its text, or its file), where mobileyolo can be imported but nothing has imported it."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(mobileyolo.__file__).parents[1]), **variables}
+    paths = os.pathsep.join(map(str, (CHECKOUT, Path(mobileyolo.__file__).parents[1])))
+    environment = {**os.environ, "PYTHONPATH": paths, **variables}
     environment.pop("YOLO_AUTOINSTALL", None)  # Ultralytics may install, as on a user's machine, but must not want to
     command = [script] if isinstance(script, Path) else ["-c", script]
     return subprocess.run(
         [sys.executable, *map(str, (*command, *arguments))],
-        cwd=CHECKOUT,
+        cwd=os.environ["YOLO_CONFIG_DIR"],
         env=environment,
         capture_output=True,
         text=True,
