@@ -27,11 +27,13 @@ class SplitCount(Record):
 
 
 Severity = Literal["error", "warning"]
+Suite = Literal["faults", "quality"]  # what is wrong, which stops the pipeline beyond a tolerance; what is unwise
 
 
 class FindingCount(Record):
-    """How often validation found one kind of fault."""
+    """How often validation found one kind of finding."""
 
+    suite: Suite
     severity: Severity
     count: int
     rows: int  # that could have had it

@@ -18,6 +18,7 @@ CLASSES_FILE = "classes.txt"
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 BARE_LAYOUTS = ("{split}/images", "images/{split}")
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"})
+UNSUPPORTED_SUFFIXES = frozenset({".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".pfm"})
 
 EITHER_LAYOUT = """either of these layouts will do:
   data.yaml with the keys train, val, test (folders of images) and names; labels beside images/ in labels/
