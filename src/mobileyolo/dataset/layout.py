@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ class Layout:
 
     names: tuple[str, ...]
     images: dict[Split, tuple[str, ...]]
+    labels: tuple[str, ...] = ()
 
 
 def find_layout(root: Path) -> Layout:
@@ -61,7 +63,8 @@ def find_layout(root: Path) -> Layout:
 def label_of(image: str) -> str:
     """Path of an image's label file, as Ultralytics derives it: the last folder `images` becomes `labels`."""
     head, images, tail = f"/{image}".rpartition("/images/")
-    return PurePosixPath(f"{head}/labels/{tail}" if images else image).with_suffix(".txt").as_posix().lstrip("/")
+    path = f"{head}/labels/{tail}" if images else f"/{image}"
+    return f"{posixpath.splitext(path)[0]}.txt"[1:]
 
 
 def read_text(path: Path) -> str:

@@ -1,0 +1,2 @@
+from mobileyolo.dataset.kinds import Kind
+QUALITY: tuple[Kind, ...] = ()
