@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from mobileyolo.dataset.layout import find_layout, label_of
-from mobileyolo.dataset.reading import LabelLine, parse_line, read_dataset, read_image, read_label
+from mobileyolo.dataset.reading import read_dataset, read_image
 from mobileyolo.errors import DatasetError
 from tests.synthetic import write_dataset
 
@@ -292,33 +292,3 @@ def test_a_broken_exif_block_does_not_make_an_image_unreadable(tmp_path: Path) -
     Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(buffer, "jpeg", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
     assert read_image(tmp_path / "a.jpg").read_error is None
-
-
-def test_label_lines_keep_their_numbers_across_blanks_marks_and_line_ends(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf\r\n0 .5 .5 .2 .2\r\n \t\r\n1\t0.5 0.5 0.1 1e-1  \n\n")
-    lines = list(read_label(tmp_path / "a.txt"))
-    assert [(line.line, line.class_id, line.parse_error) for line in lines] == [(2, 0, None), (4, 1, None)]
-
-
-def test_a_polygon_becomes_the_box_round_it() -> None:
-    class_id, x, y, w, h, values = parse_line("1 0.2 0.1 0.6 0.3 0.4 0.9")
-    assert (class_id, x, y, w, h) == pytest.approx((1, 0.4, 0.5, 0.4, 0.8))
-    assert len(values) == 7
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        (b"0 \xff .5 .2 .2", "not UTF-8"),
-        (b"0 .5 .5 .2", "4 columns; expected"),
-        (b"0 0,5 .5 .2 .2", "'0,5' is no number"),
-        (b"0.5 .5 .5 .2 .2", "class 0.5 is no whole number"),
-    ],
-)
-def test_a_malformed_line_keeps_its_text_and_has_no_coordinates(tmp_path: Path, content: bytes, error: str) -> None:
-    (tmp_path / "a.txt").write_bytes(content)
-    (line,) = read_label(tmp_path / "a.txt")
-    assert (line.line, line.text) == (1, content.decode(errors="backslashreplace"))
-    assert error in str(line.parse_error)
-    assert np.isnan([line.class_id, line.x, line.y, line.w, line.h]).all()
-    assert line.values is LabelLine(1, "").values is None
