@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+
+from mobileyolo.errors import DatasetError
 
 # UTF-32 first: in little endian it begins like UTF-16.
 WIDE_MARKS = {
@@ -14,7 +18,8 @@ WIDE_MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # not a text's business; some of them end a line for Python
+# They steer a terminal, end lines unseen, or can't be written; tabs and line ends are harmless where they are escaped.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 QUOTED = 80  # characters of somebody's text in a message
 
 
@@ -43,6 +48,44 @@ def read_content(path: Path, limit_mb: int, purpose: str) -> bytes:
             if content.startswith(mark):
                 raise ValueError(f"{encoding} text; save it as UTF-8")
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+def read_text(path: Path, limit_mb: int, purpose: str) -> str:
+    """Text of a UTF-8 file; the arguments are those of read_content.
+
+    Raises:
+        DatasetError: it can't be read or is not UTF-8.
+    """
+    try:
+        content = read_content(path, limit_mb, purpose)
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DatasetError(f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8") from None
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from None
+
+
+def read_lines(path: Path, limit_mb: int, purpose: str) -> Iterator[tuple[int, str]]:
+    """Non-blank lines of a UTF-8 file with their 1-based numbers, without blanks at their ends.
+
+    Raises:
+        DatasetError: it can't be read, is not UTF-8, or a line has a control character.
+    """
+    for number, line in enumerate(io.StringIO(read_text(path, limit_mb, purpose), newline=None), start=1):
+        if text := line.strip():
+            refuse_control(f"{path}:{number}: {shortened(repr(text))}", text)
+            yield number, text
+
+
+def refuse_control(where: str, text: str) -> None:
+    """Refuse a text with a control character; where it stands, and that it is meant, is for the caller to say.
+
+    Raises:
+        DatasetError: it has one.
+    """
+    if found := CONTROL.search(text):
+        raise DatasetError(f"{where}: has the control character {found[0]!r}")
 
 
 def shortened(text: str, length: int = QUOTED) -> str:
