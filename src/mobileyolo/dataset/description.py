@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from mobileyolo.artifacts import SPLITS, Split
-from mobileyolo.dataset.text import read_text, refuse_control, shortened
+from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
 from mobileyolo.errors import DatasetError
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
@@ -91,10 +91,10 @@ class Value:
             if name in found:
                 first = found[name].line
                 raise DatasetError(
-                    f"{place}: {_plain(name)}: is in line {first} already, and YAML would silently take the last; "
+                    f"{place}: {plain(name)}: is in line {first} already, and YAML would silently take the last; "
                     "delete one"
                 )
-            found[name] = Value(self.file, _line(key), _plain(name), node)
+            found[name] = Value(self.file, _line(key), plain(name), node)
         return found
 
     def entry(self, expected: str) -> Entry:
@@ -192,7 +192,7 @@ def _names(file: Path, keys: dict[str, Value]) -> tuple[str, ...]:
         by_id = value.keys()
         ids = [str(class_id) for class_id in range(len(by_id))]
         if by_id.keys() != set(ids):
-            listed = _plain(", ".join(by_id))
+            listed = plain(", ".join(by_id))
             raise DatasetError(f"{value.place}: names: ids {listed}: expected 0 to {len(ids) - 1}, each once")
         items = [by_id[class_id] for class_id in ids]
     else:
@@ -231,11 +231,7 @@ def _shown(node: yaml.Node) -> str:
         if node.tag == STR:
             return shortened(repr(node.value))
         if node.tag in {INT, FLOAT, BOOL, NULL, TIME, MERGE}:
-            return _plain(node.value) or "nothing"
+            return plain(node.value) or "nothing"
         return shortened(repr(f"{node.tag} {node.value}"))
     kind = "list" if isinstance(node, yaml.SequenceNode) else "mapping"
     return f"a {kind} of {len(node.value)}" if node.value else f"an empty {kind}"
-
-
-def _plain(text: str) -> str:
-    return shortened(text if text.isprintable() else repr(text))

@@ -63,15 +63,20 @@ def below(root: Path, path: Path, where: str) -> str:
     Raises:
         DatasetError: it lies elsewhere.
     """
-    inside = os.path.normpath(path.absolute())
-    for folder, candidate in (
-        (os.path.normpath(root.absolute()), inside),
-        (os.path.realpath(root), inside),
-        (os.path.realpath(root), os.path.realpath(path)),
-    ):
-        if Path(candidate).is_relative_to(folder):
-            return Path(candidate).relative_to(folder).as_posix()
+    for folder, inside in _spellings(root, path):
+        if inside == folder:
+            return "."
+        if inside.startswith(start := folder.rstrip(os.sep) + os.sep):
+            return inside.removeprefix(start).replace(os.sep, "/")
     raise DatasetError(f"{where}: lies outside {root}; DVC watches only that folder: move or link the images into it")
+
+
+def _spellings(root: Path, path: Path) -> Iterator[tuple[str, str]]:
+    """Both as they are written and as they are once links are followed, which takes a while."""
+    written = os.path.normpath(path.absolute())
+    yield os.path.normpath(root.absolute()), written
+    yield os.path.realpath(root), written
+    yield os.path.realpath(root), os.path.realpath(path)
 
 
 def _mode(path: Path) -> int:

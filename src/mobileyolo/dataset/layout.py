@@ -10,7 +10,7 @@ from mobileyolo.artifacts import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
 from mobileyolo.dataset.folders import below, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
-from mobileyolo.dataset.text import read_lines, shortened
+from mobileyolo.dataset.text import plain, read_lines, shortened
 from mobileyolo.errors import DatasetError
 
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
@@ -118,7 +118,7 @@ def _described(root: Path, file: Path, description: Description) -> dict[Split, 
                 listing = root / below(root, path, entry.where)
                 source.listed.extend(_images_listed(root, listing, base))
             else:
-                raise DatasetError(f"{entry.where}: no folder and no .txt file at {shortened(str(path), 300)}")
+                raise DatasetError(f"{entry.where}: no folder and no .txt file at {plain(str(path), 300)}")
     return sources
 
 

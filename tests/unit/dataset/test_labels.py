@@ -182,7 +182,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a.txt").open("wb") as file:
         file.truncate(5_000_000_000)
     (line,) = read_label(tmp_path / "a.txt")
-    assert line[:3] == (1, "", "5,000 MB; no label file is larger than 16 MB")
+    assert line[:3] == (1, "", "5,000,000,000 bytes; no label file is larger than 16 MB")
 
 
 def test_what_is_no_file_is_one_line_that_says_so(tmp_path: Path) -> None:

