@@ -39,7 +39,7 @@ def read_content(path: Path, limit_mb: int, purpose: str) -> bytes:
         if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer
             raise ValueError("a folder, no file" if stat.S_ISDIR(status.st_mode) else "no regular file")
         if status.st_size > limit_mb * 1e6:
-            raise ValueError(f"{status.st_size / 1e6:,.0f} MB; no {purpose} is larger than {limit_mb} MB")
+            raise ValueError(f"{status.st_size:,} bytes; no {purpose} is larger than {limit_mb} MB")
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(error.strerror or type(error).__name__) from None
@@ -74,20 +74,25 @@ def read_lines(path: Path, limit_mb: int, purpose: str) -> Iterator[tuple[int, s
     """
     for number, line in enumerate(io.StringIO(read_text(path, limit_mb, purpose), newline=None), start=1):
         if text := line.strip():
-            refuse_control(f"{path}:{number}", text)
+            refuse_control(f"{path}:{number}: {shortened(repr(text))}", text)
             yield number, text
 
 
 def refuse_control(where: str, text: str) -> None:
-    """Refuse a text with a control character.
+    """Refuse a text with a control character; where it stands, and that it is meant, is for the caller to say.
 
     Raises:
         DatasetError: it has one.
     """
     if found := CONTROL.search(text):
-        raise DatasetError(f"{where}: {shortened(repr(text))}: has the control character {found[0]!r}")
+        raise DatasetError(f"{where}: has the control character {found[0]!r}")
 
 
 def shortened(text: str, length: int = QUOTED) -> str:
     """A text of at most that many characters; what is cut ends in an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def plain(text: str, length: int = QUOTED) -> str:
+    """A text as it is, shortened, or quoted where a character of it can't be seen."""
+    return shortened(text if text.isprintable() else repr(text), length)
