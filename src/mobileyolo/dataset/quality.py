@@ -1,2 +1,0 @@
-from mobileyolo.dataset.kinds import Kind
-QUALITY: tuple[Kind, ...] = ()
