@@ -15,7 +15,7 @@ from pathlib import Path
 
 import imagehash
 import numpy as np
-from cleanvision.issue_managers.image_property import calc_avg_brightness, calc_blurriness, calc_entropy
+from cleanvision.issue_managers.image_property import calc_avg_brightness, calc_entropy, get_edges
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
@@ -37,8 +37,8 @@ class ImageFacts:
     format: the format of the content, which the file's name may contradict.
     pixels: digest of size and thumbnail; images with the same pixels have the same one, and few others do.
     phash: perceptual hash, 64 bits; near-duplicates differ in few of them.
-    brightness: mean, in [0, 1]. sharpness: standard deviation of the edges in the thumbnail, of 255 grey levels; noise
-        counts as sharp. entropy: bits of the thumbnail's histogram, 0 for one grey level, at most 8.
+    brightness: mean, in [0, 1]. sharpness: of the thumbnail's edges, to its contrast; noise counts as sharp. entropy:
+        bits of the thumbnail's histogram, 0 for one grey level, at most 8.
     """
 
     width: int = 0
@@ -121,7 +121,7 @@ def _facts(content: bytes, sha256: str) -> ImageFacts:
         pixels=hashlib.blake2b(f"{width} {height}".encode() + upright.tobytes(), digest_size=16).hexdigest(),
         phash=int.from_bytes(packed.tobytes(), "big"),
         brightness=float(calc_avg_brightness(upright)),
-        sharpness=float(calc_blurriness(upright)),
+        sharpness=_sharpness(upright),
         entropy=float(calc_entropy(upright)),
     )
 
@@ -144,6 +144,17 @@ def _thumbnail(image: Image.Image) -> Image.Image:
     thumbnail = image.convert("L")
     thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
     return thumbnail
+
+
+def _sharpness(thumbnail: Image.Image) -> float:
+    """Standard deviation of the edges to that of the grey levels, so that pale and dark images are judged alike.
+
+    cleanvision's calc_blurriness is the former alone. It takes in the outermost pixels, which Pillow 13 leaves as they
+    are when it looks for edges: a bright image counts as sharp by its brightness, even if it is of one grey level.
+    """
+    edges = np.asarray(get_edges(thumbnail), np.float64)[1:-1, 1:-1]
+    contrast = np.asarray(thumbnail, np.float64).std()
+    return float(edges.std() / contrast) if edges.size and contrast > 0 else math.nan
 
 
 def _turned(thumbnail: Image.Image, orientation: int) -> Image.Image:
