@@ -43,8 +43,8 @@ class ImageFacts:
     pixels: digest of size and thumbnail; images with the same pixels have the same one, and few others do.
     phash: perceptual hash, 64 bits; near-duplicates differ in few of them.
     brightness, contrast: mean and standard deviation of the thumbnail's grey levels, in [0, 1].
-    sharpness: standard deviation of the thumbnail's Laplacian, in grey levels of [0, 1] (Pech-Pacheco et al. 2000);
-        noise counts as sharp.
+    sharpness: standard deviation of the thumbnail's Laplacian (Pech-Pacheco et al. 2000), to its contrast, so that pale
+        and dark images are judged alike; noise counts as sharp; missing for an image of one grey level.
     """
 
     width: int = 0
@@ -133,7 +133,7 @@ def _facts(content: bytes, sha256: str) -> ImageFacts:
         phash=int.from_bytes(bits.tobytes(), "big"),
         brightness=float(mean[0, 0]) / 255,
         contrast=float(deviation[0, 0]) / 255,
-        sharpness=float(edges[0, 0]) / 255,
+        sharpness=float(edges[0, 0] / deviation[0, 0]) if deviation[0, 0] > 0 else math.nan,
     )
 
 
