@@ -193,7 +193,7 @@ def also_in(*splits: str) -> Change:
 
 def only_in_val_and_test(root: Path, number: int) -> None:
     also_in("val", "test")(root, number)
-    image(lambda content: content + b"\n")(root, number)
+    format_of_image("png")(root, number)
 
 
 @dataclass(frozen=True)
@@ -269,6 +269,7 @@ DAMAGES = (
         "duplicate_stem",
         "the same name as train/images/{stem}.bmp",
         None,
+        "train/images/{stem}.png",
     ),
     unlabelled("no label", no_label, "no train/labels/"),
     unlabelled("label is a folder", label_is_a_folder, "no train/labels/"),

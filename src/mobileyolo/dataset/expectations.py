@@ -136,7 +136,6 @@ class _Judged:
 
     def __init__(self, audited: Audited, table: Table, kinds: Sequence[Kind]) -> None:
         self.kinds = kinds
-        self._audited = audited
         self._table = audited.table(table).reset_index(drop=True)
         values = {kind.name: _filled(kind.measure(audited), kind.accepts(audited, 0)) for kind in kinds}
         frame = pd.DataFrame({name: column.to_numpy() for name, column in values.items()})
@@ -150,15 +149,12 @@ class _Judged:
         if result.exception_info.get("raised_exception") is not False:
             raise RuntimeError(f"Great Expectations could not evaluate {kind.name}: {result.exception_info}")
         positions = result.result.get("unexpected_index_list") or []
-        rows = self._table.iloc[positions]
-        offenders = rows.assign(
-            value=self.frame[kind.name].iloc[positions], **kind.context(self._audited, rows.index)
-        )
+        offenders = self._table.iloc[positions].assign(value=self.frame[kind.name].iloc[positions])
         for key in ("unexpected_list", "unexpected_index_list"):
             if key in result.result:
                 result.result[key] = result.result[key][:SHOWN_ROWS]
         if positions:
-            result.result["unexpected_index_list"] = _places(kind.table, rows.head(SHOWN_ROWS)).tolist()
+            result.result["unexpected_index_list"] = _places(kind.table, offenders.head(SHOWN_ROWS)).tolist()
         judged = int(self.frame[kind.name].notna().sum())
         return Outcome(kind, suite, threshold, judged, offenders, bool(result.success))
 

@@ -10,12 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mobileyolo.artifacts import DatasetCard, Manifest, SplitCount, Suite
 from mobileyolo.config import Validate
-from mobileyolo.dataset.expectations import Outcome, Threshold, check
+from mobileyolo.dataset.expectations import BOX, Outcome, Threshold, check
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, verdict_of
 from mobileyolo.dataset.kinds import Audited, Kind, Table
@@ -114,17 +116,18 @@ def _worst(outcome: Outcome, audited: Audited) -> pd.DataFrame:
         accepted = outcome.kind.accepts(audited, outcome.threshold.limit)
         if not accepted.none_at_all:
             offenders = offenders.sort_values("value", ascending=accepted.high is None, kind="stable")
-    return offenders.head(LISTED_OFFENDERS)
+    listed = offenders.head(LISTED_OFFENDERS)
+    return listed.assign(**outcome.kind.context(audited, listed.index))
 
 
-def _offender(kind: Kind, row: dict[str, object]) -> Offender:
-    box = tuple(row[column] for column in ("x", "y", "w", "h")) if kind.table == "boxes" else None
+def _offender(kind: Kind, row: dict[str, Any]) -> Offender:
+    box = tuple(row[column] for column in BOX) if kind.table == "boxes" else None
     return Offender(
         file=f"{row['split']}: {row['name']}" if kind.table == "classes" else str(row[FILE_COLUMN[kind.table]]),
         line=int(row["line"]) if kind.table == "boxes" else None,
         value=kind.shown.format_map(row),
         image=str(row["image"]) if kind.table in {"images", "boxes"} else None,
-        box=None if box is None or pd.isna(box).any() else box,
+        box=None if box is None or np.isnan(box).any() else box,
     )
 
 

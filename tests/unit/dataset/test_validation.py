@@ -32,6 +32,7 @@ from tests.damage import (
 )
 from tests.synthetic import write_dataset
 
+RULES = load_params().validate_
 KINDS = tuple(Tolerance.model_fields)
 IMAGE = "train/images/001.png"
 LABEL = "train/labels/001.txt"  # two lines
@@ -39,7 +40,7 @@ LABEL = "train/labels/001.txt"  # two lines
 
 def tolerance(share: float = 0.0, **shares: float) -> Validate:
     """Rules with these tolerances for faults, and without quality findings."""
-    given = load_params().validate_.model_dump()
+    given = RULES.model_dump()
     quality = {kind: {**limits, "share": 1.0} for kind, limits in given["quality"].items()}
     return Validate.model_validate(
         {**given, "tolerance": {**dict.fromkeys(KINDS, share), **shares}, "quality": quality}
@@ -266,8 +267,8 @@ def test_every_offender_is_recorded_and_ten_are_printed(dataset: Path) -> None:
     assert (count.severity, count.count, count.rows, count.share) == ("error", 12, 28, 12 / 28)
     printed = format_findings(validation.findings).splitlines()
     assert printed[0] == "ERROR class_out_of_range: 12 of 28 boxes (42.86%, tolerated up to 0.00%)"
-    assert printed[3] == f"    {LABEL}:3: class 2"
-    assert len(printed) == 14
+    assert printed[4] == f"    {LABEL}:3: class 2"
+    assert len(printed) == 15
     assert printed[-1] == "    and 2 more"
 
 
