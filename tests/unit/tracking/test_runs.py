@@ -104,7 +104,7 @@ START_AND_WAIT = textwrap.dedent(
     """
     import sys, time
     from mobileyolo.tracking import Tracker
-    from tests.unit.test_tracking import CARD, PLAN
+    from tests.unit.tracking.test_runs import CARD, PLAN
     with Tracker("shapes", CARD).training(PLAN):
         print("running", flush=True)
         time.sleep(600)
@@ -115,7 +115,7 @@ START_AND_WAIT = textwrap.dedent(
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_does_not_stay_running_when_its_process_is_killed(store: MlflowClient, number: signal.Signals) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     process = subprocess.Popen(
         [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True, env=environment

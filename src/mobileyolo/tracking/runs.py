@@ -1,52 +1,25 @@
-"""MLflow: one flat run for each trained model, in one experiment for each dataset.
-
-Tracking never fails a stage. What could not be logged is warned about and made up for later: every stage after
-training logs again whatever the store lacks, from the files that DVC keeps. A result that DVC restores from its
-cache makes no run by itself.
-"""
+"""The runs: what is logged of a model while it trains, and made up for once it lies in DVC's files."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
-import mlflow
 import pandas as pd
-import psutil
-from filelock import FileLock
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
-from mlflow.models import ModelSignature
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mobileyolo import environment
 from mobileyolo.artifacts import Comparison, DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.config import Arm
 from mobileyolo.files import COMPARISON_FILE, FIGURES_DIR, REPORT_FILE, SUMMARY_FILE, ModelFiles, start_file
 from mobileyolo.results import ArmResult
-
-SERVING_CODE = Path(__file__).with_name("serving.py")
-# The table that serving.py returns, and Ultralytics' defaults. Its inputs are paths or arrays: no schema says that.
-_SERVING_SIGNATURE = ModelSignature(
-    outputs=Schema(
-        [
-            *[ColSpec(DataType.long, name) for name in ("image", "class_id")],
-            ColSpec(DataType.string, "name"),
-            *[ColSpec(DataType.double, name) for name in ("confidence", "x1", "y1", "x2", "y2")],
-        ]
-    ),
-    params=ParamSchema([ParamSpec("conf", DataType.double, 0.25), ParamSpec("iou", DataType.double, 0.7)]),
-)
-# What MLflow 3 calls an experiment that trains models, so that its pages need not guess.
-_MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+from mobileyolo.tracking.model import log_model
+from mobileyolo.tracking.store import end_dead_runs, experiment_id, open_store, whereabouts
 
 
 class Tracker:
@@ -68,9 +41,9 @@ class Tracker:
         self._experiment = ""
         self._warned = False
         with self._tolerating("opening the store"):
-            client = _client()
-            self._experiment = _experiment(client, f"{dataset}-{card.digest[:8]}")
-            _end_dead_runs(client)
+            client = open_store()
+            self._experiment = experiment_id(client, f"{dataset}-{card.digest[:8]}")
+            end_dead_runs(client)
             self._client = client
 
     @contextmanager
@@ -81,7 +54,7 @@ class Tracker:
         """
         run_id = None
         with self._tolerating(f"starting the run of {planned.arm}"):
-            run_id = self._create_run(planned, _whereabouts())
+            run_id = self._create_run(planned, whereabouts())
         live = LiveRun(self, run_id)
         with environment.termination_raises():
             try:
@@ -210,7 +183,7 @@ class Tracker:
         tags = client.get_run(run_id).data.tags
         if tags.get("stage") == "trained" or measured.items() - tags.items():
             self._log_metrics(run_id, result.metrics.model_dump())
-            _log_model(client, run_id, weights)
+            log_model(client, run_id, weights)
             self._set_tags(run_id, {**measured, "stage": "evaluated"})
         return run_id
 
@@ -302,99 +275,7 @@ def log_results(
             tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, kept)
 
 
-def _whereabouts() -> dict[str, str]:
-    """Who trains, and where: what tells later whether the process is still alive."""
-    return {
-        "git.commit": environment.git_commit(),
-        "host": platform.node(),
-        "pid": str(os.getpid()),
-        "pid.started": str(psutil.Process().create_time()),
-        "threads": str(environment.threads()),
-        "mlflow.source.name": environment.stage_name() or "",
-    }
-
-
-def _end_dead_runs(client: MlflowClient) -> None:
-    """Runs of this machine that still say RUNNING although their process is gone were killed."""
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
-    for run in client.search_runs(experiments, running):
-        if not _is_alive(run):
-            client.set_terminated(run.info.run_id, "KILLED")
-
-
 def _curve(column: str) -> str:
     """Name of a history's column: train/ and val/ make sections in MLflow's charts, apart from the held-out metrics."""
     split, _, loss = column.partition("_")
     return f"{split}/{loss}" if split in {"train", "val"} else f"val/{column}"
-
-
-def _client() -> MlflowClient:
-    """A client on MLFLOW_TRACKING_URI, else on mlflow.db in the main workspace, where a bare `mlflow ui` looks."""
-    uri = _store()
-    if not uri.startswith("sqlite:"):
-        return MlflowClient(uri)
-    state = environment.main_workspace() / environment.STATE_DIR
-    state.mkdir(parents=True, exist_ok=True)
-    # Processes that create one database at the same time break it for good (MLflow 3.17).
-    with FileLock(state / "mlflow.lock"):
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    return client
-
-
-def _store() -> str:
-    """Address of the store; a relative database belongs to the main workspace, wherever this process runs."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    scheme, separator, path = uri.partition(":///")
-    if scheme == "sqlite" and separator and not Path(path).is_absolute():
-        return f"sqlite:///{(environment.main_workspace() / path).as_posix()}"
-    return uri
-
-
-def _experiment(client: MlflowClient, name: str) -> str:
-    """Id of an experiment, made where there is none."""
-    found = client.get_experiment_by_name(name)
-    if found:
-        return str(found.experiment_id)
-    # With a database there is no server to keep artifacts; MLflow would put them below this process' folder, which is
-    # a temporary one in a queued experiment.
-    database = not _store().startswith(("http:", "https:", "databricks"))
-    location = (environment.main_workspace() / "mlruns").as_uri() if database else None
-    try:
-        return str(client.create_experiment(name, artifact_location=location, tags=_MODEL_TRAINING))
-    except mlflow.exceptions.MlflowException:
-        created = client.get_experiment_by_name(name)  # by another process, meanwhile
-        if created is None:
-            raise
-        return str(created.experiment_id)
-
-
-def _log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
-    """Keep the model as MLflow loads it: runs:/<id>/model."""
-    if any(item.path == "model" for item in client.list_artifacts(run_id)):
-        return
-    # MLflow asks for an input example and resets the filters that would hide the question.
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
-        mlflow.pyfunc.save_model(
-            path=Path(folder) / "model",
-            python_model=str(SERVING_CODE),
-            artifacts={"weights": weights.resolve().as_posix()},
-            pip_requirements=_serving_requirements(),
-            signature=_SERVING_SIGNATURE,
-        )
-        client.log_artifacts(run_id, str(Path(folder) / "model"), "model")
-
-
-def _serving_requirements() -> list[str]:
-    """What the model needs to predict, at the versions that it was trained with."""
-    return [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "torch", "torchvision", "ultralytics")]
-
-
-def _is_alive(run: Run) -> bool:
-    """Does the process that started a run still exist? A process id alone may have been given to another."""
-    try:
-        process = psutil.Process(int(run.data.tags["pid"]))
-        return abs(process.create_time() - float(run.data.tags["pid.started"])) < 1
-    except (psutil.Error, KeyError, ValueError):
-        return False
