@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,16 +9,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from mobileyolo import environment
-from mobileyolo.artifacts import Comparison, DatasetCard, TrainingPlan, TrainingRecord
+from mobileyolo.artifacts import SEVERITIES, Comparison, DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
 from mobileyolo.config import Arm
-from mobileyolo.files import COMPARISON_FILE, FIGURES_DIR, REPORT_FILE, SUMMARY_FILE, ModelFiles, start_file
+from mobileyolo.files import (
+    COMPARISON_FILE,
+    FIGURES_DIR,
+    FINDINGS_FILE,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    VALIDATION_PAGE_FILE,
+    VERDICT_FILE,
+    ModelFiles,
+    start_file,
+)
 from mobileyolo.results import ArmResult
+from mobileyolo.tracking.dataset import dataset_input
 from mobileyolo.tracking.model import log_model
 from mobileyolo.tracking.store import end_dead_runs, experiment_id, open_store, whereabouts
+
+# Not Great Expectations' pages: 4 MB of fonts and pictures a run, and times, so that `compare` would always run again.
+VALIDATION_FILES = (VALIDATION_PAGE_FILE, FINDINGS_FILE, VERDICT_FILE)
 
 
 class Tracker:
@@ -32,7 +45,7 @@ class Tracker:
         """Open the store, create the dataset's experiment, and mark runs whose process died.
 
         Args:
-            dataset: a name for people, such as the folder's.
+            dataset: its folder, as data.dir has it; the last part is its name.
             card: what validation found the dataset to be.
         """
         self._dataset = dataset
@@ -42,7 +55,7 @@ class Tracker:
         self._warned = False
         with self._tolerating("opening the store"):
             client = open_store()
-            self._experiment = experiment_id(client, f"{dataset}-{card.digest[:8]}")
+            self._experiment = experiment_id(client, f"{Path(dataset).name}-{card.digest[:8]}")
             end_dead_runs(client)
             self._client = client
 
@@ -112,10 +125,32 @@ class Tracker:
                     "compared.with": comparison.baseline.backbone,
                     "mlflow.note.content": comparison.reason,
                 }
-            self._log_metrics(run_id, values)
-            for path in report:
-                self._reached().log_artifact(run_id, str(path), f"report/{pair}")
+            self._set_metrics(run_id, values)
+            self._keep(run_id, report, f"report/{pair}")
             self._set_tags(run_id, tags)
+
+    def log_validation(
+        self, training: TrainingRecord, history: pd.DataFrame, verdict: ValidationVerdict, report: list[Path]
+    ) -> None:
+        """Log what validation found in the dataset that a model was trained on.
+
+        Args:
+            training: what was trained.
+            history: its training.
+            verdict: what was found.
+            report: files to keep.
+        """
+        with self._tolerating(f"logging the validation to {training.arm} s{training.seed}"):
+            run_id = self._trained(training, history)
+            logged = self._reached().get_run(run_id).data.metrics
+            # The digest is that of the clean rows: what was left out may have been mended since, and is then 0.
+            values = {name: 0.0 for name in logged if name.startswith("validation.")}
+            severities = [finding.severity for finding in verdict.findings.values()]
+            values |= {f"validation.{kind}": finding.count for kind, finding in verdict.findings.items()}
+            values |= {f"validation.{severity}s": severities.count(severity) for severity in SEVERITIES}
+            self._set_metrics(run_id, values)
+            self._keep(run_id, report, "validation")
+            self._set_tags(run_id, {"validation.passed": str(verdict.passed).lower()})
 
     def log_export(
         self, training: TrainingRecord, history: pd.DataFrame, values: Mapping[str, float], record: Path
@@ -130,8 +165,8 @@ class Tracker:
         """
         with self._tolerating(f"logging the export of {training.arm} s{training.seed}"):
             run_id = self._trained(training, history)
-            self._log_metrics(run_id, dict(values))
-            self._reached().log_artifact(run_id, str(record), "export")
+            self._set_metrics(run_id, values)
+            self._keep(run_id, [record], "export")
 
     def _create_run(self, planned: TrainingPlan, whereabouts: dict[str, str]) -> str:
         client = self._reached()
@@ -156,7 +191,7 @@ class Tracker:
         values |= {f"train.{key}": value for key, value in planned.recipe.items()}
         values |= {"train.teacher": planned.teacher.name, "train.dis": planned.teacher.dis}
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in values.items()])
-        client.log_inputs(run_id, [DatasetInput(self._mlflow_dataset(), tags=[])])
+        client.log_inputs(run_id, [dataset_input(self._dataset, self._card)])
         return run_id
 
     def _trained(self, record: TrainingRecord, history: pd.DataFrame) -> str:
@@ -194,23 +229,21 @@ class Tracker:
     def _log_epoch(self, run_id: str, epoch: int, values: dict[str, float]) -> None:
         self._log_metrics(run_id, {_curve(name): value for name, value in values.items()}, step=epoch)
 
+    def _set_metrics(self, run_id: str, values: Mapping[str, float]) -> None:
+        """Log those that the run has otherwise or not at all: a second point would make a curve of a number."""
+        logged = self._reached().get_run(run_id).data.metrics
+        self._log_metrics(run_id, dict(values.items() - logged.items()))
+
+    def _keep(self, run_id: str, files: Sequence[Path], folder: str) -> None:
+        for path in files:
+            self._reached().log_artifact(run_id, str(path), folder)
+
     def _log_metrics(self, run_id: str, values: dict[str, float], step: int = 0) -> None:
         now = int(time.time() * 1000)
         self._reached().log_batch(run_id, metrics=[Metric(name, float(v), now, step) for name, v in values.items()])
 
     def _set_tags(self, run_id: str, tags: dict[str, str]) -> None:
         self._reached().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-
-    def _mlflow_dataset(self) -> Dataset:
-        profile = {split: count.model_dump() for split, count in self._card.splits.items()}
-        return Dataset(
-            name=self._dataset,
-            digest=self._card.digest[:32],
-            source_type="local",
-            source=json.dumps({"digest": self._card.digest}),
-            schema=json.dumps({"names": list(self._card.names)}, ensure_ascii=False),
-            profile=json.dumps(profile),
-        )
 
     def _reached(self) -> MlflowClient:
         if self._client is None:
@@ -264,15 +297,29 @@ class LiveRun:
 
 
 def log_results(
-    dataset: str, card: DatasetCard, arms: Mapping[Arm, Sequence[ArmResult]], comparison: Comparison
+    dataset: str,
+    card: DatasetCard,
+    verdict: ValidationVerdict,
+    arms: Mapping[Arm, Sequence[ArmResult]],
+    comparison: Comparison,
 ) -> None:
-    """Log a comparison and every model in it from DVC's files, as far as the store lacks them."""
+    """Log a comparison, every model in it and their dataset's validation, as far as the store lacks them.
+
+    Args:
+        dataset: the dataset's folder, as data.dir has it.
+        card: what validation found the dataset to be.
+        verdict: and what was wrong with it.
+        arms: the models, one for each seed.
+        comparison: what they came to.
+    """
     tracker = Tracker(dataset, card)
     report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
     for arm, results in arms.items():
         for result in results:
             files, kept = ModelFiles(arm, result.training.seed), [*report, start_file(arm)]
-            tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, kept)
+            history = pd.read_csv(files.history)
+            tracker.log_validation(result.training, history, verdict, list(VALIDATION_FILES))
+            tracker.log_comparison(result, history, files.weights, comparison, kept)
 
 
 def _curve(column: str) -> str:
