@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mobileyolo import environment
-from mobileyolo.artifacts import Comparison, DatasetCard, Manifest, TrainingRecord
+from mobileyolo.artifacts import Comparison, DatasetCard, Manifest, TrainingRecord, ValidationVerdict
 from mobileyolo.config import ARMS, PARAMS_FILE, Arm, load_params
 from mobileyolo.deployment.formats import FORMATS
 from mobileyolo.errors import UserError
-from mobileyolo.files import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, ModelFiles
+from mobileyolo.files import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, VERDICT_FILE, ModelFiles
 from mobileyolo.reporting.cost_tables import console_sheet
 from mobileyolo.reporting.tables import console, console_report
 from mobileyolo.results import ArmResult
@@ -29,9 +29,12 @@ def log() -> None:
     """Log the last comparison and its models to MLflow, as far as the store lacks them."""
     from mobileyolo.tracking import log_results  # MLflow takes seconds to import
 
-    params = load_params()
+    params, comparison, card = load_params(), _comparison(), _card()
+    if card.digest != comparison.data_digest:
+        raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
+    verdict = ValidationVerdict.read(VERDICT_FILE)
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.seeds] for arm in ARMS}
-    log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, _comparison())
+    log_results(params.data.dir, card, verdict, arms, comparison)
 
 
 def fetch(names: list[str]) -> None:
@@ -69,17 +72,14 @@ def export(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: 
     from mobileyolo.deployment.delivery import deliver  # Ultralytics takes seconds to import
     from mobileyolo.tracking import Tracker
 
-    params = load_params()
-    if not DATASET_FILE.is_file():
-        raise UserError(f"{DATASET_FILE}: no such file; run dvc repro first")
-    card, manifest = DatasetCard.read(DATASET_FILE), Manifest.read()
+    params, card, manifest = load_params(), _card(), Manifest.read()
     names = list(FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
     for each in [arm] if arm else ARMS:
         files = ModelFiles(each, params.seeds[0] if seed is None else seed)
         record = deliver(files, names, imgsz, params, card, manifest)
         print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
         print(f"{record.images} {record.split} images, largest differences:\n{console(record.table())}\n")
-        tracker = Tracker(Path(params.data.dir).name, card)
+        tracker = Tracker(params.data.dir, card)
         training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
         tracker.log_export(training, history, record.metrics(), record.file)
 
@@ -110,6 +110,12 @@ def _comparison() -> Comparison:
     if not COMPARISON_FILE.is_file():
         raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
     return Comparison.read(COMPARISON_FILE)
+
+
+def _card() -> DatasetCard:
+    if not DATASET_FILE.is_file():
+        raise UserError(f"{DATASET_FILE}: no such file; run dvc repro first")
+    return DatasetCard.read(DATASET_FILE)
 
 
 def main() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from mobileyolo.artifacts import Manifest
 from mobileyolo.config import Tolerance, Validate, load_params
 from mobileyolo.dataset import validation as validation_module
 from mobileyolo.dataset.faults import FAULTS
@@ -230,6 +232,14 @@ def test_the_manifest_has_the_images_and_boxes_that_were_written(dataset: Path) 
 def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Digest of the dataset that every test here begins with."""
     return validate(write_dataset(tmp_path_factory.mktemp("same") / "dataset"), tolerance()).card.digest
+
+
+def test_the_columns_of_the_manifest_have_the_types_that_it_names(dataset: Path, tmp_path: Path) -> None:
+    validate(dataset, tolerance()).manifest.write(tmp_path)
+    names = {"large_string": "string", "double": "float64"}  # Parquet's, where they differ
+    for table, types in {"images": Manifest.IMAGE_COLUMNS, "boxes": Manifest.BOX_COLUMNS}.items():
+        read = {field.name: str(field.type) for field in pq.read_schema(tmp_path / f"{table}.parquet")}
+        assert {column: names.get(kind, kind) for column, kind in read.items()} == types
 
 
 def test_the_digest_depends_neither_on_the_place_nor_on_the_spelling_of_labels(dataset: Path, digest: str) -> None:
