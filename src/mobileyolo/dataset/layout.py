@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mobileyolo.artifacts import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
-from mobileyolo.dataset.folders import below, is_file, is_folder, join, suffix, walk
+from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
 from mobileyolo.dataset.text import plain, read_lines, shortened
 from mobileyolo.errors import DatasetError
@@ -38,7 +39,8 @@ class Layout:
     images: by split, for each split that the dataset has: everything with the name of a picture, whatever it is.
     labels: everything with the name of a label file, whatever it is, below the label folder of a folder of images and
         beside the labels of listed images. Where labels lie beside their images, which lists and notes may do as well,
-        one without an image of its name has to begin with a box.
+        one without an image of its name has to begin with a box. Of a label folder that links lead to under several
+        paths, only those with an image.
     """
 
     names: tuple[str, ...]
@@ -148,16 +150,24 @@ def _labels(root: Path, folders: Iterable[str], images: Iterable[str]) -> Iterat
         labels = _label_folder(folder)
         if labels != folder and is_folder(root / labels):
             names.update(walk(root, labels))
-    image_folders = {_folder(image) for image in images}
-    for labels in {_label_folder(folder) for folder in image_folders} - names.keys():
+    label_folders = {folder: _label_folder(folder) for folder in {_folder(image) for image in images}}
+    for labels in set(label_folders.values()) - names.keys():
         if is_folder(root / labels):
             names.update([next(walk(root, labels))])
-    beside = {folder for folder in image_folders if _label_folder(folder) == folder}
-    of_images = {label_of(image) for image in images if _folder(image) in beside}
+    identities = {folder: identity(root / folder) for folder in names}
+    times = Counter(identities.values())
+    shared = {folder for folder in names if times[identities[folder]] > 1}
+    judged = shared | label_folders.keys()  # where a label's image decides
+    of_images = {label_of(image) for image in images if label_folders[_folder(image)] in judged}
     for folder, found in names.items():
         for label in (join(folder, name) for name in found if name.endswith(".txt") and name != CLASSES_FILE):
-            # Lists of images and notes lie there as well.
-            if folder not in beside or label in of_images or _begins_with_a_box(root / label):
+            if folder in shared:  # by links: what is nobody's here may be another folder's label
+                listed = label in of_images
+            elif folder in label_folders:  # lists of images and notes may lie there
+                listed = label in of_images or _begins_with_a_box(root / label)
+            else:
+                listed = True
+            if listed:
                 yield label
 
 

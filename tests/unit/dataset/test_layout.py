@@ -455,6 +455,19 @@ def test_beside_its_image_a_text_file_is_a_label_and_else_if_it_begins_with_a_bo
     assert labels(dataset) == [*beside, "train/orphan.txt"]
 
 
+def test_in_a_label_folder_of_two_splits_no_label_of_either_is_without_an_image(dataset: Path) -> None:
+    for split in ("train", "val"):
+        for label in list((dataset / split / "labels").iterdir()):
+            (dataset / "all").mkdir(exist_ok=True)
+            label.rename(dataset / "all" / f"{split}{label.name}")
+        for image in list((dataset / split / "images").iterdir()):
+            image.rename(image.with_name(f"{split}{image.name}"))
+        (dataset / split / "labels").rmdir()
+        (dataset / split / "labels").symlink_to("../all")
+    layout = find_layout(dataset)
+    assert layout.labels == tuple(sorted(label_of(image) for images in layout.images.values() for image in images))
+
+
 def test_a_split_above_images_has_its_labels_in_labels(dataset: Path) -> None:
     (dataset / "train/README.txt").write_text("0 .5 .5 .2 .2")
     describe(dataset, FULL.replace("train/images", "train"))
