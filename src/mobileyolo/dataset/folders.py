@@ -20,6 +20,12 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """What is the same for all paths to one folder."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def join(folder: str, name: str) -> str:
     """Path of something in a folder; "." is the dataset's folder itself."""
     return name if folder == "." else f"{folder}/{name}"
@@ -43,10 +49,9 @@ def walk(root: Path, top: str) -> Iterator[tuple[str, list[str]]]:
     while folders or links:
         folder = (folders or links).pop()
         try:
-            status = (root / folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
+            if (found := identity(root / folder)) in seen:
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            seen.add(found)
             with os.scandir(root / folder) as listing:
                 entries = sorted((entry for entry in listing if entry.name[0] != "."), key=lambda entry: entry.name)
         except OSError as error:

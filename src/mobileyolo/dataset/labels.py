@@ -86,7 +86,7 @@ def _read_line(number: int, raw: bytes) -> LabelLine | None:
 
 
 def _read_plain_line(number: int, text: str) -> LabelLine | None:
-    """Read a line of PLAIN characters in a quarter of the time; one with a fault goes the long way to be told why."""
+    """Read a line of PLAIN characters in half the time; one with a fault goes the long way to be told why."""
     try:
         values = tuple(map(float, text.split()))
         if math.isfinite(sum(values)):

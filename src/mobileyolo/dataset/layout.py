@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mobileyolo.artifacts import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
-from mobileyolo.dataset.folders import below, is_file, is_folder, join, suffix, walk
+from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
 from mobileyolo.dataset.text import plain, read_lines, shortened
 from mobileyolo.errors import DatasetError
@@ -39,7 +40,8 @@ class Layout:
     images: by split, for each split that the dataset has: everything with the name of a picture, whatever it is.
     labels: everything with the name of a label file, whatever it is, below the label folder of a folder of images and
         beside the labels of listed images. Where labels lie beside their images, which lists and notes may do as well,
-        one without an image of its name has to begin with a box.
+        one without an image of its name has to begin with a box. Of a label folder that links lead to under several
+        paths, only those with an image.
     """
 
     names: tuple[str, ...]
@@ -71,7 +73,7 @@ def find_layout(root: Path) -> Layout:
         description = read_description(file)
         names, sources = description.names, _described(root, file, description)
     images = {
-        split: {*source.listed, *(image for folder in source.folders for image in _images_in(root, folder))}
+        split: {*source.listed, *(image for folder in source.folders for image in images_in(root, folder))}
         for split, source in sources.items()
     }
     folders = {folder for source in sources.values() for folder in source.folders}
@@ -84,6 +86,12 @@ def label_of(image: str) -> str:
     head, images, tail = f"/{image}".rpartition("/images/")
     path = f"{head}/labels/{tail}"[1:] if images else image
     return f"{posixpath.splitext(path)[0]}.txt"
+
+
+def image_folder_of(label: str) -> str:
+    """Folder of the image that a label file belongs to, the other way round."""
+    head, labels, tail = f"/{posixpath.dirname(label)}/".rpartition("/labels/")
+    return (f"{head}/images/{tail}" if labels else f"/{posixpath.dirname(label)}").strip("/") or "."
 
 
 def _find_description(root: Path) -> Path | None:
@@ -124,9 +132,9 @@ def _described(root: Path, file: Path, description: Description) -> dict[Split, 
     return sources
 
 
-def _images_in(root: Path, folder: str) -> Iterator[str]:
-    """Images in a folder and below it; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
-    for parent, names in walk(root, folder):
+def images_in(root: Path, folder: str) -> Iterator[str]:
+    """Images in a folder and below it, none where there is no folder; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
+    for parent, names in walk(root, folder) if is_folder(root / folder) else ():
         for name in names:
             if suffix(name) in IMAGE_SUFFIXES or suffix(name) in UNSUPPORTED_SUFFIXES:
                 yield join(parent, name)
@@ -150,16 +158,24 @@ def _labels(root: Path, folders: Iterable[str], images: Iterable[str]) -> Iterat
         labels = _label_folder(folder)
         if labels != folder and is_folder(root / labels):
             names.update(walk(root, labels))
-    image_folders = {_folder(image) for image in images}
-    for labels in {_label_folder(folder) for folder in image_folders} - names.keys():
+    label_folders = {folder: _label_folder(folder) for folder in {_folder(image) for image in images}}
+    for labels in set(label_folders.values()) - names.keys():
         if is_folder(root / labels):
             names.update([next(walk(root, labels))])
-    beside = {folder for folder in image_folders if _label_folder(folder) == folder}
-    of_images = {label_of(image) for image in images if _folder(image) in beside}
+    identities = {folder: identity(root / folder) for folder in names}
+    times = Counter(identities.values())
+    shared = {folder for folder in names if times[identities[folder]] > 1}
+    judged = shared | label_folders.keys()  # where a label's image decides
+    of_images = {label_of(image) for image in images if label_folders[_folder(image)] in judged}
     for folder, found in names.items():
         for label in (join(folder, name) for name in found if name.endswith(".txt") and name != CLASSES_FILE):
-            # Lists of images and notes lie there as well.
-            if folder not in beside or label in of_images or _begins_with_a_box(root / label):
+            if folder in shared:  # by links: what is nobody's here may be another folder's label
+                listed = label in of_images
+            elif folder in label_folders:  # lists of images and notes may lie there
+                listed = label in of_images or _begins_with_a_box(root / label)
+            else:
+                listed = True
+            if listed:
                 yield label
 
 

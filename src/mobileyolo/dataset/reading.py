@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mobileyolo.artifacts import Split
-from mobileyolo.dataset.layout import Layout, find_layout, label_of
+from mobileyolo.dataset.layout import Layout, find_layout, image_folder_of, images_in, label_of
 from mobileyolo.dataset.scanning import scan
 
 
@@ -48,10 +48,13 @@ def read_dataset(root: Path, memory_dir: Path | None = None) -> RawDataset:
     )
     found = scan(root, rows["image"].drop_duplicates().tolist(), memory_dir)
     images = rows.merge(found.images, on="image", how="left")  # keeps the order of rows
-    return RawDataset(layout.names, tuple(layout.images), images, found.boxes, _orphans(layout))
+    return RawDataset(layout.names, tuple(layout.images), images, found.boxes, _orphans(root, layout))
 
 
-def _orphans(layout: Layout) -> tuple[str, ...]:
-    """Label files whose image no split has."""
+def _orphans(root: Path, layout: Layout) -> tuple[str, ...]:
+    """Label files of no image. One that is there but that no list names was left out on purpose."""
     own = {label_of(image) for images in layout.images.values() for image in images}
-    return tuple(label for label in layout.labels if label not in own)
+    left = [label for label in layout.labels if label not in own]
+    folders = {image_folder_of(label) for label in left}
+    there = {label_of(image) for folder in folders for image in images_in(root, folder)}
+    return tuple(label for label in left if label not in there)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from mobileyolo.dataset.reading import read_dataset, read_image
+from mobileyolo.dataset.reading import read_dataset
 from tests.synthetic import write_dataset
 
 TRAIN = tuple(f"train/images/{index:03d}.png" for index in range(4))
@@ -176,24 +175,3 @@ def test_images_of_every_format_are_read(tmp_path: Path, suffix: str) -> None:
     assert data.images["read_error"].isna().all()
     assert data.images["label_exists"].all()
     assert (data.images["width"] == 64).all()
-
-
-@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
-@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40)), (8, (20, 40))])
-def test_sizes_are_those_after_the_exif_rotation(
-    tmp_path: Path, kind: str, orientation: int, size: tuple[int, int]
-) -> None:
-    exif = Image.Exif()
-    exif[274] = orientation
-    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(tmp_path / "a", kind, exif=exif)
-    facts = read_image(tmp_path / "a")
-    assert facts.read_error is None
-    assert (facts.width, facts.height) == size
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_a_broken_exif_block_does_not_make_an_image_unreadable(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(buffer, "jpeg", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
-    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
-    assert read_image(tmp_path / "a.jpg").read_error is None
