@@ -11,6 +11,7 @@ import io
 import math
 import os
 import stat
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
 
 cv2.setNumThreads(1)  # images are read side by side already
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused here, by name
 
 FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 SUFFIXES = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
