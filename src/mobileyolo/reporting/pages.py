@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
-def render_template(name: str, **values: object) -> str:
+def render_template(name: str, /, **values: object) -> str:
     """A page; every value in it is escaped but for `Markup`, and a value that is missing is an error."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
