@@ -72,7 +72,7 @@ def class_shares(counts: Mapping[Split, NDArray[np.int64]], names: Sequence[str]
         f"Boxes by class and split: most of {names[most]} ({totals[most]:,}), fewest of {names[least]} "
         f"({totals[least]:,})",
         draw_bars if few else draw_ranks,
-        (5.4, 0.75 + len(order) * (0.16 + 0.1 * len(counts))) if few else (5.4, 3.0),
+        (4.4, 0.75 + len(order) * (0.16 + 0.1 * len(counts))) if few else (4.4, 3.0),
     )
 
 
@@ -154,10 +154,12 @@ def _pixel_sizes(sizes: Mapping[Split, Floats]) -> Panel:
         axes.vlines(
             marks[1:-1], 0, 1, color=COLOURS["muted"], lw=0.8, ls=(0, (3, 3)), transform=axes.get_xaxis_transform()
         )
-        above, small = axes.get_xaxis_transform(), {"ha": "center", "fontsize": 7.5, "color": COLOURS["muted"]}
+        above = axes.get_xaxis_transform()
         for label, (left, right) in zip(parts, itertools.pairwise(marks), strict=True):
             if right > left:
-                axes.text((left + right) / 2, 1.02, label, transform=above, **small)
+                axes.text(
+                    (left + right) / 2, 1.02, label, transform=above, ha="center", fontsize=7.5, color=COLOURS["muted"]
+                )
         ticks = np.arange(edges[0], edges[-1] + 1, 2 if edges[-1] - edges[0] > 7 else 1)
         axes.set_xticks(ticks, [f"{2**tick:g}" for tick in ticks])
         axes.set_title("box size", pad=16)
@@ -212,7 +214,7 @@ def _heat_map(boxes: pd.DataFrame) -> Panel:
                 axes.add_patch(patch)
         axes.set(xlim=(0, HEAT_CELLS), ylim=(HEAT_CELLS, 0), aspect=shape, xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
-        axes.set(title="where boxes lie", xlabel=f"where it is darkest: {highest:.0%} of all boxes")
+        axes.set(title="where boxes lie", xlabel=f"strongest: {highest:.0%} of all boxes")
 
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     across, down = (column + 0.5) / HEAT_CELLS, (row + 0.5) / HEAT_CELLS

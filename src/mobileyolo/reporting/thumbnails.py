@@ -80,6 +80,12 @@ class Picture:
         """
         return "".join(self._rectangle(box, least * self.view.width) for box in boxes if _finite(box))
 
+    def shows(self, box: Box) -> bool:
+        """Does any of a box (xywhn) lie in the view?"""
+        left, top, right, bottom = _edges(box, self.width, self.height)
+        across = left <= self.view.right and right >= self.view.left
+        return across and top <= self.view.bottom and bottom >= self.view.top
+
     def _rectangle(self, box: Box, least: float) -> str:
         view = self.view
         left, top, right, bottom = _edges(box, self.width, self.height)
@@ -113,13 +119,15 @@ def take(path: Path, box: Box | None, longest_side: int, most_bytes: int) -> Pic
 
 
 def view_round(box: Box | None, width: int, height: int) -> View:
-    """What to show of an image: a box's neighbourhood, also where it reaches outside, or else the whole."""
+    """What to show of an image: a box's neighbourhood, also a little outside of it, or else the whole."""
     whole = View(0, 0, width, height)
     if box is None or not _finite(box):
         return whole
     left, top, right, bottom = _edges(box, width, height)
-    left, right = (min(max(x, -FARTHEST * width), (1 + FARTHEST) * width) for x in (left, right))
-    top, bottom = (min(max(y, -FARTHEST * height), (1 + FARTHEST) * height) for y in (top, bottom))
+    left, top = max(left, -FARTHEST * width), max(top, -FARTHEST * height)
+    right, bottom = min(right, (1 + FARTHEST) * width), min(bottom, (1 + FARTHEST) * height)
+    if right < left or bottom < top:
+        return whole  # the box is too far away to be shown
     wanted = max(NEIGHBOURHOOD * max(right - left, FRAME * (bottom - top)), LEAST_VIEW)
     if right <= 0 or bottom <= 0 or left >= width or top >= height:
         wanted = math.inf  # nothing of the image is near the box: show all of both
@@ -171,6 +179,8 @@ def _open(path: Path) -> Iterator[Image.Image]:
 
 
 def _taken(image: Image.Image, box: Box | None, longest_side: int, most_bytes: int) -> Picture:
+    if image.format == "TIFF":
+        image.load()  # Pillow turns it itself, depending on its version now or when it is opened
     turned = image.getexif().get(ExifTags.Base.Orientation, 1)
     width, height = reversed(image.size) if turned in range(5, 9) else image.size
     view = view_round(box, width, height)
@@ -179,7 +189,6 @@ def _taken(image: Image.Image, box: Box | None, longest_side: int, most_bytes: i
     scale = min(1.0, longest_side / max(part.width, part.height))
     # Decodes a JPEG at a half, a quarter or an eighth of its size where that is enough.
     image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-    image.load()  # turns a TIFF, too
     upright = ImageOps.exif_transpose(image)
     across, down = upright.width / width, upright.height / height
     shown = _rgb(upright).resize(

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from mobileyolo.artifacts import DatasetCard, Manifest, Severity, Split
 from mobileyolo.dataset.findings import Finding, Offender, printable, verdict_of
 from mobileyolo.files import FINDINGS_FILE, write_text
+from mobileyolo.reporting.cells import Table
 from mobileyolo.reporting.pages import render_template
 from mobileyolo.reporting.samples import choose_samples
-from mobileyolo.reporting.tables import Table
 from mobileyolo.reporting.thumbnails import Box, Picture, take
 
 BoxCounts = Mapping[Split, NDArray[np.int64]]  # by class id, for each split
@@ -72,6 +72,7 @@ class Case:
     picture: Picture
     outline: str  # of the offending box
     others: str  # of the other boxes of the image
+    off_picture: bool  # is the box too far outside to be shown?
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,8 @@ def render(
     names = [shown(name) for name in card.names]
     images = manifest.images.drop_duplicates(["split", "image"])
     boxes = manifest.boxes.merge(images[["image", "split", "width", "height"]], on="image")
-    counts = {
-        split: np.bincount(boxes.loc[boxes["split"] == split, "class_id"], minlength=len(names))
-        for split in card.splits
-    }
+    class_ids = boxes["class_id"].astype("int64")
+    counts = {split: np.bincount(class_ids[boxes["split"] == split], minlength=len(names)) for split in card.splits}
     an_image = boxes.groupby(["split", "image"]).size().rename("boxes")
     images = images.join(an_image, on=["split", "image"]).fillna({"boxes": 0}).astype({"boxes": "int64"})
 
@@ -278,12 +277,14 @@ def _case(root: Path, offender: Offender, by_image: Mapping[str, pd.DataFrame]) 
     picture = take(root / str(offender.image), offender.box, *CASE_SIZE)
     boxes = by_image.get(str(offender.image))
     others = [] if boxes is None else _boxes(boxes.iloc[:MOST_BOXES])
+    own = [] if offender.box is None else [offender.box]
     return Case(
         place=_place(offender),
         value=shown(offender.value, LONGEST_PATH),
         picture=picture,
-        outline="" if offender.box is None else picture.outline([offender.box], LEAST_OUTLINE),
-        others=picture.outline([box for box in others if box != offender.box]),
+        outline=picture.outline(own, LEAST_OUTLINE),
+        others=picture.outline([box for box in others if box not in own]),
+        off_picture=any(not picture.shows(box) for box in own) and bool(picture.source),
     )
 
 
