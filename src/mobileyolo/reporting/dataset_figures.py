@@ -26,7 +26,8 @@ HEAT_CELLS = 28  # along each side
 HEAT_LEVELS = 7
 MOST_CLASSES = 30  # in a figure with their names
 MOST_SIZES = 150  # distinct sizes of images that are drawn one by one
-SIZE_CELLS = 40  # along each side, for what has more
+SIZE_CELLS = 28  # along each side, for what has more
+DOT_LEVELS = 5  # sizes of dots
 BOX_COUNT_QUANTILE = 0.99  # of images; what has more boxes stands in the last bar
 
 _LOG_PERCENTS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -126,8 +127,10 @@ def image_sizes(images: pd.DataFrame) -> Panel:
     counts = sizes.value_counts().sort_index().reset_index(name="images")
 
     def draw(axes: Axes) -> None:
-        area = 12 + 110 * counts["images"] / counts["images"].max()
-        axes.scatter(counts["width"], counts["height"], area, color=COLOURS["candidate"], alpha=0.55, lw=0)
+        levels = np.ceil(DOT_LEVELS * counts["images"] / counts["images"].max())
+        for level in range(1, DOT_LEVELS + 1):  # dots of one size are one drawing, used again
+            dots, size = counts[levels == level], 3 + 8 * (level / DOT_LEVELS) ** 0.5
+            axes.plot(dots["width"], dots["height"], "o", ms=size, color=COLOURS["candidate"], alpha=0.55, mew=0)
         limit = 1.12 * max(counts["width"].max(), counts["height"].max())
         axes.plot([0, limit], [0, limit], color=COLOURS["line"], lw=1, zorder=0)
         axes.set(title="image sizes", xlabel="width, pixels", ylabel="height, pixels", xlim=(0, limit), ylim=(0, limit))
@@ -143,35 +146,31 @@ def image_sizes(images: pd.DataFrame) -> Panel:
 
 def _pixel_sizes(sizes: Mapping[Split, Floats]) -> Panel:
     everything = np.concatenate(list(sizes.values()))
-    low, high = np.log2(max(everything.min(), 0.5)), np.log2(max(everything.max(), 2 * COCO_BOUNDS[1]))
+    # Both marks are always in sight, with room for their labels.
+    low = np.log2(np.clip(everything.min(), 0.5, COCO_BOUNDS[0] / 2))
+    high = np.log2(max(everything.max(), 2 * COCO_BOUNDS[1]))
     edges = np.linspace(np.floor(low), np.ceil(high), BINS + 1)
     shares = np.diff([0.0, *((everything < bound).mean() for bound in COCO_BOUNDS), 1.0])
-    parts = {f"{name} {share:.0%}": share for name, share in zip(("small", "medium", "large"), shares, strict=True)}
+    parts = [f"{name} {share:.0%}" for name, share in zip(("small", "medium", "large"), shares, strict=True)]
 
     def draw(axes: Axes) -> None:
         _stairs(axes, {split: np.log2(np.maximum(each, 0.5)) for split, each in sizes.items()}, edges)
-        marks = [edges[0], *np.log2(COCO_BOUNDS), edges[-1]]
-        axes.vlines(
-            marks[1:-1], 0, 1, color=COLOURS["muted"], lw=0.8, ls=(0, (3, 3)), transform=axes.get_xaxis_transform()
-        )
-        above = axes.get_xaxis_transform()
-        for label, (left, right) in zip(parts, itertools.pairwise(marks), strict=True):
-            if right > left:
-                axes.text(
-                    (left + right) / 2, 1.02, label, transform=above, ha="center", fontsize=7.5, color=COLOURS["muted"]
-                )
+        marks, above = [edges[0], *np.log2(COCO_BOUNDS), edges[-1]], axes.get_xaxis_transform()
+        for mark in marks[1:-1]:
+            axes.axvline(mark, color=COLOURS["muted"], lw=0.8, ls=(0, (3, 3)))
+        for part, ends in zip(parts, itertools.pairwise(marks), strict=True):
+            axes.text(np.mean(ends), 1.02, part, transform=above, ha="center", fontsize=7.5, color=COLOURS["muted"])
         ticks = np.arange(edges[0], edges[-1] + 1, 2 if edges[-1] - edges[0] > 7 else 1)
         axes.set_xticks(ticks, [f"{2**tick:g}" for tick in ticks])
         axes.set_title("box size", pad=16)
         axes.set(xlabel="√(width × height), pixels", ylabel="boxes, %")
 
-    described = ", ".join(parts)
-    return Panel("box-pixels", f"Box sizes in pixels: {described}; median: {_medians(sizes, '{:.0f}')}", draw)
+    return Panel("box-pixels", f"Box sizes in pixels: {', '.join(parts)}; median: {_medians(sizes, '{:.0f}')}", draw)
 
 
 def _relative_sizes(sizes: Mapping[Split, Floats]) -> Panel:
     smallest = 100 * min(each.min() for each in sizes.values())
-    first = next((tick for tick in reversed(_LOG_PERCENTS) if tick <= smallest), _LOG_PERCENTS[0])
+    first = next((tick for tick in reversed(_LOG_PERCENTS[:-1]) if tick <= smallest), _LOG_PERCENTS[0])
     edges = np.linspace(np.log10(first), 2, BINS + 1)
 
     def draw(axes: Axes) -> None:

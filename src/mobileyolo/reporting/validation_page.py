@@ -33,10 +33,10 @@ MOST_PLACES = 60  # lines of a finding that are listed; the table has all
 OPEN_PLACES = 10  # of them, at once
 MOST_OPEN_CLASSES = 20  # a longer table of classes starts folded
 CLASS_COLOURS = 12  # that the page's style has for boxes
-LEAST_OUTLINE = 0.05  # of what is shown; a smaller offending box has a larger outline round it
+LEAST_OUTLINE = 0.12  # of what is shown; round a smaller offending box the outline is larger
 MOST_BOXES = 400  # that are drawn in one picture
-LONGEST_TEXT = 160  # characters of a name or value
-LONGEST_PATH = 300
+LONGEST_NAME = 60  # characters
+LONGEST_TEXT = 300  # of paths and values
 # Pixels of the longer side, and bytes of the JPEG: they keep the page under 3 MB.
 SAMPLE_SIZE = (560, 55_000)
 CASE_SIZE = (320, 22_000)
@@ -119,7 +119,7 @@ def render(
         manifest: Its clean rows.
         docs_link: From the page to Data Docs.
     """
-    names = [shown(name) for name in card.names]
+    names = [shown(name, LONGEST_NAME) for name in card.names]
     images = manifest.images.drop_duplicates(["split", "image"])
     boxes = manifest.boxes.merge(images[["image", "split", "width", "height"]], on="image")
     class_ids = boxes["class_id"].astype("int64")
@@ -135,6 +135,7 @@ def render(
     by_image = {str(image): group for image, group in own.groupby("image", sort=False)}
 
     name = shown(Path(os.path.normpath(root.absolute())).name)
+    errors_first = sorted(findings, key=lambda finding: finding.severity != "error")
     passed = verdict_of(findings).passed
     severities = Counter(finding.severity for finding in findings)
     return render_template(
@@ -155,7 +156,7 @@ def render(
         unseen=[name for class_id, name in enumerate(names) if not any(each[class_id] for each in counts.values())],
         figures=_figures(counts, names, boxes, images),
         samples={s: [_sample(root, image, by_image, names) for image in chosen] for s, chosen in samples.items()},
-        sections=[_section(root, finding, allowance, by_image) for finding in findings],
+        sections=[_section(root, finding, allowance, by_image) for finding in errors_first],
         open_places=OPEN_PLACES,
         any_left_out=any(finding.drops for finding in findings),
         shown=shown,
@@ -231,7 +232,7 @@ def _sample(root: Path, image: str, by_image: Mapping[str, pd.DataFrame], names:
     picture = take(root / image, None, *SAMPLE_SIZE)
     boxes = by_image.get(image)
     if boxes is None:
-        return Sample(shown(image, LONGEST_PATH), picture, (), 0)
+        return Sample(shown(image), picture, (), 0)
     drawn = boxes.iloc[:MOST_BOXES]
     layers = []
     for number, class_id in enumerate(sorted(set(drawn["class_id"].tolist()))):
@@ -239,7 +240,7 @@ def _sample(root: Path, image: str, by_image: Mapping[str, pd.DataFrame], names:
         # With more classes than colours, at least those in one picture have different ones.
         colour = class_id if len(names) <= CLASS_COLOURS else number
         layers.append(Layer(colour % CLASS_COLOURS, names[class_id], len(own), picture.outline(own)))
-    return Sample(shown(image, LONGEST_PATH), picture, tuple(layers), len(boxes) - len(drawn))
+    return Sample(shown(image), picture, tuple(layers), len(boxes) - len(drawn))
 
 
 def _allowance(findings: Iterable[Finding]) -> int:
@@ -268,7 +269,7 @@ def _section(root: Path, finding: Finding, allowance: int, by_image: Mapping[str
         finding=finding,
         outcome=_outcome(finding),
         cases=tuple(_case(root, offender, by_image) for offender in pictured),
-        places=tuple((_place(offender), shown(offender.value, LONGEST_PATH)) for offender in listed),
+        places=tuple((_place(offender), shown(offender.value)) for offender in listed),
         unlisted=finding.count - len(pictured) - len(listed),
     )
 
@@ -280,7 +281,7 @@ def _case(root: Path, offender: Offender, by_image: Mapping[str, pd.DataFrame]) 
     own = [] if offender.box is None else [offender.box]
     return Case(
         place=_place(offender),
-        value=shown(offender.value, LONGEST_PATH),
+        value=shown(offender.value),
         picture=picture,
         outline=picture.outline(own, LEAST_OUTLINE),
         others=picture.outline([box for box in others if box not in own]),
@@ -293,7 +294,7 @@ def _boxes(table: pd.DataFrame) -> list[Box]:
 
 
 def _place(offender: Offender) -> str:
-    return shown(offender.file, LONGEST_PATH) + ("" if offender.line is None else f":{offender.line}")
+    return shown(offender.file) + ("" if offender.line is None else f":{offender.line}")
 
 
 def _outcome(finding: Finding) -> str:

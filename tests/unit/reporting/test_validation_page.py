@@ -165,6 +165,7 @@ def test_the_page_gives_the_verdict_and_every_finding(folder: Path, dataset: Pat
             place = offender.file + ("" if offender.line is None else f":{offender.line}")
             assert place in text
             assert offender.value in text
+    assert "x 320 – outside the picture" in text
 
 
 def test_a_clean_dataset_is_said_to_be_so(folder: Path, dataset: Path) -> None:
@@ -172,6 +173,11 @@ def test_a_clean_dataset_is_said_to_be_so(folder: Path, dataset: Path) -> None:
     assert "passed Yes: nothing wrong was found." in words(page)
     assert "<article" not in page
     assert "findings" not in re.findall(r'href="([^"]*)"', without_pictures(page))
+
+
+def test_errors_come_before_warnings(folder: Path, dataset: Path) -> None:
+    page = write(folder, dataset, FINDINGS[::-1])
+    assert re.findall('<article id="([a-z_]*)"', page) == ["zero_size_box", "dark_image", "few_images"]
 
 
 def test_warnings_alone_stop_nothing(folder: Path, dataset: Path) -> None:
@@ -269,7 +275,7 @@ def test_many_findings_with_many_offenders_stay_small(folder: Path, tmp_path: Pa
     assert "And 2,939 more in" in page
 
 
-def test_a_million_boxes_take_seconds_and_little_space(folder: Path, tmp_path: Path) -> None:
+def test_many_boxes_and_classes_take_little_space(folder: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     images = pd.DataFrame({"image": [f"train/images/{number:05d}.jpg" for number in range(20_000)]})
     images = images.assign(
