@@ -79,7 +79,7 @@ def _image(file: str, label: str, lines: list[LabelLine], names: tuple[str, ...]
             notes.append(Note(label, f"line {line.line}", fault, line.text[:80]))
             continue
         edges = (line.x - line.w / 2, line.y - line.h / 2, line.x + line.w / 2, line.y + line.h / 2)
-        boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges))
+        boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges, line.text[:80]))
     return SourceImage(file, label, tuple(boxes), len(lines), split_of_folders(file), unit="sides")
 
 

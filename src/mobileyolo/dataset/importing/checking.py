@@ -104,8 +104,7 @@ def _checked(image: SourceImage, facts: ImageFacts, ids: dict[str, int], notes: 
             if max(moves[0], moves[2]) <= slack[0] and max(moves[1], moves[3]) <= slack[1]:
                 continue
             reason, outcome = "box that reaches beyond its image, clipped", "changed"
-        edges = " ".join(f"{edge:g}" for edge in box.edges)
-        value = f"{image.file}: {box.name}: {edges}, image {facts.width} x {facts.height}"
+        value = f"{box.shown}; {image.file}, {facts.width} x {facts.height}"
         notes.append(Note(image.labels, box.record, reason, value, outcome))
     return CheckedImage(image, facts, tuple(lines.values()), tuple(lines))
 

@@ -181,7 +181,7 @@ def _box(record: dict[str, Any], where: str, categories: dict[int | str, str]) -
         return "annotation without a bbox of four numbers"
     # The left upper corner in pixels counted from 0, width and height (COCO, data format).
     x, y, w, h = (number for number in numbers if number is not None)
-    return SourceBox(where, categories[category], (x, y, x + w, y + h))
+    return SourceBox(where, categories[category], (x, y, x + w, y + h), _shown(record))
 
 
 def _key(record: Any, field: str) -> int | str | None:
@@ -203,5 +203,5 @@ def _number(value: Any) -> float | None:
 def _shown(record: Any) -> str:
     """A record in short, without its mask."""
     if isinstance(record, dict):
-        record = {key: value for key, value in record.items() if key not in {"segmentation", "keypoints"}}
+        record = {key: value for key, value in record.items() if key not in {"id", "segmentation", "keypoints"}}
     return json.dumps(record, ensure_ascii=False)[:120]

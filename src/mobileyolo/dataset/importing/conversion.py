@@ -76,6 +76,8 @@ def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> 
         DatasetError: the source is none of that format, nothing of it can be used, or the target is not free.
     """
     _check_places(root, target)
+    if options.val + options.test >= 1:
+        raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: leave nothing to train on")
     source = READERS[kind](root, options)
     _check_names(root, source.names)
     checked, notes = check(root, source)

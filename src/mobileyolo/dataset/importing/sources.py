@@ -62,6 +62,7 @@ class SourceBox:
     record: str
     name: str  # of its class
     edges: Edges  # in the image's unit
+    shown: str  # as it stands in the source
 
 
 @dataclass(frozen=True)

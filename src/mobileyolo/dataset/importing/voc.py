@@ -140,7 +140,7 @@ def _image(tree: Any, image: str, file: str, options: Options, notes: list[Note]
                 # Pixels counted from 1, the last one included (VOC2007 development kit, documentation and
                 # VOCevaldet.m); clamped, because some tools write edges counted from 0 under the same tags.
                 left, top = max(left - 1, 0), max(top - 1, 0)
-            boxes.append(SourceBox(record, name, (left, top, right, bottom)))
+            boxes.append(SourceBox(record, name, (left, top, right, bottom), shown))
     width, height = (_number(_text(tree, f"size/{side}")) for side in ("width", "height"))
     declared = (int(width), int(height)) if width and height else None
     return SourceImage(image, file, tuple(boxes), len(objects), split_of_folders(image), declared)

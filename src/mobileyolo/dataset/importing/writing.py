@@ -86,6 +86,7 @@ def _folded(stem: str) -> str:
 
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:
-    rows = sorted((note.file, note.record, note.outcome, note.reason, note.value) for note in notes)
+    ordered = sorted(notes, key=lambda note: note.file)  # and in a file as they stand there
+    rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in ordered]
     table = pd.DataFrame(rows, columns=["file", "record", "outcome", "reason", "value"], dtype=str)
     return table.map(lambda text: text.encode(errors="backslashreplace").decode())
