@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from mobileyolo.artifacts import Split
@@ -101,3 +102,14 @@ def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
         path.relative_to(root).as_posix(): (b"" if path.is_dir() else path.read_bytes(), path.stat().st_mtime_ns)
         for path in sorted([root, *root.rglob("*")])
     }
+
+
+def labels(target: Path) -> dict[str, list[str]]:
+    """Lines of every label file of an imported dataset, by stem."""
+    return {path.stem: path.read_text(encoding="utf-8").splitlines() for path in target.glob("*/labels/*.txt")}
+
+
+def notes(target: Path) -> list[tuple[str, ...]]:
+    """File, record, outcome and reason of everything that import.csv lists."""
+    table = pd.read_csv(target / "import.csv", keep_default_na=False, dtype=str)
+    return list(table[["file", "record", "outcome", "reason"]].itertuples(index=False, name=None))

@@ -10,7 +10,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # ships no types
@@ -46,39 +45,52 @@ def read(root: Path, options: Options) -> Source:
     index = _Images(root)
     notes: list[Note] = []
     found: dict[str, SourceImage] = {}
+    spoken_of: set[str] = set()  # by any annotation: no backgrounds, whatever is wrong with it
     for file in annotations:
-        try:
-            tree = fromstring((root / file).read_bytes())
-        except DefusedXmlException as error:
-            notes.append(Note(file, "", "XML with entities, which are not read", type(error).__name__))
-            continue
-        # Expat raises LookupError or ValueError where it does not know the encoding that the file declares.
-        except (OSError, ParseError, LookupError, ValueError) as error:
-            line = f"line {error.position[0]}" if isinstance(error, ParseError) else ""
-            notes.append(Note(file, line, "not readable as XML", str(error)))
-            continue
-        if tree.tag != "annotation":
-            notes.append(Note(file, "", "XML that is no annotation", f"<{tree.tag}>"))
-            continue
-        named = _text(tree, "filename")
+        tree = _tree(root, file, notes)
+        named = "" if tree is None else _text(tree, "filename")
         candidates = index.of(file, named)
+        spoken_of.update(candidates)
+        if tree is None:
+            continue
         if len(candidates) != 1:
             reason = "several images of that name" if candidates else "annotation without image"
             notes.append(Note(file, "", reason, " and ".join(candidates) or named))
         elif candidates[0] in found:
-            notes.append(
-                Note(file, "", "second annotation of an image", f"{candidates[0]}: {found[candidates[0]].labels}")
-            )
+            value = f"{candidates[0]}: {found[candidates[0]].labels}"
+            notes.append(Note(file, "", "second annotation of an image", value))
         else:
             found[candidates[0]] = _image(tree, candidates[0], file, options, notes)
     for image in index.files:
-        if image not in found and options.background:
+        if image in found:
+            continue
+        if image in spoken_of:
+            notes.append(Note(image, "", "image without usable annotation"))
+        elif options.background:
             found[image] = SourceImage(image, "", (), 0, split_of_folders(image))
-        elif image not in found:
+        else:
             notes.append(Note(image, "", "image without annotation"))
     images = _split(root, found, notes)
     names = options.names or tuple(sorted({box.name for image in images for box in image.boxes}))
     return Source(names, tuple(images), tuple(notes))
+
+
+def _tree(root: Path, file: str, notes: list[Note]) -> Element | None:
+    """An annotation as XML; a note and nothing where it is none."""
+    try:
+        tree: Element = fromstring((root / file).read_bytes())
+    except DefusedXmlException as error:
+        notes.append(Note(file, "", "XML with entities, which are not read", type(error).__name__))
+        return None
+    # Expat raises LookupError or ValueError where it does not know the encoding that the file declares.
+    except (OSError, ParseError, LookupError, ValueError) as error:
+        line = f"line {error.position[0]}" if isinstance(error, ParseError) else ""
+        notes.append(Note(file, line, "not readable as XML", str(error)))
+        return None
+    if tree.tag == "annotation":
+        return tree
+    notes.append(Note(file, "", "XML that is no annotation", f"<{tree.tag}>"))
+    return None
 
 
 class _Images:
@@ -116,7 +128,7 @@ def _places(annotation: str) -> Iterator[str]:
                 yield str(PurePosixPath(*path.parts[:depth], folder, *path.parts[depth + 1 :]))
 
 
-def _image(tree: Any, image: str, file: str, options: Options, notes: list[Note]) -> SourceImage:
+def _image(tree: Element, image: str, file: str, options: Options, notes: list[Note]) -> SourceImage:
     objects = tree.findall("object")
     boxes = []
     for number, each in enumerate(objects, start=1):
