@@ -49,9 +49,13 @@ def split_groups(
         warnings.simplefilter("ignore", UserWarning)  # that a class has fewer boxes than there are folds
         for number, (_, chosen) in enumerate(folder.split(strata, strata, groups[images])):
             fold[images[chosen]] = number
-    # The folds are filled in turn, the groups with most boxes first: let the seed say which fold is which.
+    # The folds are filled in turn, the groups with most boxes first: let the seed say which fold is which. Those of
+    # just the right size come first, for in a small dataset one image more can be twice the share.
     order = check_random_state(seed).permutation(folds)
-    return [_split_of(order[number], tests, vals) for number in fold]
+    excess = np.abs(np.bincount(fold, minlength=folds) * folds - len(classes))
+    order = order[np.argsort(excess[order], kind="stable")]
+    splits = {number: _split_of(place, tests, vals) for place, number in enumerate(order.tolist())}
+    return [splits[number] for number in fold.tolist()]
 
 
 def _split_of(place: int, tests: int, vals: int) -> Split:
