@@ -14,7 +14,6 @@ import pytest
 from mobileyolo import __main__ as command_line
 from mobileyolo import environment
 from mobileyolo.config import Tolerance
-from mobileyolo.dataset.importing import sources
 from mobileyolo.dataset.importing.conversion import import_dataset
 from mobileyolo.dataset.importing.sources import Format, Options
 from mobileyolo.dataset.importing.splitting import split_groups
@@ -64,7 +63,7 @@ def test_the_same_source_and_seed_give_the_same_bytes_in_any_order_of_the_folder
             folders.sort(reverse=True)
             yield parent, folders, sorted(files, reverse=True)
 
-    monkeypatch.setattr(sources.os, "walk", backwards)
+    monkeypatch.setattr(os, "walk", backwards)
     shutil.copytree(source, tmp_path / "elsewhere")
     import_dataset("voc", tmp_path / "elsewhere", tmp_path / "b", Options(seed=1))
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
@@ -208,12 +207,13 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 
 def test_an_import_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_voc(tmp_path / "source")
-    copied = []
+    copied: list[Path] = []
 
     def full(_source: Path, target: Path) -> None:
         if len(copied) == 5:
             raise OSError(28, "No space left on device", str(target))
-        copied.append(target.write_bytes(b""))
+        target.write_bytes(b"")
+        copied.append(target)
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(DatasetError, match="No space left on device"):

@@ -90,7 +90,7 @@ def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> 
     for split in ("train", "val"):
         if all(split != own for _, own in images):
             raise DatasetError(f"{root}: no image is left for {split}; --resplit splits all images anew")
-    write(root, target, source.names, images, notes, options.link)
+    listed = write(root, target, source.names, images, notes, options.link)
     counts = {split: [len(image.lines) for image, own in images if own == split] for split in SPLITS}
     return Imported(
         target=target,
@@ -98,7 +98,7 @@ def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> 
         splits={split: (len(boxes), sum(boxes)) for split, boxes in counts.items() if boxes},
         classes=len(source.names),
         how=how,
-        notes=tuple(notes),
+        notes=listed,
     )
 
 

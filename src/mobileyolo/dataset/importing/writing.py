@@ -29,8 +29,11 @@ def write(
     images: Sequence[tuple[CheckedImage, Split]],
     notes: Sequence[Note],
     link: bool,
-) -> None:
+) -> tuple[Note, ...]:
     """Write the dataset; images are copied or, if asked for, linked.
+
+    Returns:
+        All notes, in the order in which import.csv lists them.
 
     Raises:
         DatasetError: a file can't be written or linked.
@@ -39,6 +42,7 @@ def write(
     renamed = [
         Note(old, "", "renamed", new, "changed") for old, new in titles.items() if PurePosixPath(old).name != new
     ]
+    listed = tuple(sorted([*notes, *renamed], key=lambda note: note.file))  # in a file, as they stand there
     splits = [split for split in SPLITS if any(split == own for _, own in images)]
     try:
         with replacing_folder(target) as folder:
@@ -56,9 +60,10 @@ def write(
             description: dict[str, object] = {split: f"{split}/images" for split in splits}
             description["names"] = list(names)
             write_text(folder / DESCRIPTIONS[0], yaml.safe_dump(description, sort_keys=False, allow_unicode=True))
-            write_table(folder / NOTES_FILE, _table([*notes, *renamed]))
+            write_table(folder / NOTES_FILE, _table(listed))
     except OSError as error:
         raise DatasetError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from None
+    return listed
 
 
 def _titles(files: Sequence[str]) -> dict[str, str]:
@@ -86,7 +91,6 @@ def _folded(stem: str) -> str:
 
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:
-    ordered = sorted(notes, key=lambda note: note.file)  # and in a file as they stand there
-    rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in ordered]
+    rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in notes]
     table = pd.DataFrame(rows, columns=["file", "record", "outcome", "reason", "value"], dtype=str)
     return table.map(lambda text: text.encode(errors="backslashreplace").decode())
