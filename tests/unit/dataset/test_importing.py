@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -58,8 +58,8 @@ def test_the_same_source_and_seed_give_the_same_bytes_in_any_order_of_the_folder
     import_dataset("voc", source, tmp_path / "a", Options(seed=1))
     walk = os.walk
 
-    def backwards(root: Path) -> object:
-        for parent, folders, files in walk(root):
+    def backwards(root: Path, followlinks: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+        for parent, folders, files in walk(root, followlinks=followlinks):
             folders.sort(reverse=True)
             yield parent, folders, sorted(files, reverse=True)
 
@@ -228,6 +228,16 @@ def test_links_share_the_sources_bytes_and_copies_do_not(tmp_path: Path) -> None
         for file in (tmp_path / name).glob("*/images/*"):
             assert file.samefile(source / "JPEGImages" / file.name) == link
     assert tree(tmp_path / "linked") == tree(tmp_path / "copied")
+
+
+def test_folders_may_be_links_and_may_lead_back(tmp_path: Path) -> None:
+    source = write_voc(tmp_path / "source")
+    (source / "JPEGImages").rename(tmp_path / "elsewhere")
+    (source / "JPEGImages").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (source / "Annotations/back").symlink_to(source, target_is_directory=True)
+    import_dataset("voc", source, tmp_path / "target", Options())
+    assert len(labels(tmp_path / "target")) == 12
+    assert not notes(tmp_path / "target")
 
 
 def test_nothing_usable_is_an_error_that_says_what_was_left_out(tmp_path: Path) -> None:

@@ -98,8 +98,14 @@ def files_below(root: Path, suffixes: Iterable[str]) -> list[str]:
     """Files with one of some suffixes, below a folder and without what is hidden, sorted, with forward slashes."""
     wanted = frozenset(suffixes)
     found = []
-    for parent, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+    seen: set[Path] = set()
+    for parent, folders, files in os.walk(root, followlinks=True):
+        real = Path(parent).resolve()
+        if real in seen:  # a link that leads to where the walk has been
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in wanted:
                 found.append(Path(parent, name).relative_to(root).as_posix())
