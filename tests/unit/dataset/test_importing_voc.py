@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import ExifTags, Image, ImageOps
 
 from mobileyolo.dataset.importing.conversion import import_dataset
 from mobileyolo.dataset.importing.sources import Options
@@ -179,11 +181,43 @@ def test_boxes_count_in_the_image_as_exif_turns_it(tmp_path: Path) -> None:
     assert labels(tmp_path / "target")["005"] == BOTH
 
 
-def test_boxes_that_were_drawn_before_the_exif_turn_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_boxes_that_were_drawn_before_the_exif_turn_are_turned_with_the_image(tmp_path: Path, orientation: int) -> None:
     source = write_voc(tmp_path / "source")
-    picture(source / IMAGE, 5, size=(40, 30), orientation=6)  # shown as 30 x 40, declared as 40 x 30
+    pixels = np.zeros((30, 40), dtype=np.uint8)
+    pixels[6:18, 4:20] = 255  # the cat
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(source / IMAGE, exif=exif)  # shown as 30 x 40, declared as 40 x 30
+    voc_xml(source / XML, voc_object())
     import_dataset("voc", source, tmp_path / "target", Options())
-    assert notes(tmp_path / "target") == [(IMAGE, "", "left out", "boxes of the image before its EXIF turn")]
+    with Image.open(source / IMAGE) as image:
+        left, top, right, bottom = ImageOps.exif_transpose(image).getbbox() or (0, 0, 0, 0)
+    x, y, w, h = (left + right) / 60, (top + bottom) / 80, (right - left) / 30, (bottom - top) / 40
+    assert labels(tmp_path / "target")["005"] == [f"0 {x:.6f} {y:.6f} {w:.6f} {h:.6f}"]
+    assert notes(tmp_path / "target") == [
+        (XML, "", "changed", "boxes of the image before its EXIF turn, turned with it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "orientation", "declared"),
+    [
+        ((40, 30), 3, (40, 30)),  # upside down
+        ((30, 40), 6, (0, 0)),  # shown as 40 x 30, but nothing says what the boxes were drawn on
+    ],
+)
+def test_a_turn_that_the_declared_size_cannot_tell_is_noted(
+    tmp_path: Path, size: tuple[int, int], orientation: int, declared: tuple[int, int]
+) -> None:
+    source = write_voc(tmp_path / "source")
+    picture(source / IMAGE, 5, size, orientation)
+    voc_xml(source / XML, size=declared)
+    import_dataset("voc", source, tmp_path / "target", Options())
+    assert labels(tmp_path / "target")["005"] == BOTH
+    assert notes(tmp_path / "target") == [
+        (XML, "", "kept", "image that EXIF turns; its boxes are taken to be of the turned image")
+    ]
 
 
 def test_only_images_that_no_annotation_speaks_of_become_backgrounds(tmp_path: Path) -> None:

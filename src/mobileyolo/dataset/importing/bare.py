@@ -78,8 +78,9 @@ def _image(file: str, label: str, lines: list[LabelLine], names: tuple[str, ...]
         if fault:
             notes.append(Note(label, f"line {line.line}", fault, line.text[:80]))
             continue
+        shown = f"{line.class_id:g} {line.x:g} {line.y:g} {line.w:g} {line.h:g}"
         edges = (line.x - line.w / 2, line.y - line.h / 2, line.x + line.w / 2, line.y + line.h / 2)
-        boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges, line.text[:80]))
+        boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges, shown))
     return SourceImage(file, label, tuple(boxes), len(lines), split_of_folders(file), unit="sides")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
 
 from mobileyolo.dataset.importing.sources import Edges, Note, Outcome, Source, SourceBox, SourceImage
-from mobileyolo.dataset.reading import ImageFacts, read_image
+from mobileyolo.dataset.reading import SIDEWAYS, ImageFacts, read_image
 
 ROUNDING = 1.0  # pixels that a box may reach beyond its image without a note
+TURNED = range(2, 9)  # EXIF orientations that are not upright
 NO_SIZE = "0.000000"  # in a label line
 
 
@@ -40,11 +41,17 @@ def check(root: Path, source: Source) -> tuple[list[CheckedImage], list[Note]]:
         facts = list(tqdm(pool.map(read_image, files), "images", len(files), disable=None))
     images, notes = [], []
     for image, found in zip(source.images, facts, strict=True):
-        fault = _fault(root, image, found)
+        fault = _fault(image, found)
         if fault:
             notes.append(fault)
             continue
-        if image.declared not in (None, (found.width, found.height)):
+        orientation = _turn(root, image, found, notes)
+        if orientation != 1:
+            boxes = (
+                replace(box, edges=_turned(box.edges, orientation, found.width, found.height)) for box in image.boxes
+            )
+            image = replace(image, boxes=tuple(boxes))
+        elif image.declared not in (None, (found.width, found.height)):
             claim = f"{image.file}: {_size(image.declared)}, but {found.width} x {found.height}"
             notes.append(Note(image.labels, "", "declared size that the image does not have", claim, "kept"))
         checked = _checked(image, found, ids, notes)
@@ -55,7 +62,7 @@ def check(root: Path, source: Source) -> tuple[list[CheckedImage], list[Note]]:
     return images, notes
 
 
-def _fault(root: Path, image: SourceImage, facts: ImageFacts) -> Note | None:
+def _fault(image: SourceImage, facts: ImageFacts) -> Note | None:
     """Why an image can't be used, if so."""
     try:
         image.file.encode()
@@ -63,12 +70,37 @@ def _fault(root: Path, image: SourceImage, facts: ImageFacts) -> Note | None:
         return Note(image.file, "", "file name that is not UTF-8")
     if facts.read_error:
         return Note(image.file, "", "unreadable image", facts.read_error)
-    turned = (facts.height, facts.width)
-    if image.unit == "pixels" and image.declared == turned and turned != (facts.width, facts.height):
-        with Image.open(root / image.file) as opened:
-            if opened.size == turned:
-                return Note(image.file, "", "boxes of the image before its EXIF turn", _size(image.declared))
     return None
+
+
+def _turn(root: Path, image: SourceImage, facts: ImageFacts, notes: list[Note]) -> int:
+    """EXIF orientation that the image is turned by and its boxes are not yet; 1 for none.
+
+    Some tools show images unturned. Only the size that they wrote down tells, and only if width and height are swapped.
+    """
+    if image.unit == "sides" or not image.boxes:
+        return 1
+    with Image.open(root / image.file) as opened:  # Pillow turns TIFF itself
+        orientation = 1 if opened.format == "TIFF" else opened.getexif().get(ExifTags.Base.Orientation, 1)
+    size, swapped = (facts.width, facts.height), (facts.height, facts.width)
+    if orientation in SIDEWAYS and image.declared == swapped != size:
+        reason = "boxes of the image before its EXIF turn, turned with it"
+        notes.append(Note(image.labels, "", reason, f"{image.file}: {_size(image.declared)}", "changed"))
+        return int(orientation)
+    if orientation in TURNED and not (orientation in SIDEWAYS and image.declared == size != swapped):
+        reason = "image that EXIF turns; its boxes are taken to be of the turned image"
+        notes.append(Note(image.labels, "", reason, image.file, "kept"))
+    return 1
+
+
+def _turned(edges: Edges, orientation: int, width: float, height: float) -> Edges:
+    """Edges in an image that EXIF turns sideways to a width and height; orientations as in the EXIF standard."""
+    top, left, bottom, right = edges
+    if orientation in {6, 7}:
+        left, right = width - right, width - left
+    if orientation in {7, 8}:
+        top, bottom = height - bottom, height - top
+    return left, top, right, bottom
 
 
 def _size(size: tuple[int, int] | None) -> str:
