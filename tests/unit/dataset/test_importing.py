@@ -264,7 +264,7 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
     source = write_coco(tmp_path / "source", record)
     run(monkeypatch, "coco", source, tmp_path / "target", "--seed", "3", "--val", "0.25", "--test", "0.25")
     said, bar = capsys.readouterr()
-    assert "12 of 12 images, 19 boxes, 2 classes\n" in said
+    assert ": 12 images, 19 boxes, 2 classes\n" in said
     assert "; split by seed 3, near-duplicates together\n5 notes, all in " in said
     assert "  left out: crowd: one box round several objects: 5\n    annotations/boxes.json: annotation 0 {" in said
     assert "\n    and 2 more\n" in said

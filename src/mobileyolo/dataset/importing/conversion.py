@@ -27,13 +27,11 @@ KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # who keeps an image tha
 class Imported:
     """What an import made.
 
-    seen: images that the source has annotations of.
     splits: images and boxes of each split.
     how: where the split is from.
     """
 
     target: Path
-    seen: int
     splits: dict[Split, tuple[int, int]]
     classes: int
     how: str
@@ -44,7 +42,7 @@ class Imported:
         images, boxes = (sum(counts) for counts in zip(*self.splits.values(), strict=True))
         parts = ", ".join(f"{split} {count:,} ({number:,})" for split, (count, number) in self.splits.items())
         lines = [
-            f"{self.target}: {images:,} of {self.seen:,} images, {boxes:,} boxes, {self.classes} classes",
+            f"{self.target}: {images:,} images, {boxes:,} boxes, {self.classes} classes",
             f"  images (boxes): {parts}; {self.how}",
         ]
         if self.notes:
@@ -94,7 +92,6 @@ def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> 
     counts = {split: [len(image.lines) for image, own in images if own == split] for split in SPLITS}
     return Imported(
         target=target,
-        seen=len(source.images),
         splits={split: (len(boxes), sum(boxes)) for split, boxes in counts.items() if boxes},
         classes=len(source.names),
         how=how,
