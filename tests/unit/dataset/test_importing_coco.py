@@ -78,6 +78,7 @@ def test_what_is_wrong_with_one_annotation_is_listed_and_the_others_are_imported
         ("images", {"id": 5, "file_name": "001.png"}, "image 5", "second image of that id"),
         ("images", {"id": 50, "file_name": "none.png"}, "image 50", "image without file"),
         ("images", {"id": 50, "file_name": "../images/001.png"}, "image 50", "image without file"),
+        ("images", {"id": 50, "file_name": "\ud800.png"}, "image 50", "image without file"),
         ("images", {"id": 50, "file_name": ""}, "image 50", "image without file"),
         ("images", {"id": 50}, "image 50", "image without id or file_name"),
         ("images", 3, "images[12]", "image without id or file_name"),

@@ -92,5 +92,6 @@ def _folded(stem: str) -> str:
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:
     rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in notes]
-    table = pd.DataFrame(rows, columns=["file", "record", "outcome", "reason", "value"], dtype=str)
-    return table.map(lambda text: text.encode(errors="backslashreplace").decode())
+    # JSON and names of files can hold what no UTF-8 file can.
+    sound = [[text.encode(errors="backslashreplace").decode() for text in row] for row in rows]
+    return pd.DataFrame(sound, columns=["file", "record", "outcome", "reason", "value"])
