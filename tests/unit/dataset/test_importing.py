@@ -5,15 +5,17 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mobileyolo import __main__ as command_line
 from mobileyolo import environment
-from mobileyolo.config import Tolerance
+from mobileyolo.config import Tolerance, load_params
 from mobileyolo.dataset.importing.conversion import import_dataset
 from mobileyolo.dataset.importing.sources import Format, Options
 from mobileyolo.dataset.importing.splitting import split_groups
@@ -43,9 +45,11 @@ def test_what_is_imported_passes_validation_without_a_finding(tmp_path: Path, ki
     source = WRITERS[kind](tmp_path / "source")
     (source / "notes.md").write_text("no data")
     import_dataset(kind, source, tmp_path / "target", Options())
-    validation = validate(tmp_path / "target", Tolerance(**dict.fromkeys(Tolerance.model_fields, 0.0)))
+    none = dict.fromkeys(Tolerance.model_fields, 0.0)
+    rules = load_params().validate_.model_copy(update={"tolerance": Tolerance(**none)})
+    validation = validate(tmp_path / "target", rules)
     assert validation.passed
-    assert not validation.findings
+    assert not [finding for finding in validation.findings if finding.kind in none]
     assert {split: count.images for split, count in validation.card.splits.items()} == {"train": 9, "val": 2, "test": 1}
     assert sum(count.boxes for count in validation.card.splits.values()) == 24
 
@@ -56,14 +60,14 @@ def test_the_same_source_and_seed_give_the_same_bytes_in_any_order_of_the_folder
     source = write_voc(tmp_path / "source")
     (source / "Annotations/005.xml").write_text("<annotation>")
     import_dataset("voc", source, tmp_path / "a", Options(seed=1))
-    walk = os.walk
+    scandir = os.scandir
 
-    def backwards(root: Path, followlinks: bool) -> Iterator[tuple[str, list[str], list[str]]]:
-        for parent, folders, files in walk(root, followlinks=followlinks):
-            folders.sort(reverse=True)
-            yield parent, folders, sorted(files, reverse=True)
+    @contextmanager
+    def backwards(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(folder) as listing:
+            yield sorted(listing, key=lambda entry: entry.name, reverse=True)
 
-    monkeypatch.setattr(os, "walk", backwards)
+    monkeypatch.setattr(os, "scandir", backwards)
     shutil.copytree(source, tmp_path / "elsewhere")
     import_dataset("voc", tmp_path / "elsewhere", tmp_path / "b", Options(seed=1))
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
@@ -119,6 +123,36 @@ def test_copies_of_an_image_come_into_the_same_split(tmp_path: Path) -> None:
     found = {path.parts[-3] for path in tmp_path.glob("target/*/images/*") if path.stem in copies}
     assert len(found) == 1
     assert not notes(tmp_path / "target")
+
+
+def test_near_duplicates_come_into_the_same_split(tmp_path: Path) -> None:
+    (source := tmp_path / "source").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        coarse = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)).resize((160, 120))
+        coarse.save(source / f"{number}.png")
+        coarse.resize((120, 90)).save(source / f"{number}-again.jpg", quality=70)
+    for image in sorted(source.rglob("*.*")):
+        voc_xml(image.with_suffix(".xml"))
+    import_dataset("voc", source, tmp_path / "target", Options(val=Fraction(1, 4), test=Fraction(1, 4)))
+    split = {path.stem: path.parts[-3] for path in tmp_path.glob("target/*/images/*")}
+    assert set(split.values()) == {"train", "val", "test"}
+    assert all(split[str(number)] == split[f"{number}-again"] for number in range(30))
+
+
+def test_an_image_whose_name_denies_its_format_gets_the_ending_of_its_format(tmp_path: Path) -> None:
+    source = write_voc(tmp_path / "source")
+    (source / "JPEGImages/005.png").rename(source / "JPEGImages/005.JPG")
+    import_dataset("voc", source, tmp_path / "target", Options())
+    assert [path.name for path in tmp_path.glob("target/*/images/005*")] == ["005.png"]
+    assert notes(tmp_path / "target") == [("JPEGImages/005.JPG", "", "changed", "renamed")]
+
+
+def test_pictures_of_formats_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
+    source = write_voc(tmp_path / "source")
+    (source / "JPEGImages/005.png").rename(source / "JPEGImages/005.heic")
+    import_dataset("voc", source, tmp_path / "target", Options())
+    assert notes(tmp_path / "target") == [("JPEGImages/005.heic", "", "left out", "unreadable image")]
 
 
 def test_the_sources_own_split_stays_unless_it_is_to_be_split_anew(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def test_class_names_of_the_command_line_count_before_those_of_files(tmp_path: P
     [
         ({"classes.txt": "\n"}, "no class names in classes.txt, obj.names.*--names a,b,c"),
         ({"classes.txt": "a\nb", "obj.names": "b\na"}, "classes.txt and obj.names name different classes"),
-        ({"classes.txt": "a\nb\na"}, "class names: a: more than once"),
-        ({"classes.txt": "a\nb\x07"}, r"class names: 'b\\x07': holds what can't be printed"),
+        ({"classes.txt": "a\nb\na"}, r"classes\.txt:3: 'a': two classes have this name"),
+        ({"classes.txt": "a\nb\x07"}, r"classes\.txt:2: 'b\\x07': has the control character"),
     ],
 )
 def test_class_names_that_cannot_be_right_stop_the_import(tmp_path: Path, files: dict[str, str], said: str) -> None:

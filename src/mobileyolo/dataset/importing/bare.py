@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from mobileyolo.dataset.description import Entry, class_names
+from mobileyolo.dataset.folders import is_file
 from mobileyolo.dataset.importing.sources import (
     Note,
     Options,
@@ -15,8 +17,9 @@ from mobileyolo.dataset.importing.sources import (
     images_below,
     split_of_folders,
 )
-from mobileyolo.dataset.layout import CLASSES_FILE, label_of, read_text
-from mobileyolo.dataset.reading import LabelLine, read_label
+from mobileyolo.dataset.labels import LabelLine, read_label
+from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, label_of
+from mobileyolo.dataset.text import read_lines, shortened
 from mobileyolo.errors import DatasetError
 
 NAMES_FILES = (CLASSES_FILE, "obj.names", f"labels/{CLASSES_FILE}", f"images/{CLASSES_FILE}")
@@ -34,11 +37,7 @@ def read(root: Path, options: Options) -> Source:
     for file in images_below(root):
         found = [label for label in _places(file) if label in texts]
         used.update(found)
-        try:
-            read = {label: list(read_label(root / label)) for label in found}
-        except DatasetError as error:
-            notes.append(Note(file, "", "label file that can't be read", str(error)))
-            continue
+        read = {label: read_label(root / label) for label in found}
         if any(lines != read[found[0]] for lines in read.values()):
             notes.append(Note(file, "", "several label files that differ", " and ".join(found)))
         elif found:
@@ -53,9 +52,12 @@ def read(root: Path, options: Options) -> Source:
 
 def _names(root: Path) -> tuple[str, ...]:
     found = {
-        file: tuple(line.strip() for line in read_text(root / file).splitlines() if line.strip())
+        file: class_names(
+            Entry(name, f"{root / file}:{number}: {shortened(repr(name))}")
+            for number, name in read_lines(root / file, CLASSES_MB, "list of class names")
+        )
         for file in NAMES_FILES
-        if (root / file).is_file()
+        if is_file(root / file)
     }
     if not any(found.values()):
         raise DatasetError(f"{root}: no class names in {', '.join(NAMES_FILES)}; give them by --names a,b,c")
@@ -76,7 +78,7 @@ def _image(file: str, label: str, lines: list[LabelLine], names: tuple[str, ...]
     for line in lines:
         fault = line.parse_error or _class_fault(line, len(names))
         if fault:
-            notes.append(Note(label, f"line {line.line}", fault, line.text[:80]))
+            notes.append(Note(label, f"line {line.line}", fault, line.text))
             continue
         shown = f"{line.class_id:g} {line.x:g} {line.y:g} {line.w:g} {line.h:g}"
         edges = (line.x - line.w / 2, line.y - line.h / 2, line.x + line.w / 2, line.y + line.h / 2)

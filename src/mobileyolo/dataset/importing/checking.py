@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import ExifTags, Image
-from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
+from tqdm import tqdm
 
+from mobileyolo import environment
+from mobileyolo.dataset.images import SIDEWAYS, ImageFacts, read_image
 from mobileyolo.dataset.importing.sources import Edges, Note, Outcome, Source, SourceBox, SourceImage
-from mobileyolo.dataset.reading import SIDEWAYS, ImageFacts, read_image
 
 ROUNDING = 1.0  # pixels that a box may reach beyond its image without a note
 TURNED = range(2, 9)  # EXIF orientations that are not upright
@@ -36,9 +36,9 @@ def check(root: Path, source: Source) -> tuple[list[CheckedImage], list[Note]]:
     ids = {name: class_id for class_id, name in enumerate(source.names)}
     files = [root / image.file for image in source.images]
     # Pillow's decoders and hashlib let go of the interpreter lock.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(environment.threads()) as pool:
         # No bar where standard error is no terminal.
-        facts = list(tqdm(pool.map(read_image, files), "images", len(files), disable=None))
+        facts = list(tqdm(pool.map(read_image, files), "Reading", len(files), unit=" images", disable=None))
     images, notes = [], []
     for image, found in zip(source.images, facts, strict=True):
         fault = _fault(image, found)

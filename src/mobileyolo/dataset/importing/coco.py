@@ -25,9 +25,10 @@ from mobileyolo.dataset.importing.sources import (
     split_called,
     split_of_folders,
 )
-from mobileyolo.dataset.layout import read_text
+from mobileyolo.dataset.text import read_text
 from mobileyolo.errors import DatasetError
 
+LIMIT_MB = 4000  # COCO's own is 450 MB
 SECTIONS = ("images", "annotations", "categories")
 
 
@@ -78,7 +79,7 @@ def _files(root: Path, notes: list[Note]) -> list[_File]:
     files = []
     for name in candidates:
         try:
-            data = json.loads(read_text(root / name))
+            data = json.loads(read_text(root / name, LIMIT_MB, "annotation file"))
         except json.JSONDecodeError as error:
             raise DatasetError(f"{root / name}:{error.lineno}: not JSON: {error.msg}") from None
         except (RecursionError, ValueError) as error:  # nested without end, or a number of thousands of digits

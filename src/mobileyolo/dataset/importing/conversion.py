@@ -11,15 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobileyolo.artifacts import SPLITS, Split
+from mobileyolo.dataset.description import Entry, class_names
 from mobileyolo.dataset.importing import bare, coco, voc
 from mobileyolo.dataset.importing.checking import CheckedImage, check
 from mobileyolo.dataset.importing.sources import Format, Note, Options, Source
 from mobileyolo.dataset.importing.splitting import split_groups
 from mobileyolo.dataset.importing.writing import NOTES_FILE, write
+from mobileyolo.dataset.similarity import near_duplicate_groups
+from mobileyolo.dataset.text import shortened
 from mobileyolo.errors import DatasetError
 
 READERS: dict[Format, Callable[[Path, Options], Source]] = {"voc": voc.read, "coco": coco.read, "bare": bare.read}
 SHOWN_NOTES = 3  # of a kind
+NEAR = 4  # bits of 64 that the perceptual hashes of near-duplicates differ in, at most
 KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # who keeps an image that several splits have
 
 
@@ -77,7 +81,7 @@ def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> 
     if options.val + options.test >= 1:
         raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: leave nothing to train on")
     source = READERS[kind](root, options)
-    _check_names(root, source.names)
+    class_names(Entry(name, f"{root}: class name {shortened(repr(name))}") for name in source.names)
     checked, notes = check(root, source)
     notes = [*source.notes, *notes]
     if not any(image.lines for image in checked):
@@ -108,15 +112,6 @@ def _check_places(root: Path, target: Path) -> None:
         raise DatasetError(f"{target}: already there; choose a new or empty folder")
 
 
-def _check_names(root: Path, names: Sequence[str]) -> None:
-    double = [name for name, count in Counter(names).items() if count > 1]
-    if double:
-        raise DatasetError(f"{root}: class names: {', '.join(double)}: more than once")
-    for name in names:
-        if not name.isprintable():
-            raise DatasetError(f"{root}: class names: {name!r}: holds what can't be printed")
-
-
 def _split(images: Sequence[CheckedImage], options: Options) -> tuple[list[tuple[CheckedImage, Split]], str]:
     """The source's own split if it has one, or else one by seed; and which it was."""
     own = {image.source.split for image in images}
@@ -137,8 +132,7 @@ def _by_seed(images: Sequence[CheckedImage], options: Options) -> list[tuple[Che
 
 def _groups(images: Sequence[CheckedImage]) -> NDArray[np.int64]:
     """Number of each image's group of near-duplicates."""
-    _, groups = np.unique([image.facts.sha256 for image in images], return_inverse=True)
-    return groups.astype(np.int64)
+    return near_duplicate_groups(np.array([image.facts.phash for image in images], dtype=np.uint64), NEAR)
 
 
 def _without_copies(

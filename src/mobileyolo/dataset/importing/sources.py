@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from mobileyolo.artifacts import Split
-from mobileyolo.dataset.layout import IMAGE_SUFFIXES, SPLIT_NAMES
+from mobileyolo.dataset.description import SPLIT_NAMES
+from mobileyolo.dataset.folders import is_file, join, suffix, walk
+from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 
 Format = Literal["voc", "coco", "bare"]
 FORMATS: tuple[Format, ...] = ("voc", "coco", "bare")
@@ -95,26 +96,19 @@ class Source:
 
 
 def files_below(root: Path, suffixes: Iterable[str]) -> list[str]:
-    """Files with one of some suffixes, below a folder and without what is hidden, sorted, with forward slashes."""
+    """Files with one of some suffixes, below a folder and without what is hidden, sorted, with forward slashes.
+
+    Raises:
+        DatasetError: a folder can't be listed.
+    """
     wanted = frozenset(suffixes)
-    found = []
-    seen: set[Path] = set()
-    for parent, folders, files in os.walk(root, followlinks=True):
-        real = Path(parent).resolve()
-        if real in seen:  # a link that leads to where the walk has been
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in wanted:
-                found.append(Path(parent, name).relative_to(root).as_posix())
-    return sorted(found)
+    named = (join(folder, name) for folder, names in walk(root, ".") for name in names if suffix(name) in wanted)
+    return sorted(file for file in named if is_file(root / file))
 
 
 def images_below(root: Path) -> list[str]:
-    """Image files below a folder."""
-    return files_below(root, IMAGE_SUFFIXES)
+    """Image files below a folder, with those of formats that can't be read, so that they are listed."""
+    return files_below(root, IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES)
 
 
 def split_called(name: str) -> Split | None:

@@ -26,7 +26,8 @@ from mobileyolo.dataset.importing.sources import (
     images_below,
     split_of_folders,
 )
-from mobileyolo.dataset.layout import read_text
+from mobileyolo.dataset.layout import LISTING_MB
+from mobileyolo.dataset.text import read_lines
 from mobileyolo.errors import DatasetError
 
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images")  # beside `Annotations`
@@ -180,10 +181,7 @@ def _split(root: Path, found: dict[str, SourceImage], notes: list[Note]) -> list
                 continue
             home = str(PurePosixPath(file).parent.parent.parent)
             stems = {PurePosixPath(image).stem for image in found if _is_below(image, home)}
-            for number, line in enumerate(read_text(root / file).splitlines(), start=1):
-                stem = line.strip()
-                if not stem:
-                    continue
+            for number, stem in read_lines(root / file, LISTING_MB, "list of images"):
                 if stem not in stems:  # some lists name the file, or have a second column
                     stem = PurePosixPath(stem.split()[0]).stem
                 if stem not in stems:

@@ -10,15 +10,17 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import yaml
-from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
+from tqdm import tqdm
 
 from mobileyolo.artifacts import SPLITS, Split
+from mobileyolo.dataset.images import SUFFIXES
 from mobileyolo.dataset.importing.checking import CheckedImage
 from mobileyolo.dataset.importing.sources import Note
 from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS
 from mobileyolo.errors import DatasetError
 from mobileyolo.files import replacing_folder, write_table, write_text
 
+SUFFIX_OF = {"BMP": ".bmp", "JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"}
 NOTES_FILE = "import.csv"
 
 
@@ -38,7 +40,7 @@ def write(
     Raises:
         DatasetError: a file can't be written or linked.
     """
-    titles = _titles([image.source.file for image, _ in images])
+    titles = _titles([image for image, _ in images])
     renamed = [
         Note(old, "", "renamed", new, "changed") for old, new in titles.items() if PurePosixPath(old).name != new
     ]
@@ -49,7 +51,7 @@ def write(
             for split in splits:
                 (folder / split / "images").mkdir(parents=True)
                 (folder / split / "labels").mkdir()
-            for image, split in tqdm(images, "linking" if link else "copying", disable=None):
+            for image, split in tqdm(images, "Linking" if link else "Copying", unit=" images", disable=None):
                 file = folder / split / "images" / titles[image.source.file]
                 if link:
                     file.hardlink_to((root / image.source.file).resolve())
@@ -66,14 +68,17 @@ def write(
     return listed
 
 
-def _titles(files: Sequence[str]) -> dict[str, str]:
-    """A file name for each image: its own, with its folders before it where another image has the same."""
+def _titles(images: Sequence[CheckedImage]) -> dict[str, str]:
+    """A file name for each image: its own, with its folders before it where another image has the same.
+
+    A name that ends in another format than the image has gets the ending of its format.
+    """
     # What LabelImg writes among labels is no label, so no image may be called like it.
     taken = {_folded(PurePosixPath(CLASSES_FILE).stem)}
-    stems = Counter(_folded(PurePosixPath(file).stem) for file in files)
+    paths = [PurePosixPath(image.source.file) for image in images]
+    stems = Counter(_folded(path.stem) for path in paths)
     titles = {}
-    for file in files:
-        path = PurePosixPath(file)
+    for image, path in zip(images, paths, strict=True):
         alone = stems[_folded(path.stem)] == 1 and _folded(path.stem) not in taken
         stem = path.stem if alone else "-".join(path.with_suffix("").parts)
         unique, number = stem, 1
@@ -81,7 +86,8 @@ def _titles(files: Sequence[str]) -> dict[str, str]:
             number += 1
             unique = f"{stem}-{number}"
         taken.add(_folded(unique))
-        titles[file] = unique + path.suffix
+        true = SUFFIXES[path.suffix.lower()] == image.facts.format
+        titles[image.source.file] = unique + (path.suffix if true else SUFFIX_OF[image.facts.format])
     return titles
 
 

@@ -1,0 +1,194 @@
+"""What is wrong with a dataset: an error where it is more than `validate.tolerance` lets through."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+
+import pandas as pd
+
+from mobileyolo.dataset.images import SUFFIXES
+from mobileyolo.dataset.kinds import Accepted, Audited, Kind, inside, nothing
+
+
+def _first_mention(images: pd.DataFrame) -> pd.Series:
+    """A file that two splits name has its faults but once."""
+    return ~images["image"].duplicated()
+
+
+def _readable(images: pd.DataFrame) -> pd.DataFrame:
+    return images[images["read_error"].isna()]
+
+
+def _read_error(audited: Audited) -> pd.Series:
+    return audited.images["read_error"].where(_first_mention(audited.images), None)
+
+
+def _format_that_the_name_denies(audited: Audited) -> pd.Series:
+    readable = _readable(audited.images)
+    named = [SUFFIXES[posixpath.splitext(image)[1].lower()] for image in readable["image"].tolist()]
+    lies = (named != readable["format"]) & _first_mention(readable)
+    return readable["format"].where(lies).reindex(audited.images.index)
+
+
+def _has_label(audited: Audited) -> pd.Series:
+    images = audited.images
+    judged = images["read_error"].isna() & _first_mention(images)
+    return images["label_exists"].astype("float64").where(judged)
+
+
+def _has_image(audited: Audited) -> pd.Series:
+    return audited.labels["has_image"].astype("float64")
+
+
+def _stem_twin(audited: Audited) -> pd.Series:
+    """An earlier image of the same split with the same name but for folders, ending and case."""
+    images = audited.images
+    stems = [posixpath.splitext(posixpath.basename(image))[0].casefold() for image in images["image"].tolist()]
+    first = images.groupby(["split", pd.Series(stems, images.index, dtype=str)])["image"].transform("first")
+    return first.where(first != images["image"])
+
+
+def _twin_in_another_split(audited: Audited) -> pd.Series:
+    """The image of an earlier split that has the same bytes or the same pixels."""
+    readable = _readable(audited.images)
+    first = readable.drop_duplicates("pixels").set_index("pixels")
+    split, image = (readable["pixels"].map(first[column]) for column in ("split", "image"))
+    return (split + " as " + image).where(split != readable["split"]).reindex(audited.images.index)
+
+
+def _shorter_side(audited: Audited) -> pd.Series:
+    boxes = audited.boxes
+    return boxes[["w", "h"]].min(axis=1).where(inside(boxes, audited.slack))
+
+
+def _earlier_line(audited: Audited) -> pd.Series:
+    """The earlier line of the same label file that has the same numbers."""
+    boxes = audited.boxes[audited.boxes["parse_error"].isna()]
+    first = boxes.groupby(["image", "key"], sort=False)["line"].transform("first")
+    return first.where(first < boxes["line"]).reindex(audited.boxes.index)
+
+
+def _as_line(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+    """The numbers of a line as they might be written."""
+    boxes = audited.boxes.loc[rows, ["class_id", "x", "y", "w", "h"]]
+    return {"numbers": boxes.apply(lambda row: " ".join(f"{number:g}" for number in row), axis=1)}
+
+
+FAULTS = (
+    Kind(
+        name="empty_split",
+        table="splits",
+        measure=lambda audited: audited.splits["readable"].astype("float64"),
+        accepts=lambda _audited, _limit: Accepted(low=1),
+        description="Training, validation and, where it is declared, test each have at least one readable image.",
+        remedy="check the split's folder in data.yaml, and move some images there",
+        shown="{images} images, none readable",
+    ),
+    Kind(
+        name="unreadable_image",
+        table="images",
+        measure=_read_error,
+        accepts=nothing,
+        description="Every image decodes to its last pixel, in a format and a size that can be trained on.",
+        remedy="export or download the image again, or delete it with its label",
+        shown="{read_error}",
+        drops=True,
+    ),
+    Kind(
+        name="lying_extension",
+        table="images",
+        measure=_format_that_the_name_denies,
+        accepts=nothing,
+        description="Every image is of the format that its name ends in.",
+        remedy="rename the file: some programs go by the ending and fail, or read it as something else",
+        shown="is {format}",
+    ),
+    Kind(
+        name="missing_label",
+        table="images",
+        measure=_has_label,
+        accepts=lambda _audited, _limit: Accepted(low=1),
+        description="Every image has a label file.",
+        remedy="add the label file; an image without objects has an empty one",
+        shown="no {label}; counts as background",
+    ),
+    Kind(
+        name="orphan_label",
+        table="labels",
+        measure=_has_image,
+        accepts=lambda _audited, _limit: Accepted(low=1),
+        description="Every label file has an image.",
+        remedy="put the image back, or delete the label file; names must agree, also in case",
+        shown="no image of that name in any split",
+    ),
+    Kind(
+        name="duplicate_stem",
+        table="images",
+        measure=_stem_twin,
+        accepts=nothing,
+        description="No two images of a split have the same name but for their ending: they would share a label file.",
+        remedy="rename or delete one of them, and its label with it",
+        shown="the same name as {value}",
+    ),
+    Kind(
+        name="image_in_two_splits",
+        table="images",
+        measure=_twin_in_another_split,
+        accepts=nothing,
+        description="No image is in two splits, not even under another name or saved anew.",
+        remedy="delete it from one of them: a model must not be measured on what it has learnt",
+        shown="in {split}, and in {value}",
+    ),
+    Kind(
+        name="malformed_line",
+        table="boxes",
+        measure=lambda audited: audited.boxes["parse_error"],
+        accepts=nothing,
+        description="Every label line is `class x y w h`, or a class and the points of a polygon.",
+        remedy="correct or delete the line",
+        shown="{parse_error}: {text!r:.80}",
+        drops=True,
+    ),
+    Kind(
+        name="class_out_of_range",
+        table="boxes",
+        measure=lambda audited: audited.boxes["class_id"],
+        accepts=lambda audited, _limit: Accepted(low=0, high=len(audited.data.names) - 1),
+        description="Every class id has a name: ids count from 0.",
+        remedy="correct the id, or add the class to the names",
+        shown="class {class_id:g}",
+        drops=True,
+    ),
+    Kind(
+        name="coordinate_out_of_range",
+        table="boxes",
+        measure=lambda audited: audited.boxes["x"],
+        accepts=lambda audited, _limit: Accepted(box_slack=audited.slack),
+        description="Every box lies in its image, give or take validate.slack of its sides, the unit of coordinates.",
+        remedy="divide pixels by the image's width and height, or clip the box to the image",
+        shown="x {x:g}, y {y:g}, w {w:g}, h {h:g}",
+        drops=True,
+    ),
+    Kind(
+        name="zero_size_box",
+        table="boxes",
+        measure=_shorter_side,
+        accepts=lambda _audited, _limit: Accepted(above=0),
+        description="Every box has a width and a height above 0.",
+        remedy="draw the box again or delete the line",
+        shown="w {w:g}, h {h:g}",
+        drops=True,
+    ),
+    Kind(
+        name="duplicate_box",
+        table="boxes",
+        measure=_earlier_line,
+        accepts=nothing,
+        description="No label file has the same line twice.",
+        remedy="delete all but one of the lines",
+        shown="the same as line {value:g}: {numbers}",
+        drops=True,
+        context=_as_line,
+    ),
+)

@@ -1,0 +1,117 @@
+"""What validation found, kind by kind, for whoever shows it: console, page, table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mobileyolo.artifacts import FindingCount, Severity, Suite, ValidationVerdict
+from mobileyolo.dataset.kinds import Table
+
+SHOWN_OFFENDERS = 10
+
+
+@dataclass(frozen=True)
+class Offender:
+    """One row that a finding is about."""
+
+    file: str  # below the dataset folder; of a split its name, of a class its split and name
+    line: int | None  # 1-based, in a label file
+    value: str  # what is wrong with it, in words
+    image: str | None = None  # below the dataset folder: a picture that shows it
+    box: tuple[float, float, float, float] | None = None  # xywhn, in that image
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A kind of finding that the dataset has, and the rows that have it, the worst first."""
+
+    kind: str
+    suite: Suite
+    severity: Severity
+    description: str  # what was expected
+    remedy: str
+    faq: str  # which cause of a low mAP it is
+    unit: Table  # what a row is
+    count: int  # of the rows that have it
+    rows: int  # that could have had it
+    tolerance: float  # share of rows up to which it is let through or, if it only warns, not mentioned
+    parameters: tuple[str, ...]  # in params.yaml: what moves its threshold
+    drops: bool  # are its rows missing from the manifest?
+    offenders: tuple[Offender, ...]  # of a great many only the first
+
+    @property
+    def share(self) -> float:
+        """How many of the rows have it, in [0, 1]."""
+        return self.count / self.rows
+
+
+def verdict_of(findings: Iterable[Finding]) -> ValidationVerdict:
+    """The findings in numbers, and whether the dataset may be trained on."""
+    counts = {
+        finding.kind: FindingCount(
+            suite=finding.suite,
+            severity=finding.severity,
+            count=finding.count,
+            rows=finding.rows,
+            share=finding.share,
+            tolerance=finding.tolerance,
+        )
+        for finding in findings
+    }
+    return ValidationVerdict(passed=all(count.severity != "error" for count in counts.values()), findings=counts)
+
+
+def offenders_table(findings: Iterable[Finding]) -> pd.DataFrame:
+    """The offenders of every finding: kind, severity, file, line (missing for what has none), value."""
+    table = pd.DataFrame(
+        [
+            (finding.kind, finding.severity, offender.file, offender.line, offender.value)
+            for finding in findings
+            for offender in finding.offenders
+        ],
+        columns=["kind", "severity", "file", "line", "value"],
+    )
+    return table.astype({"line": "Int64"})
+
+
+def format_findings(findings: Iterable[Finding]) -> str:
+    """Findings for the console, a block a kind: what was found, what was expected, what to do, and where."""
+    return "\n".join(_block(finding) for finding in findings)
+
+
+def _block(finding: Finding) -> str:
+    shown = [_place(offender) for offender in finding.offenders[:SHOWN_OFFENDERS]]
+    if finding.count > SHOWN_OFFENDERS:
+        shown.append(f"and {finding.count - SHOWN_OFFENDERS:,} more")
+    lines = [
+        f"{finding.severity.upper()} {finding.kind}: {finding.count:,} of {finding.rows:,} {finding.unit} "
+        f"({finding.share:.2%}, tolerated up to {finding.tolerance:.2%}){_outcome(finding)}",
+        f"  expected: {finding.description}",
+        f"  to do: {finding.remedy}",
+        f"  why mAP may be low: {finding.faq}{_moved_by(finding)}",
+        *(f"    {line}" for line in shown),
+    ]
+    return "\n".join(lines)
+
+
+def _moved_by(finding: Finding) -> str:
+    return f"; threshold: {' and '.join(finding.parameters)}" if finding.parameters else ""
+
+
+def _outcome(finding: Finding) -> str:
+    if finding.severity == "error" or finding.suite == "quality":
+        return ""
+    return "; left out" if finding.drops else "; let through"
+
+
+def _place(offender: Offender) -> str:
+    line = "" if offender.line is None else f"{offender.line}:"
+    return printable(f"{offender.file}:{line} {offender.value}")
+
+
+def printable(text: str) -> str:
+    """Text with what would move a terminal's cursor or colours spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,157 @@
+"""What a kind of finding is. The kinds themselves: faults.py for what is wrong, quality.py for what is unwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mobileyolo.artifacts import Split
+from mobileyolo.dataset.reading import RawDataset
+
+Table = Literal["splits", "classes", "labels", "images", "boxes"]
+
+
+class FaqLine(StrEnum):
+    """The causes of a low mAP that tutorials end with, in English and Chinese; findings say which one they are."""
+
+    UNIFORM = "the data is too uniform (数据单一)"
+    UNBALANCED = "the samples are unbalanced (样本不均衡)"
+    FEW_SCENES = "too few scenes to generalise from (场景太少)"
+    LOOSE_BOXES = "the boxes do not fit their objects (标注框不贴合)"
+    TINY_OBJECTS = "the objects are tiny (目标太小)"
+    DATA = "something else is wrong with the data (数据集本身有问题)"
+
+
+class Audited:
+    """The tables that kinds of finding judge, all derived from a dataset as read.
+
+    splits: split, images, readable. One row each that the dataset has or needs.
+    classes: split, class_id, name, boxes, images. One row for every split that the dataset has and every class.
+    labels: label (path), has_image. One row a label file.
+    images: as `RawDataset.images`.
+    boxes: as `RawDataset.boxes`, and split (of the image's first row), width, height (pixels, of the image).
+    """
+
+    def __init__(self, data: RawDataset, slack: float) -> None:
+        """Take a dataset and the share of an image's side up to which its boxes may stick out."""
+        self.data = data
+        self.slack = slack
+
+    def table(self, name: Table) -> pd.DataFrame:
+        """The table of that name."""
+        table: pd.DataFrame = getattr(self, name)
+        return table
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """All images."""
+        return self.data.images
+
+    @cached_property
+    def splits(self) -> pd.DataFrame:
+        """Training, validation and whatever else is declared."""
+        needed: list[Split] = ["train", "val", *(("test",) if "test" in self.data.splits else ())]
+        of_split = self.images.groupby("split")["read_error"]
+        images = of_split.size().reindex(needed, fill_value=0)
+        readable = images - of_split.count().reindex(needed, fill_value=0)
+        return pd.DataFrame({"split": needed, "images": images.to_numpy(), "readable": readable.to_numpy()})
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """Label files, those of images first."""
+        own = self.images.loc[self.images["label_exists"], "label"].drop_duplicates()
+        paths = [*own, *self.data.orphans]
+        return pd.DataFrame({"label": paths, "has_image": np.arange(len(paths)) < len(own)})
+
+    @cached_property
+    def boxes(self) -> pd.DataFrame:
+        """All label lines, in the image that they belong to."""
+        columns = self.images.drop_duplicates("image").set_index("image")[["split", "width", "height"]]
+        return self.data.boxes.join(columns, on="image")
+
+    @cached_property
+    def sound_boxes(self) -> pd.Series:
+        """Is the box one that can be judged: parsed, of a class with a name, in its image, with a size?"""
+        boxes = self.data.boxes
+        named = boxes["class_id"].between(0, len(self.data.names) - 1)
+        return named & (boxes[["w", "h"]].min(axis=1) > 0) & inside(boxes, self.slack)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """How often each split shows each class."""
+        sound = self.boxes[self.sound_boxes]
+        grouped = sound.groupby(["split", "class_id"])["image"]
+        index = pd.MultiIndex.from_product(
+            [self.data.splits, range(len(self.data.names))], names=["split", "class_id"]
+        )
+        counts = pd.DataFrame({"boxes": grouped.size(), "images": grouped.nunique()})
+        table = counts.reindex(index, fill_value=0).astype("int64").reset_index()
+        return table.assign(name=np.resize(self.data.names, len(table)))
+
+
+def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:
+    """Do the boxes' edges lie in their image, give or take a share of its sides? A negative size is as good as a positive."""
+    within = pd.Series(True, index=boxes.index)
+    for centre, size in (("x", "w"), ("y", "h")):
+        half = boxes[size].abs() / 2
+        within &= (boxes[centre] - half >= -slack) & (boxes[centre] + half <= 1 + slack)
+    return within
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The values that are fine: those from low to high, or none at all; absent bounds are open.
+
+    box_slack: instead, the boxes (columns x, y, w, h) that stick out of their image by no more than this share of its
+        sides.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None  # low, itself excluded
+    none_at_all: bool = False
+    box_slack: float | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding: what is measured of each row of a table, and which values are fine.
+
+    measure: the value of each row, on the table's index; missing where another fault leaves nothing to judge, and such
+        rows don't count.
+    accepts: given the kind's limit from params.yaml (0 where it has none) and the dataset.
+    description: what is expected; {limit} stands for the limit.
+    shown: format of an offending row, over its columns, `value` (as measured) and, where context gives them, more.
+    """
+
+    name: str
+    table: Table
+    measure: Callable[[Audited], pd.Series]
+    accepts: Callable[[Audited, float], Accepted]
+    description: str
+    remedy: str
+    shown: str
+    drops: bool = False  # are offending rows that are let through left out of the manifest?
+    faq: FaqLine = FaqLine.DATA
+    context: Callable[[Audited, pd.Index], Mapping[str, pd.Series]] = lambda _audited, _rows: {}
+
+
+def nothing(_audited: Audited, _limit: float) -> Accepted:
+    """A row that has a value at all offends."""
+    return Accepted(none_at_all=True)
+
+
+def at_least(_audited: Audited, limit: float) -> Accepted:
+    """Values under the limit offend."""
+    return Accepted(low=limit)
+
+
+def at_most(_audited: Audited, limit: float) -> Accepted:
+    """Values over the limit offend."""
+    return Accepted(high=limit)

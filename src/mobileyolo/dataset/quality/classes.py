@@ -1,0 +1,72 @@
+"""Which classes a dataset shows too seldom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_least
+
+
+def _shown_in_train(audited: Audited) -> pd.DataFrame:
+    """Classes of the training split; one that it lacks altogether is a finding of its own."""
+    return audited.classes[(audited.classes["split"] == "train") & (audited.classes["boxes"] > 0)]
+
+
+def _against_the_most_frequent(audited: Audited) -> pd.Series:
+    boxes = _shown_in_train(audited)["boxes"].astype("float64")
+    ratio: pd.Series = boxes / boxes.max()
+    return ratio.reindex(audited.classes.index)
+
+
+def _most_frequent(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+    shown = _shown_in_train(audited)
+    first = shown["boxes"].to_numpy().argmax()
+    return {
+        "most_name": pd.Series(shown["name"].to_numpy()[first], index=rows),
+        "most_boxes": pd.Series(shown["boxes"].to_numpy()[first], index=rows),
+    }
+
+
+def _elsewhere(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+    """Boxes of the class in the other splits."""
+    boxes = audited.classes["boxes"]
+    total = boxes.groupby(audited.classes["class_id"]).transform("sum")
+    return {"elsewhere": (total - boxes).loc[rows]}
+
+
+CLASSES = (
+    Kind(
+        name="missing_class",
+        table="classes",
+        measure=lambda audited: audited.classes["boxes"].astype("float64"),
+        accepts=at_least,
+        description="Every class has at least {limit:g} boxes in every split.",
+        remedy="move some images between the splits, so that each shows every class, or take the class off the names",
+        shown="{boxes} boxes in {split}, {elsewhere} in the other splits",
+        faq=FaqLine.UNBALANCED,
+        context=_elsewhere,
+    ),
+    Kind(
+        name="scarce_class",
+        table="classes",
+        measure=lambda audited: _shown_in_train(audited)["images"].astype("float64").reindex(audited.classes.index),
+        accepts=at_least,
+        description="Every class is in at least {limit:g} training images.",
+        remedy="label more images that show the class, or start from a detector's weights (init.detector)",
+        shown="{boxes} boxes in {images} training images",
+        faq=FaqLine.UNBALANCED,
+    ),
+    Kind(
+        name="rare_class",
+        table="classes",
+        measure=_against_the_most_frequent,
+        accepts=at_least,
+        description="No class has fewer training boxes than {limit:g} of the most frequent class's.",
+        remedy="label more images that show the class; every class weighs the same in mAP",
+        shown="{boxes} boxes, {value:.2g} of the {most_boxes} of {most_name}",
+        faq=FaqLine.UNBALANCED,
+        context=_most_frequent,
+    ),
+)

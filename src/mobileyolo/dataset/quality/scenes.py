@@ -1,0 +1,141 @@
+"""Which images show nearly the same as others, and how many scenes that leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least
+from mobileyolo.dataset.quality.images import readable_images
+from mobileyolo.dataset.similarity import BITS, near_duplicate_groups, near_duplicate_pairs
+
+FARTHEST = 4  # bits of 64 up to which images are compared; saving anew and scaling move a hash by less
+BLANK_CONTRAST = 0.01  # two to three grey levels; what shows less has a perceptual hash of noise, or that of any other
+
+
+def _farther_than(_audited: Audited, limit: float) -> Accepted:
+    return Accepted(above=limit)
+
+
+def _hashed(audited: Audited) -> pd.DataFrame:
+    """Images whose hash says something, in the order of splits and names, with their row and their split's rank."""
+    images = readable_images(audited)
+    images = images[images["contrast"] >= BLANK_CONTRAST]
+    ranks = {split: rank for rank, split in enumerate(audited.data.splits)}
+    ranked = images.assign(rank=images["split"].map(ranks).astype("int64"), row=images.index)
+    return ranked.sort_values(["rank", "image"]).reset_index(drop=True)
+
+
+def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
+    """The most similar of the images before each one: those of the splits before its own, or those of its own.
+
+    Returns:
+        bits (BITS where none differs in FARTHEST or fewer) and twin (row of the other image, missing where none), on
+        the rows of the images that have a telling hash.
+    """
+    images = _hashed(audited)
+    # All images of a split that have the same hash are one node, at its first image.
+    first = ~images.duplicated(["rank", "phash"])
+    nodes = images.loc[first, ["rank", "phash"]].assign(at=images.index[first])
+    distinct = np.unique(images["phash"].to_numpy(np.uint64))
+    one, other = near_duplicate_pairs(distinct, FARTHEST)
+    itself = np.arange(len(distinct))
+    links = pd.DataFrame(
+        {
+            "phash": distinct[np.concatenate([one, other, itself])],
+            "phash_twin": distinct[np.concatenate([other, one, itself])],
+        }
+    )
+    edges = nodes.merge(links, on="phash").merge(nodes.add_suffix("_twin"), on="phash_twin")
+    same_split = edges["rank_twin"] == edges["rank"]
+    before = edges["rank_twin"] < edges["rank"] if across else same_split & (edges["at_twin"] < edges["at"])
+    edges = edges[before]
+    edges = edges.assign(bits=np.bitwise_count(edges["phash"].to_numpy() ^ edges["phash_twin"].to_numpy()))
+    nearest = edges.sort_values(["bits", "at_twin"]).drop_duplicates("at").set_index("at")
+
+    number = images.groupby(["rank", "phash"], sort=False).ngroup()
+    node = pd.Series(nodes["at"].to_numpy()[number], index=images.index)
+    bits = node.map(nearest["bits"]).astype("float64").fillna(BITS)
+    twin = node.map(nearest["at_twin"]).astype("float64")
+    if not across:
+        bits, twin = bits.where(first, 0), twin.where(first, node)
+    return pd.DataFrame({"bits": bits, "twin": twin.map(images["row"])}).set_axis(images["row"])
+
+
+def _bits_within_split(audited: Audited) -> pd.Series:
+    return _twins(audited, across=False)["bits"].reindex(audited.images.index)
+
+
+def _bits_across_splits(audited: Audited) -> pd.Series:
+    """The same pixels in two splits are a fault, and not judged again."""
+    images = _hashed(audited)
+    elsewhere = (images.groupby("pixels")["rank"].transform("min") < images["rank"]).set_axis(images["row"])
+    return _twins(audited, across=True)["bits"].mask(elsewhere).reindex(audited.images.index)
+
+
+def _twin(audited: Audited, rows: pd.Index, *, across: bool) -> Mapping[str, pd.Series]:
+    twin = audited.images.loc[_twins(audited, across=across).loc[rows, "twin"]].set_axis(rows)
+    same = audited.images.loc[rows, "pixels"] == twin["pixels"]
+    return {
+        "twin": twin["image"],
+        "twin_split": twin["split"],
+        "sameness": same.map({True: "the same pixels", False: "nearly the same"}),
+    }
+
+
+def _groups(audited: Audited) -> pd.DataFrame:
+    """Scenes of each split, near-duplicates being of one: how many, and how many equally frequent ones that is worth.
+
+    The latter is the exponential of the entropy of the scenes' shares (Hill number of order 1, Hill 1973): a scene that
+    is there once beside another that is there a thousand times hardly counts.
+    """
+    images = _hashed(audited)
+    rows = {}
+    for split, own in images.groupby("split"):
+        sizes = np.bincount(near_duplicate_groups(own["phash"].to_numpy(np.uint64), FARTHEST))
+        shares = sizes / sizes.sum()
+        rows[split] = {"scenes": len(sizes), "effective": float(np.exp(-(shares * np.log(shares)).sum()))}
+    counts = pd.DataFrame.from_dict(rows, orient="index", columns=["scenes", "effective"])
+    return counts.reindex(audited.splits["split"]).set_axis(audited.splits.index)
+
+
+SCENES = (
+    Kind(
+        name="few_scenes",
+        table="splits",
+        measure=lambda audited: _groups(audited)["effective"],
+        accepts=at_least,
+        description="Every split shows at least {limit:g} scenes, counted as if all were equally frequent.",
+        remedy="add images of other places, times, cameras and objects rather than more of the same",
+        shown="{scenes:.0f} scenes in {readable} images, worth {value:.1f} equally frequent ones",
+        faq=FaqLine.FEW_SCENES,
+        context=lambda audited, rows: {"scenes": _groups(audited).loc[rows, "scenes"]},
+    ),
+    Kind(
+        name="near_duplicate_in_split",
+        table="images",
+        measure=_bits_within_split,
+        accepts=_farther_than,
+        description="No image looks like another of its split: their perceptual hashes differ in more than {limit:g} "
+        "of 64 bits.",
+        remedy="keep one of them, or every n-th frame of a video: the others teach little and weigh as much",
+        shown="{sameness} as {twin}, {value:.0f} of 64 bits apart",
+        faq=FaqLine.UNIFORM,
+        context=partial(_twin, across=False),
+    ),
+    Kind(
+        name="near_duplicate_across_splits",
+        table="images",
+        measure=_bits_across_splits,
+        accepts=_farther_than,
+        description="No image looks like one of another split: their perceptual hashes differ in more than {limit:g} "
+        "of 64 bits.",
+        remedy="split by scene, not by image: a model must not be measured on what it has all but learnt",
+        shown="in {split}, looks like {twin} of {twin_split}, {value:.0f} of 64 bits apart",
+        faq=FaqLine.UNIFORM,
+        context=partial(_twin, across=True),
+    ),
+)

@@ -1,0 +1,145 @@
+"""Which splits differ from what the model is trained on.
+
+A distance that chance alone could give counts as 0. Chance is reckoned at one draw an image, not a box, since the boxes
+of an image resemble each other; so small splits have to differ more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ks_2samp
+
+from mobileyolo.artifacts import Split
+from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_most
+from mobileyolo.dataset.quality.boxes import judged_boxes, side
+from mobileyolo.dataset.quality.images import readable_images
+
+ALPHA = 0.01  # how often two halves of one set would differ by more than what passes for chance
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a split differs from the training split.
+
+    distance: in [0, 1]. chance: up to which distance it may be chance. here, in_train: what differs, in words.
+    """
+
+    distance: float
+    chance: float
+    here: str
+    in_train: str
+
+
+Compare = Callable[[Audited, Split], Shift | None]  # None where either split has nothing to compare
+
+
+def _distance(compare: Compare) -> Callable[[Audited], pd.Series]:
+    def column(audited: Audited) -> pd.Series:
+        shifts = [compare(audited, split) if split != "train" else None for split in audited.splits["split"]]
+        distances = [
+            math.nan if shift is None else shift.distance if shift.distance > shift.chance else 0.0 for shift in shifts
+        ]
+        return pd.Series(distances, index=audited.splits.index, dtype="float64")
+
+    return column
+
+
+def _words(compare: Compare) -> Callable[[Audited, pd.Index], Mapping[str, pd.Series]]:
+    def context(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+        shifts = [compare(audited, split) for split in audited.splits.loc[rows, "split"]]
+        found = pd.DataFrame([vars(shift) for shift in shifts if shift is not None], index=rows)
+        return {name: found[name] for name in ("chance", "here", "in_train")}
+
+    return context
+
+
+def _classes(audited: Audited, split: Split) -> Shift | None:
+    """Total variation distance of the classes' shares: how much of one distribution would have to move."""
+    counts = audited.classes.pivot_table(index="class_id", columns="split", values="boxes")
+    if not {split, "train"} <= set(counts.columns) or not (counts[[split, "train"]].sum() > 0).all():
+        return None
+    shares = counts / counts.sum()
+    images = judged_boxes(audited).groupby("split")["image"].nunique()
+    spread = 1 / images[split] + 1 / images["train"]
+    # Mean over draws, and how far above it one draw in 100 may be (McDiarmid's inequality).
+    both = counts[[split, "train"]].sum(axis=1) / counts[[split, "train"]].to_numpy().sum()
+    chance = np.sqrt(2 / math.pi * both * (1 - both) * spread).sum() / 2 + math.sqrt(math.log(1 / ALPHA) / 2 * spread)
+    difference = (shares[split] - shares["train"]).abs()
+    most = difference.index[int(difference.to_numpy().argmax())]
+    name = audited.data.names[most]
+    return Shift(
+        distance=float(difference.sum() / 2),
+        chance=float(chance),
+        here=f"{shares.loc[most, split]:.0%} {name}",
+        in_train=f"{shares.loc[most, 'train']:.0%}",
+    )
+
+
+def _kolmogorov_smirnov(values: pd.Series, images: pd.Series, splits: pd.Series, split: Split) -> Shift | None:
+    """Largest distance between the cumulative distributions of a split's and the training split's values."""
+    here, in_train = splits == split, splits == "train"
+    if not here.any() or not in_train.any():
+        return None
+    spread = 1 / images[here].nunique() + 1 / images[in_train].nunique()
+    return Shift(
+        distance=float(ks_2samp(values[here], values[in_train], method="asymp").statistic),
+        chance=math.sqrt(math.log(2 / ALPHA) / 2 * spread),  # the statistic's critical value in large samples
+        here=f"{values[here].median():.2g}",
+        in_train=f"{values[in_train].median():.2g}",
+    )
+
+
+def _sizes(audited: Audited, split: Split) -> Shift | None:
+    boxes = judged_boxes(audited)
+    return _kolmogorov_smirnov(side(boxes), boxes["image"], boxes["split"], split)
+
+
+def _brightness(audited: Audited, split: Split) -> Shift | None:
+    images = readable_images(audited)
+    return _kolmogorov_smirnov(images["brightness"], images["image"], images["split"], split)
+
+
+SHIFTS = (
+    Kind(
+        name="class_shift",
+        table="splits",
+        measure=_distance(_classes),
+        accepts=at_most,
+        description="No split's share of each class is further from the training split's than a total variation "
+        "distance of {limit:g}, unless chance may be why.",
+        remedy="deal the images out to the splits at random, by scene",
+        shown="total variation distance {value:.2f} from train, chance gives up to {chance:.2f}; "
+        "{here}, {in_train} in train",
+        faq=FaqLine.UNBALANCED,
+        context=_words(_classes),
+    ),
+    Kind(
+        name="size_shift",
+        table="splits",
+        measure=_distance(_sizes),
+        accepts=at_most,
+        description="No split's box sizes are further from the training split's than a Kolmogorov-Smirnov distance of "
+        "{limit:g}, unless chance may be why.",
+        remedy="deal the images out to the splits at random, by scene",
+        shown="Kolmogorov-Smirnov distance {value:.2f} from train, chance gives up to {chance:.2f}; the median box is "
+        "{here} of its image each way, {in_train} in train",
+        context=_words(_sizes),
+    ),
+    Kind(
+        name="brightness_shift",
+        table="splits",
+        measure=_distance(_brightness),
+        accepts=at_most,
+        description="No split's brightness is further from the training split's than a Kolmogorov-Smirnov distance of "
+        "{limit:g}, unless chance may be why.",
+        remedy="deal the images out to the splits at random, by scene; or train at more hsv_v",
+        shown="Kolmogorov-Smirnov distance {value:.2f} from train, chance gives up to {chance:.2f}; the median "
+        "brightness is {here}, {in_train} in train",
+        context=_words(_brightness),
+    ),
+)

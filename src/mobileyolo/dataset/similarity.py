@@ -1,0 +1,64 @@
+"""Near-duplicates among perceptual hashes, in time linear in the number of images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+BITS = 64
+LARGEST_DISTANCE = 8  # bits; beyond, the bands become so narrow that most images share one
+# Look-alikes that one hash is compared with in each band; what has more of them is linked through others.
+MOST_NEIGHBOURS = 256
+
+
+def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of distinct hashes that differ in at most some bits.
+
+    Hashes that differ in d bits agree in at least one of d + 1 bands of them: only those that share a band are compared.
+
+    Args:
+        hashes: distinct, shape (n,).
+        distance: bits, at most LARGEST_DISTANCE.
+
+    Returns:
+        Positions of both, shape (pairs,), first < second; a pair is there once.
+    """
+    if not 0 <= distance <= LARGEST_DISTANCE:
+        raise ValueError(f"distance {distance}: expected 0 to {LARGEST_DISTANCE} bits")
+    found: list[NDArray[np.int64]] = [np.empty((2, 0), np.int64)]
+    edges = np.linspace(0, BITS, distance + 2).astype(int)
+    for low, high in zip(edges, edges[1:], strict=False):
+        band = hashes >> np.uint64(low) & np.uint64((1 << int(high - low)) - 1)
+        order = np.argsort(band, kind="stable")
+        bucket = band[order]
+        same = np.arange(len(hashes))
+        for offset in range(1, MOST_NEIGHBOURS + 1):
+            same = same[same + offset < len(hashes)]
+            same = same[bucket[same + offset] == bucket[same]]
+            if not len(same):
+                break
+            one, other = order[same], order[same + offset]
+            close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance
+            found.append(np.sort(np.stack([one[close], other[close]]), axis=0))
+    pairs = np.unique(np.concatenate(found, axis=1), axis=1)
+    return pairs[0], pairs[1]
+
+
+def near_duplicate_groups(hashes: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
+    """Group images so that every near-duplicate of an image is in its group.
+
+    Args:
+        hashes: one an image, shape (n,).
+        distance: bits up to which two hashes are near-duplicates.
+
+    Returns:
+        Number of each image's group, shape (n,), in the order of first members.
+    """
+    distinct, position = np.unique(hashes, return_inverse=True)
+    one, other = near_duplicate_pairs(distinct, distance)
+    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(distinct), len(distinct)))
+    _, component = connected_components(links, directed=False)
+    _, first, group = np.unique(component[position], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[group]
