@@ -17,7 +17,8 @@ from mobileyolo.files import (
     ModelFiles,
     start_file,
 )
-from mobileyolo.reporting import tables, write_reports
+from mobileyolo.reporting import tables
+from mobileyolo.reporting.reports import write_reports
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import log_results
 from stages import run

@@ -26,8 +26,8 @@ FEW = 2000  # images; fewer are read before processes have started
 FACTS = tuple(field.name for field in fields(ImageFacts))
 FACT_TYPES = {"width": "int64", "height": "int64", "bytes": "int64", "phash": "uint64"}
 FACT_TYPES |= dict.fromkeys(("brightness", "contrast", "sharpness"), "float64")
-FACT_TYPES |= dict.fromkeys(("sha256", "read_error", "format", "pixels"), "object")
-LINE_TYPES = {"line": "int32", "points": "int32", "key": "int64", "text": "object", "parse_error": "object"}
+FACT_TYPES |= dict.fromkeys(("sha256", "read_error", "format", "pixels"), "str")
+LINE_TYPES = {"line": "int32", "points": "int32", "key": "int64", "text": "str", "parse_error": "str"}
 LINE_TYPES |= dict.fromkeys(("class_id", "x", "y", "w", "h"), "float64")
 
 
@@ -64,7 +64,7 @@ def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> S
     if memory and unread:
         memory.keep(found.images, found.boxes, stamps, started)
     exact = found.images.pop("exact")
-    return Scan(found.images.assign(pixels=exact.where(exact.notna(), found.images["pixels"])), found.boxes)
+    return Scan(found.images.assign(pixels=exact.fillna(found.images["pixels"])), found.boxes)
 
 
 def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
@@ -85,10 +85,10 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
     labels = [existing_label(root, image) for image in images]
     facts = [read_image(f"{root}/{image}") for image in images]
     table = pd.DataFrame([tuple(vars(fact).values()) for fact in facts], columns=list(FACTS)).astype(FACT_TYPES)
-    table.insert(0, "image", list(images))
-    table.insert(1, "label", [label_of(image) for image in images])
-    table.insert(2, "label_exists", [bool(label) for label in labels])
-    table["exact"] = None
+    table.insert(0, "image", pd.array(images, "str"))
+    table.insert(1, "label", pd.array([label_of(image) for image in images], "str"))
+    table.insert(2, "label_exists", pd.array([bool(label) for label in labels], "bool"))
+    table["exact"] = pd.array([None] * len(images), "str")
     owners: list[tuple[str, str]] = []
     lines: list[LabelLine] = []
     for image, label in zip(images, labels, strict=True):
@@ -97,8 +97,8 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
             lines += own
             owners += [(image, label)] * len(own)
     boxes = pd.DataFrame(lines, columns=list(LabelLine._fields)).astype(LINE_TYPES)
-    boxes.insert(0, "image", [image for image, _ in owners])
-    boxes.insert(1, "label", [label for _, label in owners])
+    boxes.insert(0, "image", pd.array([image for image, _ in owners], "str"))
+    boxes.insert(1, "label", pd.array([label for _, label in owners], "str"))
     return Scan(table, boxes)
 
 
@@ -134,7 +134,7 @@ def _with_exact_pixels(root: Path, images: pd.DataFrame) -> pd.DataFrame:
     with ThreadPoolExecutor(environment.threads()) as pool:
         digests = pool.map(lambda image: pixels_digest(root / image), alike["image"])
         exact = dict(zip(alike["sha256"], digests, strict=True))
-    return images.assign(exact=images["exact"].where(images["exact"].notna(), images["sha256"].map(exact)))
+    return images.assign(exact=images["exact"].fillna(images["sha256"].map(exact).astype("str")))
 
 
 def _stamp(root: Path, image: str) -> str:
