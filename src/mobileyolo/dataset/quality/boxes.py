@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least, at_most
 from mobileyolo.dataset.quality.overlaps import closest_earlier_boxes
+from mobileyolo.dataset.quality.rows import judged_boxes
 
 FEWEST_TO_COMPARE = 30  # boxes of a class; with fewer, what is usual for it is a guess
 CUT_OFF = 1.0  # pixels; a box nearer to the border may go on beyond it
 Context = Mapping[str, pd.Series]
 Property = Callable[[pd.DataFrame], pd.Series]
-
-
-def judged_boxes(audited: Audited) -> pd.DataFrame:
-    """The boxes that have no fault and whose image's size is known, each line once."""
-    boxes = audited.boxes
-    judged = boxes[audited.sound_boxes & (boxes["width"] > 0)]
-    return judged[~judged.duplicated(["image", "key"])]
 
 
 def _of_each_box(measure: Property) -> Callable[[Audited], pd.Series]:
@@ -72,7 +66,7 @@ def _oddness(of: Property, boxes: pd.DataFrame) -> pd.Series:
     median absolute deviations), which outliers themselves hardly move.
     """
     boxes = _whole(boxes)
-    logarithm = of(boxes).map(math.log)
+    logarithm = pd.Series(np.log(of(boxes)), index=boxes.index)
     class_id = boxes["class_id"]
     distance = logarithm - logarithm.groupby(class_id).transform("median")
     deviation = distance.abs().groupby(class_id).transform("median")
