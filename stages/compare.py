@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from mobileyolo.artifacts import DatasetCard, LatencyRecord, Lead, StartRecord, ValidationVerdict
@@ -19,7 +17,8 @@ from mobileyolo.files import (
     ModelFiles,
     start_file,
 )
-from mobileyolo.reporting import tables, write_reports
+from mobileyolo.reporting import tables
+from mobileyolo.reporting.reports import write_reports
 from mobileyolo.results import ArmResult
 from mobileyolo.tracking import log_results
 from stages import run
@@ -29,14 +28,14 @@ def main(params: Params) -> None:
     """Write reports/comparison.json, the page, the figures and the tables for `dvc plots`."""
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.seeds] for arm in ARMS}
     histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in params.seeds] for arm in ARMS}
-    caveats = ValidationVerdict.read(VERDICT_FILE).caveats()
+    verdict = ValidationVerdict.read(VERDICT_FILE)
     latency = LatencyRecord.read(LATENCY_FILE)
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
-    comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, caveats)
+    comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, verdict.caveats())
     write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts, CostSheet.read(COST_FILE))
     comparison.write(COMPARISON_FILE)
     Lead.of(comparison).write(LEAD_FILE)
-    log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, comparison)
+    log_results(params.data.dir, DatasetCard.read(DATASET_FILE), verdict, arms, comparison)
     print(tables.headline(comparison))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from mobileyolo.artifacts import DatasetCard, Manifest, Profile, TrainingRecord
@@ -24,7 +22,7 @@ def main(params: Params) -> None:
     statistics.write(files.statistics)
     metrics.write(files.metrics)
     result = ArmResult(TrainingRecord.read(files.training), metrics, statistics)
-    Tracker(Path(params.data.dir).name, card).log_evaluation(result, pd.read_csv(files.history), files.weights)
+    Tracker(params.data.dir, card).log_evaluation(result, pd.read_csv(files.history), files.weights)
     print(f"{arm} on {statistics.split}: mAP50 {metrics.map50:.3f}, mAP50-95 {metrics.map50_95:.3f}")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mobileyolo import environment
 from mobileyolo.artifacts import DatasetCard, Manifest, StartRecord, Teacher
 from mobileyolo.config import Params
@@ -20,7 +18,7 @@ def main(params: Params) -> None:
     card = DatasetCard.read(DATASET_FILE)
     files = ModelFiles(arm, seed)
     planned = plan(arm, seed, params, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
-    with Tracker(Path(params.data.dir).name, card).training(planned) as live:
+    with Tracker(params.data.dir, card).training(planned) as live:
         trained = train(planned, params, card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
         trained.write(files)
         live.finish(trained.record)

@@ -5,18 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from mobileyolo import environment
 from mobileyolo.config import Params
-from mobileyolo.dataset.validation import format_findings, validate
+from mobileyolo.dataset.findings import format_findings
+from mobileyolo.dataset.validation import validate
 from mobileyolo.errors import DatasetError
-from mobileyolo.files import (
-    DATA_DOCS_DIR,
-    DATASET_FILE,
-    FINDINGS_FILE,
-    MANIFEST_DIR,
-    VALIDATION_DIR,
-    VERDICT_FILE,
-    write_table,
-)
+from mobileyolo.files import DATASET_FILE, MANIFEST_DIR, VALIDATION_DIR
+from mobileyolo.reporting.validation import write_report
 from stages import run
 
 
@@ -28,13 +23,11 @@ def main(params: Params) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
     root = Path(params.data.dir)
-    validation = validate(root, params.validate_.tolerance, DATA_DOCS_DIR)
-    validation.verdict().write(VERDICT_FILE)
-    write_table(FINDINGS_FILE, validation.offenders())
+    validation = validate(root, params.validate_, environment.cache_dir(), VALIDATION_DIR / "docs")
+    page = write_report(VALIDATION_DIR, root, validation)
     findings = format_findings(validation.findings)
     if not validation.passed:
-        where = f"all of it in {FINDINGS_FILE} and {DATA_DOCS_DIR / 'index.html'}"
-        raise DatasetError(f"{root} did not pass validation; paths are below it, {where}\n{findings}")
+        raise DatasetError(f"{root} did not pass validation; paths are below it, all of it in {page}\n{findings}")
     validation.card.held_out(params.evaluate.split)  # raises now rather than after the training
     validation.card.write(DATASET_FILE)
     validation.manifest.write(MANIFEST_DIR)

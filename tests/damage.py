@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -74,6 +75,106 @@ def label_is_a_folder(root: Path, number: int) -> None:
     (root / f"train/labels/{stem(number)}.txt").mkdir()
 
 
+def label(edit: Callable[[str], bytes]) -> Change:
+    """Edit the text of a label file."""
+
+    def change(root: Path, number: int) -> None:
+        file = root / f"train/labels/{stem(number)}.txt"
+        file.write_bytes(edit(file.read_text()))
+
+    return change
+
+
+def save_as(kind: str, mode: str = "RGB") -> Change:
+    """Save an image anew in another format and mode, under its old name."""
+
+    def change(root: Path, number: int) -> None:
+        file = root / f"train/images/{stem(number)}.png"
+        with Image.open(file) as picture:
+            converted = picture.convert(mode)
+        converted.save(file, kind)
+
+    return change
+
+
+def rename_image(name: str) -> Change:
+    def change(root: Path, number: int) -> None:
+        folder = root / "train/images"
+        (folder / f"{stem(number)}.png").rename(folder / name.format(stem=stem(number)))
+
+    return change
+
+
+def copy_of_image(name: str, kind: str) -> Change:
+    """Save a copy of an image under another name in the same folder."""
+
+    def change(root: Path, number: int) -> None:
+        folder = root / "train/images"
+        with Image.open(folder / f"{stem(number)}.png") as picture:
+            picture.save(folder / name.format(stem=stem(number)), kind)
+
+    return change
+
+
+def image_is_a_folder(root: Path, number: int) -> None:
+    file = root / f"train/images/{stem(number)}.png"
+    file.unlink()
+    file.mkdir()
+
+
+def image_is_a_pipe(root: Path, number: int) -> None:
+    file = root / f"train/images/{stem(number)}.png"
+    file.unlink()
+    os.mkfifo(file)
+
+
+def image_leads(target: str) -> Change:
+    def change(root: Path, number: int) -> None:
+        file = root / f"train/images/{stem(number)}.png"
+        file.unlink()
+        file.symlink_to(target.format(stem=stem(number)))
+
+    return change
+
+
+def label_leads(target: str) -> Change:
+    def change(root: Path, number: int) -> None:
+        no_label(root, number)
+        (root / f"train/labels/{stem(number)}.txt").symlink_to(target)
+
+    return change
+
+
+def orphan(name: str) -> Change:
+    """Write a label file that no image goes with."""
+
+    def change(root: Path, number: int) -> None:
+        file = root / "train/labels" / name.format(stem=stem(number))
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("0 .5 .5 .2 .2\n")
+
+    return change
+
+
+def no_width(content: bytes) -> bytes:
+    """Let a PNG's header promise no pixels."""
+    header = content[12:16] + bytes(4) + content[20:29]
+    return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]
+
+
+def pixels_also_in(split: str) -> Change:
+    """Save an image anew in another split, with other bytes."""
+
+    def change(root: Path, number: int) -> None:
+        also_in(split)(root, number)
+        copy = root / split / f"images/of_{stem(number)}.png"
+        with Image.open(copy) as picture:
+            picture.load()
+            picture.save(copy, compress_level=1)
+
+    return change
+
+
 def image_called_classes(root: Path, number: int) -> None:
     (root / f"train/images/{stem(number)}.png").rename(root / "train/images/classes.png")
     (root / f"train/labels/{stem(number)}.txt").rename(root / "train/labels/classes.txt")
@@ -92,7 +193,7 @@ def also_in(*splits: str) -> Change:
 
 def only_in_val_and_test(root: Path, number: int) -> None:
     also_in("val", "test")(root, number)
-    image(lambda content: content + b"\n")(root, number)
+    format_of_image("png")(root, number)
 
 
 @dataclass(frozen=True)
@@ -119,6 +220,10 @@ def shared(name: str, change: Change, value: str, file: str) -> Damage:
     return Damage(name, change, "image_in_two_splits", value, None, file)
 
 
+def lying(name: str, change: Change, value: str) -> Damage:
+    return Damage(name, change, "lying_extension", value, None, "train/images/{stem}.png")
+
+
 SAME = "0 .5 .5 .2 .2"
 DAMAGES = (
     unreadable("truncated PNG", image(lambda content: content[: len(content) // 2]), "runcated"),
@@ -133,6 +238,39 @@ DAMAGES = (
     unreadable("decompression bomb", image(bomb), "exceeds limit"),
     unreadable("GIF", format_of_image("gif"), "no BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
     unreadable("too small", format_of_image("png", size=9), "only 9 x 9 pixels"),
+    unreadable("folder", image_is_a_folder, "no regular file"),
+    unreadable("link to nowhere", image_leads("nowhere.png"), "No such file"),
+    unreadable("link to itself", image_leads("{stem}.png"), "symbolic links"),
+    unreadable("link to a device", image_leads("/dev/zero"), "no regular file"),
+    unreadable("pipe", image_is_a_pipe, "no regular file"),
+    unreadable("32-bit pixels", save_as("tiff", "F"), "32-bit pixels"),
+    unreadable("0 pixels wide", image(lambda content: no_width(content)), ""),
+    Damage(
+        "HEIC", rename_image("{stem}.heic"), "unreadable_image", "not supported", None, "train/images/{stem}.heic"
+    ),
+    lying("JPEG called PNG", save_as("jpeg"), "is JPEG"),
+    lying("WebP called PNG", save_as("webp"), "is WEBP"),
+    lying("BMP called PNG", save_as("bmp"), "is BMP"),
+    lying("TIFF called PNG", save_as("tiff"), "is TIFF"),
+    Damage(
+        "label of no image", orphan("{stem}_gone.txt"), "orphan_label", "no image", None, "train/labels/{stem}_gone.txt"
+    ),
+    Damage(
+        "label in a folder of its own",
+        orphan("extra/{stem}_gone.txt"),
+        "orphan_label",
+        "no image",
+        None,
+        "train/labels/extra/{stem}_gone.txt",
+    ),
+    Damage(
+        "one name, two endings",
+        copy_of_image("{stem}.bmp", "bmp"),
+        "duplicate_stem",
+        "the same name as train/images/{stem}.bmp",
+        None,
+        "train/images/{stem}.png",
+    ),
     unlabelled("no label", no_label, "no train/labels/"),
     unlabelled("label is a folder", label_is_a_folder, "no train/labels/"),
     unlabelled("image called classes", image_called_classes, "no train/labels/classes.txt", "train/images/classes.png"),
@@ -148,6 +286,16 @@ DAMAGES = (
     Damage("underscore", line("0 .5 .5 .2 1_0"), "malformed_line", "'1_0' is no number"),
     Damage("half a class", line("0.5 .5 .5 .2 .2"), "malformed_line", "class 0.5 is no whole number"),
     Damage("bad bytes", line(b"0 .5 .5 .2 \xff"), "malformed_line", r"not UTF-8: '0 .5 .5 .2 \\xff'"),
+    Damage("UTF-16", label(lambda text: text.encode("utf-16")), "malformed_line", "UTF-16", 1),
+    Damage("Latin-1", line("0 .5 .5 .2 .2 caf\xe9".encode("latin-1")), "malformed_line", "not UTF-8"),
+    Damage("full-width digits", line("０ .5 .5 .2 .2"), "malformed_line", "is no number"),
+    Damage("hexadecimal", line("0x0 .5 .5 .2 .2"), "malformed_line", "'0x0' is no number"),
+    Damage("infinity in words", line("0 .5 .5 infinity .2"), "malformed_line", "'infinity' is no number"),
+    Damage("overflow", line("0 .5 .5 1e999 .2"), "malformed_line", "is no number"),
+    Damage("JSON", line('{"class": 0}'), "malformed_line", "is no number"),
+    Damage("huge label file", label(lambda text: text.encode() + bytes(17_000_000)), "malformed_line", "MB", 1),
+    Damage("label links nowhere", label_leads("nowhere.txt"), "malformed_line", "No such file", 1),
+    Damage("label links to a device", label_leads("/dev/zero"), "malformed_line", "no regular file", 1),
     Damage("NUL byte", line(b"0 .5 .5 .2 .2\x00"), "malformed_line", "is no number"),
     Damage("one class too many", line("2 .5 .5 .2 .2"), "class_out_of_range", "class 2"),
     Damage("negative class", line("-1 .5 .5 .2 .2"), "class_out_of_range", "class -1"),
@@ -156,8 +304,10 @@ DAMAGES = (
     Damage("pixels", line("0 32 32 10 10"), "coordinate_out_of_range", "x 32, y 32, w 10, h 10"),
     Damage("centre outside", line("0 1.2 .5 .1 .1"), "coordinate_out_of_range", "x 1.2"),
     Damage("negative centre", line("0 -.1 .5 .1 .1"), "coordinate_out_of_range", "x -0.1"),
-    Damage("negative width", line("0 .5 .5 -.2 .2"), "coordinate_out_of_range", "w -0.2"),
-    Damage("barely negative height", line("0 .5 .5 .2 -.001"), "coordinate_out_of_range", "h -0.001"),
+    Damage("negative width", line("0 .5 .5 -.2 .2"), "zero_size_box", "w -0.2"),
+    Damage("barely negative height", line("0 .5 .5 .2 -.001"), "zero_size_box", "h -0.001"),
+    Damage("both negative", line("0 .5 .5 -.2 -.2"), "zero_size_box", "w -0.2, h -0.2"),
+    Damage("negative and outside", line("0 .95 .5 -.2 .2"), "coordinate_out_of_range", "w -0.2"),
     Damage("wider than the image", line("0 .5 .5 1.5 .2"), "coordinate_out_of_range", "w 1.5"),
     Damage("right edge outside", line("0 .95 .5 .2 .2"), "coordinate_out_of_range", "x 0.95"),
     Damage("top edge outside", line("0 .5 .05 .2 .2"), "coordinate_out_of_range", "y 0.05"),
@@ -167,7 +317,7 @@ DAMAGES = (
     Damage("zero height", line("0 .5 .5 .2 0.000000"), "zero_size_box", "w 0.2, h 0"),
     Damage("point", line("0 .5 .5 0 0"), "zero_size_box", "w 0, h 0"),
     Damage("polygon on a line", line("0 .2 .1 .2 .5 .2 .9"), "zero_size_box", "w 0, h 0.8"),
-    Damage("same line", line(f"{SAME}\n{SAME}"), "duplicate_box", f"the same as line 3: {SAME!r}", 4),
+    Damage("same line", line(f"{SAME}\n{SAME}"), "duplicate_box", "the same as line 3: 0 0.5 0.5 0.2 0.2", 4),
     Damage("same numbers", line(f"{SAME}\n0.0 0.50 5e-1 .2  .2"), "duplicate_box", "line 3", 4),
     Damage("apart", line(f"{SAME}\n\n1 .5 .5 .2 .2\n{SAME}"), "duplicate_box", "line 3", 6),
     Damage("same polygon", line("0 .1 .1 .2 .1 .2 .3\n" * 2), "duplicate_box", "line 3", 4),
@@ -175,6 +325,7 @@ DAMAGES = (
         "train in val", also_in("val"), "in val, and in train as train/images/{stem}.png", "val/images/of_{stem}.png"
     ),
     shared("train in test", also_in("test"), "and in train as train/images/{stem}.png", "test/images/of_{stem}.png"),
+    shared("train in val, saved anew", pixels_also_in("val"), "as train/images/{stem}.png", "val/images/of_{stem}.png"),
     shared("val in test", only_in_val_and_test, "in val as val/images/of_{stem}.png", "test/images/of_{stem}.png"),
 )
 
@@ -196,6 +347,20 @@ def mark_and_windows_line_ends(root: Path, number: int) -> None:
     label.write_bytes(b"\xef\xbb\xbf\r\n" + label.read_text().replace("\n", "\r\n\r\n").encode())
 
 
+def sixteen_bits(root: Path, number: int) -> None:
+    file = root / f"train/images/{stem(number)}.png"
+    with Image.open(file) as picture:
+        grey = np.asarray(picture.convert("L"))
+    Image.fromarray(grey.astype(np.uint16) * 257).save(file)
+
+
+def link_out_of_the_dataset(root: Path, number: int) -> None:
+    file = root / f"train/images/{stem(number)}.png"
+    outside = root.parent / f"{root.name}_outside.png"
+    file.rename(outside)
+    file.symlink_to(outside)
+
+
 HARMLESS: tuple[Change, ...] = (
     mark_and_windows_line_ends,
     lambda root, number: (root / f"train/labels/{stem(number)}.txt").write_text(""),  # background
@@ -206,5 +371,9 @@ HARMLESS: tuple[Change, ...] = (
     also_in("train"),  # the same image twice, but in one split
     lambda root, _: (root / "train/labels.cache").write_bytes(b"\x80"),
     lambda root, _: (root / "train/labels/classes.txt").write_text("square"),
-    lambda root, _: (root / "train/labels/orphan.txt").write_text("of no image"),
+    save_as("png", "L"),
+    save_as("png", "P"),
+    save_as("png", "RGBA"),
+    sixteen_bits,
+    link_out_of_the_dataset,
 )

@@ -1,18 +1,19 @@
-"""Command line: python -m mobileyolo show | log | fetch | cost | export."""
+"""Command line: python -m mobileyolo show | log | fetch | cost | export | validate."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from mobileyolo import environment
-from mobileyolo.artifacts import Comparison, DatasetCard, Manifest, TrainingRecord
-from mobileyolo.config import ARMS, Arm, load_params
+from mobileyolo.artifacts import Comparison, DatasetCard, Manifest, TrainingRecord, ValidationVerdict
+from mobileyolo.config import ARMS, PARAMS_FILE, Arm, load_params
 from mobileyolo.deployment.formats import FORMATS
 from mobileyolo.errors import UserError
-from mobileyolo.files import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, ModelFiles
+from mobileyolo.files import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, VERDICT_FILE, ModelFiles
 from mobileyolo.reporting.cost_tables import console_sheet
 from mobileyolo.reporting.tables import console, console_report
 from mobileyolo.results import ArmResult
@@ -28,9 +29,12 @@ def log() -> None:
     """Log the last comparison and its models to MLflow, as far as the store lacks them."""
     from mobileyolo.tracking import log_results  # MLflow takes seconds to import
 
-    params = load_params()
+    params, comparison, card = load_params(), _comparison(), _card()
+    if card.digest != comparison.data_digest:
+        raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
+    verdict = ValidationVerdict.read(VERDICT_FILE)
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.seeds] for arm in ARMS}
-    log_results(Path(params.data.dir).name, DatasetCard.read(DATASET_FILE), arms, _comparison())
+    log_results(params.data.dir, card, verdict, arms, comparison)
 
 
 def fetch(names: list[str]) -> None:
@@ -68,25 +72,50 @@ def export(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: 
     from mobileyolo.deployment.delivery import deliver  # Ultralytics takes seconds to import
     from mobileyolo.tracking import Tracker
 
-    params = load_params()
-    if not DATASET_FILE.is_file():
-        raise UserError(f"{DATASET_FILE}: no such file; run dvc repro first")
-    card, manifest = DatasetCard.read(DATASET_FILE), Manifest.read()
+    params, card, manifest = load_params(), _card(), Manifest.read()
     names = list(FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
     for each in [arm] if arm else ARMS:
         files = ModelFiles(each, params.seeds[0] if seed is None else seed)
         record = deliver(files, names, imgsz, params, card, manifest)
         print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
         print(f"{record.images} {record.split} images, largest differences:\n{console(record.table())}\n")
-        tracker = Tracker(Path(params.data.dir).name, card)
+        tracker = Tracker(params.data.dir, card)
         training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
         tracker.log_export(training, history, record.metrics(), record.file)
+
+
+def validate(dataset: Path, params: Path, report: Path | None, strict: bool) -> None:
+    """Validate any dataset by the rules of a params.yaml; nothing in it is changed and nothing is trained."""
+    from mobileyolo.dataset import validation  # Great Expectations takes seconds to import
+    from mobileyolo.dataset.findings import format_findings
+    from mobileyolo.reporting.validation import DOCS, check_report_folder, write_report
+
+    rules = load_params(params).validate_
+    if report:
+        check_report_folder(report, dataset)
+        shutil.rmtree(report / DOCS, ignore_errors=True)
+    found = validation.validate(dataset, rules, environment.cache_dir(), report / DOCS if report else None)
+    if found.findings:
+        print(format_findings(found.findings))
+    for split, count in found.card.splits.items():
+        print(f"{dataset}: {split}: {count.images:,} images, {count.boxes:,} boxes")
+    if report:
+        print(f"Report: {write_report(report, dataset, found).resolve()}")
+    if not found.passed or (strict and found.findings):
+        raise UserError(f"{dataset} did not pass validation{' without warnings' if found.passed else ''}")
+    print(f"{dataset}: passed, {len(found.findings)} warnings")
 
 
 def _comparison() -> Comparison:
     if not COMPARISON_FILE.is_file():
         raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
     return Comparison.read(COMPARISON_FILE)
+
+
+def _card() -> DatasetCard:
+    if not DATASET_FILE.is_file():
+        raise UserError(f"{DATASET_FILE}: no such file; run dvc repro first")
+    return DatasetCard.read(DATASET_FILE)
 
 
 def main() -> None:
@@ -105,6 +134,7 @@ def main() -> None:
     )
     costs.set_defaults(run=cost)
     _add_export(commands)
+    _add_validate(commands)
     environment.isolate(Path.cwd())
     options = vars(parser.parse_args())
     try:
@@ -122,6 +152,21 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("--imgsz", type=_imgsz, help="side of the input in pixels; default: the training's")
     parser.set_defaults(run=export)
+
+
+def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("validate", help="look for faults in any YOLO dataset; exit code 1 if it has some")
+    parser.add_argument("dataset", type=Path, help="its folder; never changed")
+    parser.add_argument("--params", type=Path, default=_params_file(), help="whose section validate rules")
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write the page, the findings and Data Docs there")
+    parser.add_argument("--strict", action="store_true", help="warnings fail too")
+    parser.set_defaults(run=validate)
+
+
+def _params_file() -> Path:
+    """The params.yaml of the working directory or, where there is none, of this package's checkout."""
+    checkout = Path(__file__).resolve().parents[2] / PARAMS_FILE
+    return checkout if checkout.is_file() and not PARAMS_FILE.is_file() else PARAMS_FILE
 
 
 def _imgsz(text: str) -> int:

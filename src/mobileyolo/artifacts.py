@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ class SplitCount(Record):
 
 Severity = Literal["error", "warning"]
 Suite = Literal["faults", "quality"]  # what is wrong, which stops the pipeline beyond a tolerance; what is unwise
+SEVERITIES: tuple[Severity, ...] = ("error", "warning")
 
 
 class FindingCount(Record):
@@ -99,8 +101,17 @@ class Manifest:
     images: pd.DataFrame
     boxes: pd.DataFrame
 
-    IMAGE_COLUMNS = ("split", "image", "label", "width", "height", "bytes", "sha256")
-    BOX_COLUMNS = ("image", "line", "class_id", "x", "y", "w", "h")
+    # Types by column.
+    IMAGE_COLUMNS: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("split", "image", "label"), "string"),
+        **dict.fromkeys(("width", "height", "bytes"), "int64"),
+        "sha256": "string",
+    }
+    BOX_COLUMNS: ClassVar[Mapping[str, str]] = {
+        "image": "string",
+        **dict.fromkeys(("line", "class_id"), "int64"),
+        **dict.fromkeys(("x", "y", "w", "h"), "float64"),
+    }
 
     @classmethod
     def read(cls, folder: Path = MANIFEST_DIR) -> Manifest:

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from platformdirs import user_cache_path
+
 from mobileyolo.errors import ConfigError
 
 STATE_DIR = Path(".mobileyolo")  # in flight or private to this workspace; ignored by git
@@ -83,6 +85,11 @@ def threads() -> int:
     if not re.fullmatch(r"[1-9]\d*", text):
         raise ConfigError(f"MOBILEYOLO_THREADS: {text!r}: choose a whole number above 0")
     return int(text)
+
+
+def cache_dir() -> Path:
+    """Where what was read from datasets is remembered: MOBILEYOLO_CACHE, else the user's cache folder."""
+    return Path(os.environ.get("MOBILEYOLO_CACHE") or user_cache_path("mobileyolo"))
 
 
 def end_with_parent() -> None:

@@ -28,6 +28,7 @@ DATASET_FILE = Path("data/dataset.yaml")
 MANIFEST_DIR = Path("data/manifest")
 VALIDATION_DIR = Path("reports/validation")
 VERDICT_FILE = VALIDATION_DIR / "verdict.json"
+VALIDATION_PAGE_FILE = VALIDATION_DIR / "index.html"
 FINDINGS_FILE = VALIDATION_DIR / "findings.csv"
 DATA_DOCS_DIR = VALIDATION_DIR / "docs"
 # The stage latency writes this, and compare the rest.

@@ -1,8 +1,9 @@
-"""Which files of ours a module needs: what it imports, and files beside it that it names."""
+"""Which files of ours a module needs: what it imports, and files beside it that it or its template names."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def closure(file: Path) -> set[str]:
         seen.add(current)
         if current.suffix == ".py":
             waiting += _needed_by(current)
+        elif current.suffix == ".j2":
+            waiting += _named_by(current)
     return {path.relative_to(ROOT).as_posix() for path in seen}
 
 
@@ -37,6 +40,12 @@ def _needed_by(file: Path) -> Iterator[Path]:
             named = file.parent / node.value
             if "\n" not in node.value and len(node.value) < 100 and named.is_file() and named.parent == file.parent:
                 yield named
+
+
+def _named_by(template: Path) -> Iterator[Path]:
+    """Templates that a Jinja template takes parts from."""
+    for name in re.findall(r"{% (?:from|include) \"([^\"]+)\"", template.read_text(encoding="utf-8")):
+        yield template.parent / name
 
 
 def _files_of(module: str) -> Iterator[Path]:

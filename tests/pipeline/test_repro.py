@@ -84,7 +84,8 @@ def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: 
         metrics = json.loads(workspace.read(f"reports/metrics/{run.data.tags['arm']}/s0.json"))
         assert metrics.items() <= run.data.metrics.items()
         assert {"latency_ms", "latency_onnx_ms", "train/box_loss", "val/map50_95"} <= run.data.metrics.keys()
-        assert run.data.tags["stage"] == "compared"
+        assert {"validation.errors", "validation.warnings"} <= run.data.metrics.keys()
+        assert (run.data.tags["stage"], run.data.tags["validation.passed"]) == ("compared", "true")
     assert len({run.data.tags["recipe.digest"] for run in runs}) == 1
 
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from mobileyolo import __main__ as command_line
 from mobileyolo import environment
+from mobileyolo.artifacts import DatasetCard
+from mobileyolo.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.models import cost
-from tests.synthetic_results import make_cost_sheet
+from tests.synthetic_results import make_cost_sheet, make_report_inputs
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.fixture
@@ -61,3 +66,17 @@ def test_a_wrong_argument_is_one_error_that_says_what_would_be_right(
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
     assert asked == []
+
+
+def test_results_of_another_dataset_than_the_validated_one_are_not_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "isolate", lambda _root: None)
+    (tmp_path / "params.yaml").write_bytes(SHIPPED.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    make_report_inputs().comparison.write(COMPARISON_FILE)
+    with pytest.raises(SystemExit, match=r"dataset\.yaml: no such file; run dvc repro first"):
+        run(monkeypatch, "log")
+    DatasetCard(digest="0" * 64, names=("square",), splits={}).write(DATASET_FILE)
+    with pytest.raises(SystemExit, match=r"is of another dataset than .*; run dvc repro first"):
+        run(monkeypatch, "log")

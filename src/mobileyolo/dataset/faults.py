@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ def _read_error(audited: Audited) -> pd.Series:
 
 def _format_that_the_name_denies(audited: Audited) -> pd.Series:
     readable = _readable(audited.images)
-    named = readable["image"].map(lambda image: SUFFIXES[PurePosixPath(image).suffix.lower()])
+    named = [SUFFIXES[posixpath.splitext(image)[1].lower()] for image in readable["image"].tolist()]
     lies = (named != readable["format"]) & _first_mention(readable)
     return readable["format"].where(lies).reindex(audited.images.index)
 
@@ -44,8 +44,8 @@ def _has_image(audited: Audited) -> pd.Series:
 def _stem_twin(audited: Audited) -> pd.Series:
     """An earlier image of the same split with the same name but for folders, ending and case."""
     images = audited.images
-    stem = images["image"].map(lambda image: PurePosixPath(image).stem.casefold())
-    first = images.groupby([images["split"], stem])["image"].transform("first")
+    stems = [posixpath.splitext(posixpath.basename(image))[0].casefold() for image in images["image"].tolist()]
+    first = images.groupby(["split", pd.Series(stems, images.index, dtype=str)])["image"].transform("first")
     return first.where(first != images["image"])
 
 

@@ -26,7 +26,7 @@ class Offender:
 
 @dataclass(frozen=True)
 class Finding:
-    """A kind of finding that the dataset has, and every row that has it, the worst first."""
+    """A kind of finding that the dataset has, and the rows that have it, the worst first."""
 
     kind: str
     suite: Suite
@@ -35,16 +35,12 @@ class Finding:
     remedy: str
     faq: str  # which cause of a low mAP it is
     unit: Table  # what a row is
+    count: int  # of the rows that have it
     rows: int  # that could have had it
     tolerance: float  # share of rows up to which it is let through or, if it only warns, not mentioned
     parameters: tuple[str, ...]  # in params.yaml: what moves its threshold
     drops: bool  # are its rows missing from the manifest?
-    offenders: tuple[Offender, ...]
-
-    @property
-    def count(self) -> int:
-        """How many rows have it."""
-        return len(self.offenders)
+    offenders: tuple[Offender, ...]  # of a great many only the first
 
     @property
     def share(self) -> float:
@@ -69,7 +65,7 @@ def verdict_of(findings: Iterable[Finding]) -> ValidationVerdict:
 
 
 def offenders_table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """Every offender of every finding: kind, severity, file, line (missing for what has none), value."""
+    """The offenders of every finding: kind, severity, file, line (missing for what has none), value."""
     table = pd.DataFrame(
         [
             (finding.kind, finding.severity, offender.file, offender.line, offender.value)
@@ -95,10 +91,14 @@ def _block(finding: Finding) -> str:
         f"({finding.share:.2%}, tolerated up to {finding.tolerance:.2%}){_outcome(finding)}",
         f"  expected: {finding.description}",
         f"  to do: {finding.remedy}",
-        f"  answers: {finding.faq}; moved by {' and '.join(finding.parameters)}",
+        f"  why mAP may be low: {finding.faq}{_moved_by(finding)}",
         *(f"    {line}" for line in shown),
     ]
     return "\n".join(lines)
+
+
+def _moved_by(finding: Finding) -> str:
+    return f"; threshold: {' and '.join(finding.parameters)}" if finding.parameters else ""
 
 
 def _outcome(finding: Finding) -> str:

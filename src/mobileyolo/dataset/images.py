@@ -1,6 +1,7 @@
-"""One image file: whether it decodes to its last pixel, what it shows in a few numbers. Reads, never writes.
+"""One image file: whether it decodes to its last pixel, and what it shows in a few numbers. Reads, never writes.
 
-JPEGs are decoded at a fraction of their size, which still runs through every byte of the compressed data.
+There may be a hundred thousand of them: JPEGs are decoded at a fraction of their size, which still runs through every
+byte of the compressed data.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ import io
 import math
 import os
 import stat
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import imagehash
 import numpy as np
-from cleanvision.issue_managers.image_property import calc_avg_brightness, calc_entropy, get_edges
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
+
+cv2.setNumThreads(1)  # images are read side by side already
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused here, by name
 
 FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 SUFFIXES = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
@@ -26,7 +32,8 @@ SUFFIXES |= {".tif": "TIFF", ".tiff": "TIFF"}
 SMALLEST_SIDE = 10  # pixels; Ultralytics 8.4 leaves smaller images out
 LARGEST_AREA = 89_478_485  # pixels; where Pillow begins to warn of a decompression bomb: a quarter GB decoded
 SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
-THUMBNAIL_SIDE = 64  # pixels; cleanvision judges blur at this size
+THUMBNAIL_SIDE = 128  # pixels; as small as a JPEG decodes fast, as large as a blurred one can be told from a sharp one
+PHASH_SIDE = 32  # pixels; what imagehash shrinks an image to
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,9 @@ class ImageFacts:
     format: the format of the content, which the file's name may contradict.
     pixels: digest of size and thumbnail; images with the same pixels have the same one, and few others do.
     phash: perceptual hash, 64 bits; near-duplicates differ in few of them.
-    brightness: mean, in [0, 1]. sharpness: of the thumbnail's edges, to its contrast; noise counts as sharp. entropy:
-        bits of the thumbnail's histogram, 0 for one grey level, at most 8.
+    brightness, contrast: mean and standard deviation of the thumbnail's grey levels, in [0, 1].
+    sharpness: standard deviation of the thumbnail's Laplacian (Pech-Pacheco et al. 2000), to its contrast, so that pale
+        and dark images are judged alike; noise counts as sharp; missing for an image of one grey level.
     """
 
     width: int = 0
@@ -50,20 +58,22 @@ class ImageFacts:
     pixels: str = ""
     phash: int = 0
     brightness: float = math.nan
+    contrast: float = math.nan
     sharpness: float = math.nan
-    entropy: float = math.nan
 
 
 class _Unreadable(Exception):
     """Why an image that Pillow could open must not be used."""
 
 
-def read_image(path: Path) -> ImageFacts:
+def read_image(path: Path | str) -> ImageFacts:
     """Read an image file; what is wrong with it becomes its `read_error`."""
-    if path.suffix.lower() in UNSUPPORTED_SUFFIXES:
-        return ImageFacts(read_error=f"{path.suffix} is not supported; convert it to JPEG or PNG")
+    name = os.fspath(path)  # a Path costs more than it helps, for every image
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    if suffix.lower() in UNSUPPORTED_SUFFIXES:
+        return ImageFacts(read_error=f"{suffix} is not supported; convert it to JPEG or PNG")
     try:
-        content = _regular_content(path)
+        content = _regular_content(name)
     except OSError as error:
         return ImageFacts(read_error=error.strerror or str(error))
     sha256 = hashlib.sha256(content).hexdigest()
@@ -84,82 +94,79 @@ def pixels_digest(path: Path) -> str:
     return hashlib.sha256(f"{upright.size}".encode() + upright.tobytes()).hexdigest()
 
 
-def _regular_content(path: Path) -> bytes:
+def _regular_content(name: str) -> bytes:
     """Bytes of a file; opening a pipe or a device instead could wait for ever."""
-    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # Path.stat costs twice as much, for every image
-        raise OSError(0, "no regular file")
-    return path.read_bytes()
+    if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116
+        raise OSError("no regular file")
+    with open(name, "rb") as file:  # noqa: PTH123
+        return file.read()
 
 
 def _facts(content: bytes, sha256: str) -> ImageFacts:
-    with Image.open(io.BytesIO(content)) as image:
-        if image.format not in FORMATS:
-            raise UnidentifiedImageError
-        _refuse_unsupported(image)
+    with _open(content) as image:
         if image.format == "PNG":
             image.verify()  # its checksums and end, which decoding passes over; the image is closed by it
-    with Image.open(io.BytesIO(content)) as image:
-        width, height = image.size
-        image.draft("L", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-        image.load()
-        # OpenCV, and so the trainer, turns images by their EXIF orientation. Pillow turns TIFF itself when it decodes.
-        turned = 1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
-        if image.format == "TIFF":
+            image = _open(content)
+        scale = min(1.0, THUMBNAIL_SIDE / max(image.size))
+        if image.format in {"JPEG", "MPO"}:
             width, height = image.size
-        thumbnail = _thumbnail(image)
-    if turned in SIDEWAYS:
+            image.draft("L", (math.ceil(width * scale), math.ceil(height * scale)))
+            image.load()
+        else:
+            image.load()
+            width, height = image.size  # Pillow turns TIFF itself when it decodes
+        # OpenCV, and so the trainer, turns the others by their EXIF orientation.
+        orientation = 1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
+        grey = _turned(_grey(image), orientation)
+    if orientation in SIDEWAYS:
         width, height = height, width
-    # A rotated twin is compared upright.
-    upright = thumbnail if turned == 1 else _turned(thumbnail, turned)
-    packed = np.packbits(imagehash.phash(upright).hash)
+    thumbnail = cv2.resize(grey, (math.ceil(width * scale), math.ceil(height * scale)), interpolation=cv2.INTER_AREA)
+    mean, deviation = cv2.meanStdDev(thumbnail)
+    _, edges = cv2.meanStdDev(cv2.Laplacian(thumbnail, cv2.CV_32F))
+    tiny = cv2.resize(thumbnail, (PHASH_SIDE, PHASH_SIDE), interpolation=cv2.INTER_AREA)
+    bits = np.packbits(imagehash.phash(Image.fromarray(tiny)).hash)
     return ImageFacts(
         width=width,
         height=height,
         bytes=len(content),
         sha256=sha256,
         format="JPEG" if image.format == "MPO" else str(image.format),
-        pixels=hashlib.blake2b(f"{width} {height}".encode() + upright.tobytes(), digest_size=16).hexdigest(),
-        phash=int.from_bytes(packed.tobytes(), "big"),
-        brightness=float(calc_avg_brightness(upright)),
-        sharpness=_sharpness(upright),
-        entropy=float(calc_entropy(upright)),
+        pixels=hashlib.blake2b(b"%d %d " % (width, height) + thumbnail.tobytes(), digest_size=16).hexdigest(),
+        phash=int.from_bytes(bits.tobytes(), "big"),
+        brightness=float(mean[0, 0]) / 255,
+        contrast=float(deviation[0, 0]) / 255,
+        sharpness=float(edges[0, 0] / deviation[0, 0]) if deviation[0, 0] > 0 else math.nan,
     )
 
 
-def _refuse_unsupported(image: Image.Image) -> None:
-    """Raise on what Ultralytics would leave out or read as something else, and on decompression bombs."""
+def _open(content: bytes) -> Image.Image:
+    """Open an image; raise on what Ultralytics would leave out or read as something else, and on bombs."""
+    image = Image.open(io.BytesIO(content))
     width, height = image.size
+    if image.format not in FORMATS:
+        raise UnidentifiedImageError
     if min(width, height) < SMALLEST_SIDE:
         raise _Unreadable(f"only {width} x {height} pixels")
     if width * height > LARGEST_AREA:
         raise _Unreadable(f"{width} x {height} pixels, more than {LARGEST_AREA:,}")
     if image.mode in {"I", "F"}:
         raise _Unreadable(f"32-bit pixels (mode {image.mode}) are not supported; convert it to 8 bits")
+    return image
 
 
-def _thumbnail(image: Image.Image) -> Image.Image:
-    """A decoded image in grey, its longer side at most THUMBNAIL_SIDE."""
+def _grey(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey levels of a decoded image, shape (height, width)."""
     if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # the high byte, as Ultralytics 8.4 takes it
-    thumbnail = image.convert("L")
-    thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
-    return thumbnail
+        return (np.asarray(image) >> 8).astype(np.uint8)  # the high byte, as Ultralytics 8.4 takes it
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
-def _sharpness(thumbnail: Image.Image) -> float:
-    """Standard deviation of the edges to that of the grey levels, so that pale and dark images are judged alike.
-
-    cleanvision's calc_blurriness is the former alone. It takes in the outermost pixels, which Pillow 13 leaves as they
-    are when it looks for edges: a bright image counts as sharp by its brightness, even if it is of one grey level.
-    """
-    edges = np.asarray(get_edges(thumbnail), np.float64)[1:-1, 1:-1]
-    contrast = np.asarray(thumbnail, np.float64).std()
-    return float(edges.std() / contrast) if edges.size and contrast > 0 else math.nan
-
-
-def _turned(thumbnail: Image.Image, orientation: int) -> Image.Image:
-    """The thumbnail upright."""
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    thumbnail.info["exif"] = exif.tobytes()
-    return ImageOps.exif_transpose(thumbnail)
+def _turned(grey: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The image as its EXIF orientation shows it: twins that differ only in that are compared alike."""
+    if orientation in SIDEWAYS:
+        grey = grey.T
+    if orientation in {2, 3, 6, 7}:
+        grey = grey[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        grey = grey[::-1]
+    return np.ascontiguousarray(grey)

@@ -92,7 +92,7 @@ class Audited:
         )
         counts = pd.DataFrame({"boxes": grouped.size(), "images": grouped.nunique()})
         table = counts.reindex(index, fill_value=0).astype("int64").reset_index()
-        return table.assign(name=[self.data.names[class_id] for class_id in table["class_id"]])
+        return table.assign(name=np.resize(self.data.names, len(table)))
 
 
 def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:

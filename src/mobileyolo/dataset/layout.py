@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+import posixpath
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import yaml
-
-from mobileyolo.artifacts import SPLITS, Split
+from mobileyolo.artifacts import Split
+from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
+from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
+from mobileyolo.dataset.labels import read_label
+from mobileyolo.dataset.text import plain, read_lines, shortened
 from mobileyolo.errors import DatasetError
 
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
 CLASSES_FILE = "classes.txt"
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 BARE_LAYOUTS = ("{split}/images", "images/{split}")
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"})
-UNSUPPORTED_SUFFIXES = frozenset({".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".pfm"})
+# Pictures as well, but read by no decoder here: better reported than left out unseen.
+UNSUPPORTED_SUFFIXES = frozenset(
+    {".apng", ".arw", ".avif", ".avifs", ".cr2", ".cr3", ".dib", ".dng", ".exr", ".gif", ".hdr", ".heic", ".heif"}
+    | {".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pfm", ".pgm", ".pnm", ".ppm", ".tga"}
+)
+LISTING_MB = 256  # millions of images
+CLASSES_MB = 1
 
 EITHER_LAYOUT = """either of these layouts will do:
   data.yaml with the keys train, val, test (folders of images) and names; labels beside images/ in labels/
@@ -27,14 +34,27 @@ EITHER_LAYOUT = """either of these layouts will do:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a dataset folder holds.
+    """What a dataset folder holds. Paths are below the folder, with forward slashes, sorted.
 
     names: class names by id.
-    images: for each split that the dataset has, its images' paths below the folder, with forward slashes, sorted.
+    images: by split, for each split that the dataset has: everything with the name of a picture, whatever it is.
+    labels: everything with the name of a label file, whatever it is, below the label folder of a folder of images and
+        beside the labels of listed images. Where labels lie beside their images, which lists and notes may do as well,
+        one without an image of its name has to begin with a box. Of a label folder that links lead to under several
+        paths, only those with an image.
     """
 
     names: tuple[str, ...]
     images: dict[Split, tuple[str, ...]]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images of a split are: in and below folders, and one by one in lists."""
+
+    folders: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
 
 
 def find_layout(root: Path) -> Layout:
@@ -44,173 +64,153 @@ def find_layout(root: Path) -> Layout:
         DatasetError: there is no such folder, it holds no known layout, or its YAML file contradicts itself, names
             something that does not exist, or points outside the folder.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise DatasetError(f"{root}: no such folder; data.dir has to name the folder of a YOLO dataset")
-    description = _find_description(root)
-    if description is None:
-        return _bare(root)
-    data = _read_description(description)
-    base = _base(description, data)
-    images = {split: _described_images(root, description, base, data, split) for split in SPLITS}
-    for split in ("train", "val"):
-        if images[split] is None:
-            raise DatasetError(f"{description}: no key {split!r}; it names the folder of that split's images")
-    return Layout(_described_names(description, data), {s: found for s, found in images.items() if found is not None})
+    file = _find_description(root)
+    if file is None:
+        names, sources = _bare(root)
+    else:
+        description = read_description(file)
+        names, sources = description.names, _described(root, file, description)
+    images = {
+        split: {*source.listed, *(image for folder in source.folders for image in images_in(root, folder))}
+        for split, source in sources.items()
+    }
+    folders = {folder for source in sources.values() for folder in source.folders}
+    labels = set(_labels(root, folders, set().union(*images.values())))
+    return Layout(names, {split: _sorted(root, found) for split, found in images.items()}, _sorted(root, labels))
 
 
 def label_of(image: str) -> str:
     """Path of an image's label file, as Ultralytics derives it: the last folder `images` becomes `labels`."""
     head, images, tail = f"/{image}".rpartition("/images/")
-    return PurePosixPath(f"{head}/labels/{tail}" if images else image).with_suffix(".txt").as_posix().lstrip("/")
+    path = f"{head}/labels/{tail}"[1:] if images else image
+    return f"{posixpath.splitext(path)[0]}.txt"
 
 
-def read_text(path: Path) -> str:
-    """Text of a UTF-8 file, with or without a byte order mark.
-
-    Raises:
-        DatasetError: it can't be read or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not readable as UTF-8 text: {error}") from None
+def image_folder_of(label: str) -> str:
+    """Folder of the image that a label file belongs to, the other way round."""
+    head, labels, tail = f"/{posixpath.dirname(label)}/".rpartition("/labels/")
+    return (f"{head}/images/{tail}" if labels else f"/{posixpath.dirname(label)}").strip("/") or "."
 
 
 def _find_description(root: Path) -> Path | None:
     """The YAML file that describes the dataset, if there is one."""
+    _, names = next(walk(root, "."))
     for name in DESCRIPTIONS:
-        if (root / name).is_file():
+        if name in names:  # even if it is a folder or leads nowhere, which reading it will say
             return root / name
-    found = sorted(path for path in root.iterdir() if path.suffix in {".yaml", ".yml"} and path.is_file())
+    found = [name for name in names if suffix(name) in {".yaml", ".yml"} and is_file(root / name)]
     if len(found) > 1:
-        listed = ", ".join(path.name for path in found)
-        raise DatasetError(f"{root}: which of {listed} describes the dataset? Name that one data.yaml")
-    return found[0] if found else None
+        raise DatasetError(f"{root}: which of {', '.join(found)} describes the dataset? Name that one data.yaml")
+    return root / found[0] if found else None
 
 
-def _read_description(description: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(read_text(description))
-    except yaml.YAMLError as error:
-        raise DatasetError(f"{description}: not YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise DatasetError(f"{description}: expected the keys train, val and names, found {type(data).__name__}")
-    if data.get("kpt_shape") is not None:
-        raise DatasetError(f"{description}: kpt_shape: this is a pose dataset; only boxes and polygons are read")
-    return data
+def _described(root: Path, file: Path, description: Description) -> dict[Split, Source]:
+    """Where the YAML file says that the images are."""
+    base = file.parent
+    if description.base is not None:
+        base /= description.base.text
+        if not is_folder(base):
+            # Ultralytics would go on to look in the working directory and its own datasets folder.
+            raise DatasetError(f"{description.base.where}: no such folder; without this key paths start at the file")
+    sources: dict[Split, Source] = {}
+    for split, entries in description.entries.items():
+        sources[split] = source = Source()
+        for entry in entries:
+            path = base / entry.text
+            if not is_folder(path) and not is_file(path) and entry.text.startswith("../"):
+                # Roboflow writes its paths so, and Ultralytics reads them so.
+                path = base / entry.text.removeprefix("../")
+            if is_folder(path):
+                source.folders.append(below(root, path, entry.where))
+            elif path.suffix == ".txt" and is_file(path):
+                listing = root / below(root, path, entry.where)
+                source.listed.extend(_images_listed(root, listing, base))
+            else:
+                raise DatasetError(f"{entry.where}: no folder and no .txt file at {plain(str(path), 300)}")
+    return sources
 
 
-def _base(description: Path, data: dict[str, Any]) -> Path:
-    """Folder that the entries of the YAML file start from."""
-    path = data.get("path") or "."
-    base = description.parent / str(path)
-    if not base.is_dir():
-        # Ultralytics would go on to look in the working directory and its own datasets folder.
-        raise DatasetError(f"{description}: path: {path!r}: no such folder; without this key paths start at the file")
-    return base
-
-
-def _described_names(description: Path, data: dict[str, Any]) -> tuple[str, ...]:
-    names = data.get("names")
-    if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
-            raise DatasetError(f"{description}: names: ids {list(names)}: expected 0 to {len(names) - 1}, each once")
-        names = [names[class_id] for class_id in range(len(names))]
-    if not isinstance(names, list) or not names:
-        raise DatasetError(f"{description}: names: {names!r}: expected a list of class names, or id: name pairs")
-    for name in names:
-        # A bare `no` or `1.0` in YAML is no text, and its spelling is lost.
-        if not isinstance(name, str) and type(name) is not int:
-            raise DatasetError(f"{description}: names: {name!r}: put the name in quotes")
-    count = data.get("nc")
-    if count is not None and count != len(names):
-        raise DatasetError(f"{description}: nc: {count!r}: but names has {len(names)}; mend one or delete nc")
-    return tuple(str(name) for name in names)
-
-
-def _described_images(
-    root: Path, description: Path, base: Path, data: dict[str, Any], split: Split
-) -> tuple[str, ...] | None:
-    """Images of one split, or None where the YAML file does not name the split."""
-    key = next((name for name in SPLIT_NAMES[split] if data.get(name)), None)
-    if key is None:
-        return None
-    entries = data[key] if isinstance(data[key], list) else [data[key]]
-    images: set[str] = set()
-    for entry in entries:
-        where = f"{description}: {key}: {entry!r}"
-        if not isinstance(entry, str):
-            raise DatasetError(f"{where}: expected a folder of images, or a .txt file that lists images")
-        path = base / entry
-        if not path.exists() and entry.startswith("../"):
-            path = base / entry.removeprefix("../")  # Roboflow writes its paths so, and Ultralytics reads them so
-        inside = root / _below(root, path, where)
-        if inside.is_dir():
-            images.update(_images_in(root, inside))
-        elif inside.suffix == ".txt" and inside.is_file():
-            images.update(_images_listed(root, inside, base))
-        else:
-            raise DatasetError(f"{where}: no folder and no .txt file at {inside}")
-    return tuple(sorted(images))
-
-
-def _images_in(root: Path, folder: Path) -> Iterator[str]:
-    """Images in a folder and below it; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
-    seen: set[Path] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = Path(parent).resolve()
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                image = Path(parent, name).relative_to(root).as_posix()
-                try:
-                    image.encode()
-                except UnicodeEncodeError:
-                    raise DatasetError(f"{root}: {image!r}: the file's name is not UTF-8; rename it") from None
-                yield image
+def images_in(root: Path, folder: str) -> Iterator[str]:
+    """Images in a folder and below it, none where there is no folder; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
+    for parent, names in walk(root, folder) if is_folder(root / folder) else ():
+        for name in names:
+            if suffix(name) in IMAGE_SUFFIXES or suffix(name) in UNSUPPORTED_SUFFIXES:
+                yield join(parent, name)
 
 
 def _images_listed(root: Path, listing: Path, base: Path) -> Iterator[str]:
     """Images that a text file lists: `./` means beside that file, other relative paths start at the base."""
-    for number, line in enumerate(read_text(listing).splitlines(), start=1):
-        entry = line.strip()
-        if not entry:
-            continue
-        if Path(entry).suffix.lower() not in IMAGE_SUFFIXES:
+    for number, entry in read_lines(listing, LISTING_MB, "list of images"):
+        if suffix(entry) not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
             raise DatasetError(
-                f"{listing}:{number}: {entry!r}: no image; known are {', '.join(sorted(IMAGE_SUFFIXES))}"
+                f"{listing}:{number}: {shortened(repr(entry))}: no image; known are {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
         start = listing.parent if entry.startswith("./") else base
-        yield _below(root, start / entry, f"{listing}:{number}: {entry!r}")
+        yield below(root, start / entry, f"{listing}:{number}: {shortened(repr(entry))}")
 
 
-def _below(root: Path, path: Path, where: str) -> str:
-    """Path below the dataset folder, with forward slashes. Links inside the folder may lead anywhere."""
-    folder, inside = Path(os.path.normpath(root.absolute())), Path(os.path.normpath(path.absolute()))
-    if not inside.is_relative_to(folder):
-        folder, inside = root.resolve(), path.resolve()
-    if not inside.is_relative_to(folder):
-        raise DatasetError(
-            f"{where}: lies outside {root}; DVC watches only that folder: move or link the images into it"
-        )
-    return inside.relative_to(folder).as_posix()
+def _labels(root: Path, folders: Iterable[str], images: Iterable[str]) -> Iterator[str]:
+    """Label files of folders of images, and of the folders that the images lie in; see Layout."""
+    names: dict[str, list[str]] = {}  # by label folder
+    for folder in folders:
+        labels = _label_folder(folder)
+        if labels != folder and is_folder(root / labels):
+            names.update(walk(root, labels))
+    label_folders = {folder: _label_folder(folder) for folder in {_folder(image) for image in images}}
+    for labels in set(label_folders.values()) - names.keys():
+        if is_folder(root / labels):
+            names.update([next(walk(root, labels))])
+    identities = {folder: identity(root / folder) for folder in names}
+    times = Counter(identities.values())
+    shared = {folder for folder in names if times[identities[folder]] > 1}
+    judged = shared | label_folders.keys()  # where a label's image decides
+    of_images = {label_of(image) for image in images if label_folders[_folder(image)] in judged}
+    for folder, found in names.items():
+        for label in (join(folder, name) for name in found if name.endswith(".txt") and name != CLASSES_FILE):
+            if folder in shared:  # by links: what is nobody's here may be another folder's label
+                listed = label in of_images
+            elif folder in label_folders:  # lists of images and notes may lie there
+                listed = label in of_images or _begins_with_a_box(root / label)
+            else:
+                listed = True
+            if listed:
+                yield label
 
 
-def _bare(root: Path) -> Layout:
-    """The layout that needs no YAML file."""
+def _folder(image: str) -> str:
+    return image.rpartition("/")[0] or "."
+
+
+def _label_folder(folder: str) -> str:
+    return _folder(label_of(join(folder, "image.jpg")))
+
+
+def _begins_with_a_box(path: Path) -> bool:
+    lines = read_label(path)
+    return bool(lines) and lines[0].parse_error is None
+
+
+def _sorted(root: Path, paths: Collection[str]) -> tuple[str, ...]:
+    for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise DatasetError(f"{root}: {path!r}: the file's name is not UTF-8; rename it") from None
+    return tuple(sorted(paths))
+
+
+def _bare(root: Path) -> tuple[tuple[str, ...], dict[Split, Source]]:
+    """Class names and sources of the layout that needs no YAML file."""
     for pattern in BARE_LAYOUTS:
-        folders: dict[Split, Path] = {}
+        folders: dict[Split, str] = {}
         for split, names in SPLIT_NAMES.items():
-            found = [folder for name in names if (folder := root / pattern.format(split=name)).is_dir()]
+            found = [folder for name in names if is_folder(root / (folder := pattern.format(split=name)))]
             if found:
                 folders[split] = found[0]
         if "train" in folders and "val" in folders:
-            images = {split: tuple(sorted(_images_in(root, folder))) for split, folder in folders.items()}
-            return Layout(_bare_names(root, folders.values()), images)
+            return _bare_names(root, folders.values()), {s: Source([folder]) for s, folder in folders.items()}
     raise DatasetError(
         f"{root}: no YOLO dataset: looked for {', '.join(DESCRIPTIONS)}, any single YAML file, and the folders "
         f"train/images with val/images or valid/images, and images/train with images/val or images/valid; "
@@ -218,18 +218,20 @@ def _bare(root: Path) -> Layout:
     )
 
 
-def _bare_names(root: Path, folders: Iterable[Path]) -> tuple[str, ...]:
+def _bare_names(root: Path, folders: Iterable[str]) -> tuple[str, ...]:
     """Class names, one a line, from classes.txt at the root or in a labels folder."""
-    labels = (root / label_of(f"{folder.relative_to(root).as_posix()}/{CLASSES_FILE}") for folder in folders)
-    candidates = dict.fromkeys([root / CLASSES_FILE, root / "labels" / CLASSES_FILE, *labels])
-    found = {path: _lines(path) for path in candidates if path.is_file()}
+    candidates = [CLASSES_FILE, f"labels/{CLASSES_FILE}", *(join(_label_folder(f), CLASSES_FILE) for f in folders)]
+    candidates = list(dict.fromkeys(candidates))
+    found = {file: _classes(root / file) for file in candidates if is_file(root / file)}
     if not any(found.values()):
-        looked = ", ".join(path.relative_to(root).as_posix() for path in candidates)
+        looked = ", ".join(candidates)
         raise DatasetError(f"{root}: no class names: put them, one a line, into one of {looked}, or write a data.yaml")
     if len(set(found.values())) > 1:
-        raise DatasetError(f"{' and '.join(map(str, found))} name different classes; mend or delete all but one")
+        different = " and ".join(str(root / file) for file in found)
+        raise DatasetError(f"{different} name different classes; mend or delete all but one")
     return next(iter(found.values()))
 
 
-def _lines(path: Path) -> tuple[str, ...]:
-    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+def _classes(file: Path) -> tuple[str, ...]:
+    lines = read_lines(file, CLASSES_MB, "list of class names")
+    return class_names(Entry(name, f"{file}:{number}: {shortened(repr(name))}") for number, name in lines)

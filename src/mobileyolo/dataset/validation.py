@@ -1,60 +1,31 @@
 """The dataset gate: read, check, and say what was found and what is left to train on.
 
-Importing it takes seconds, for it brings Great Expectations: only the stage validate does.
+Importing it takes seconds, for it brings Great Expectations.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from mobileyolo.artifacts import DatasetCard, FindingCount, Manifest, Severity, SplitCount, ValidationVerdict
-from mobileyolo.config import Tolerance
-from mobileyolo.dataset.expectations import Outcome, Table, check
+from mobileyolo.artifacts import DatasetCard, Manifest, SplitCount, Suite
+from mobileyolo.config import Validate
+from mobileyolo.dataset.expectations import BOX, Outcome, Threshold, check
+from mobileyolo.dataset.faults import FAULTS
+from mobileyolo.dataset.findings import Finding, Offender, verdict_of
+from mobileyolo.dataset.kinds import Audited, Kind, Table
+from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.reading import RawDataset, read_dataset
 
-SHOWN_OFFENDERS = 10
-FILE_COLUMN: dict[Table, str] = {"splits": "split", "images": "image", "boxes": "label"}
-
-
-@dataclass(frozen=True)
-class Offender:
-    """One row that has a fault."""
-
-    file: str  # below the dataset folder
-    line: int | None  # 1-based, in a label file
-    value: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A kind of fault that the dataset has, and every row that has it."""
-
-    kind: str
-    severity: Severity
-    description: str  # what was expected
-    remedy: str
-    unit: str  # what a row is: images, boxes, splits
-    rows: int  # that could have had it
-    tolerance: float
-    drops: bool  # are its rows missing from the manifest?
-    offenders: tuple[Offender, ...]
-
-    @property
-    def count(self) -> int:
-        """How many rows have the fault."""
-        return len(self.offenders)
-
-    @property
-    def share(self) -> float:
-        """How many of the rows have the fault, in [0, 1]."""
-        return self.count / self.rows
+LISTED_OFFENDERS = 10_000  # of each kind, the worst; all are counted
+FILE_COLUMN: dict[Table, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
 
 
 @dataclass(frozen=True)
@@ -68,112 +39,108 @@ class Validation:
     @property
     def passed(self) -> bool:
         """May the dataset be trained on?"""
-        return all(finding.severity != "error" for finding in self.findings)
-
-    def verdict(self) -> ValidationVerdict:
-        """The findings in numbers."""
-        return ValidationVerdict(
-            passed=self.passed,
-            findings={
-                finding.kind: FindingCount(
-                    severity=finding.severity,
-                    count=finding.count,
-                    rows=finding.rows,
-                    share=finding.share,
-                    tolerance=finding.tolerance,
-                )
-                for finding in self.findings
-            },
-        )
-
-    def offenders(self) -> pd.DataFrame:
-        """Every offender of every finding: kind, severity, file, line (missing for images), value."""
-        table = pd.DataFrame(
-            [
-                (finding.kind, finding.severity, offender.file, offender.line, offender.value)
-                for finding in self.findings
-                for offender in finding.offenders
-            ],
-            columns=["kind", "severity", "file", "line", "value"],
-        )
-        return table.astype({"line": "Int64"})
+        return verdict_of(self.findings).passed
 
 
-def validate(root: Path, tolerance: Tolerance, docs_dir: Path | None = None) -> Validation:
+def validate(
+    root: Path, rules: Validate, memory_dir: Path | None = None, docs_dir: Path | None = None
+) -> Validation:
     """Validate the YOLO dataset in a folder; nothing in it is changed.
 
     Args:
         root: The dataset's folder.
-        tolerance: Share of rows up to which each kind of finding is a warning.
+        rules: What is let through, and where warnings begin.
+        memory_dir: Where to remember what was read; see `reading.read_dataset`.
         docs_dir: Folder for Great Expectations' Data Docs.
 
     Raises:
         DatasetError: there is no dataset to be read.
     """
-    data = read_dataset(root)
-    shares = tolerance.model_dump()
-    outcomes = [outcome for outcome in check(data, shares, docs_dir) if len(outcome.offenders)]
+    data = read_dataset(root, memory_dir)
+    audited = Audited(data, rules.slack)
+    outcomes = check(audited, _suites(rules), docs_dir)
     manifest = _clean(data, outcomes)
+    found = [outcome for outcome in outcomes if len(outcome.offenders) and _worth_telling(outcome)]
     return Validation(
-        findings=tuple(_finding(outcome, shares.get(outcome.kind.name, 0.0)) for outcome in outcomes),
+        findings=tuple(_finding(outcome, audited) for outcome in found),
         card=_card(data, manifest),
         manifest=manifest,
     )
 
 
-def format_findings(findings: Iterable[Finding]) -> str:
-    """Findings for the console, a block a kind: what was found, what was expected, what to do, and where."""
-    return "\n".join(_block(finding) for finding in findings)
+def _suites(rules: Validate) -> dict[Suite, dict[Kind, Threshold]]:
+    shares = rules.tolerance.model_dump()
+    faults = {kind: Threshold(limit=0.0, share=shares.get(kind.name, 0.0)) for kind in FAULTS}
+    quality = {kind: Threshold(**rules.quality.model_dump()[kind.name]) for kind in QUALITY}
+    return {"faults": faults, "quality": quality}
 
 
-def _block(finding: Finding) -> str:
-    outcome = "left out" if finding.drops else "let through"
-    shown = [_place(offender) for offender in finding.offenders[:SHOWN_OFFENDERS]]
-    if finding.count > SHOWN_OFFENDERS:
-        shown.append(f"and {finding.count - SHOWN_OFFENDERS:,} more")
-    lines = [
-        f"{finding.severity.upper()} {finding.kind}: {finding.count:,} of {finding.rows:,} {finding.unit} "
-        f"({finding.share:.2%}, tolerated up to {finding.tolerance:.2%})"
-        f"{f'; {outcome}' if finding.severity == 'warning' else ''}",
-        f"  expected: {finding.description}",
-        f"  to do: {finding.remedy}",
-        *(f"    {line}" for line in shown),
-    ]
-    return "\n".join(lines)
+def _worth_telling(outcome: Outcome) -> bool:
+    """A fault always is; what is only unwise, if there is more of it than is usual."""
+    return outcome.suite == "faults" or not outcome.tolerated
 
 
-def _place(offender: Offender) -> str:
-    line = "" if offender.line is None else f"{offender.line}:"
-    return f"{offender.file}:{line} {offender.value}"
-
-
-def _finding(outcome: Outcome, tolerance: float) -> Finding:
-    kind = outcome.kind
+def _finding(outcome: Outcome, audited: Audited) -> Finding:
+    kind, threshold = outcome.kind, outcome.threshold
+    is_error = outcome.suite == "faults" and not outcome.tolerated
     return Finding(
         kind=kind.name,
-        severity="warning" if outcome.tolerated else "error",
-        description=kind.description,
+        suite=outcome.suite,
+        severity="error" if is_error else "warning",
+        description=kind.description.format(limit=threshold.limit),
         remedy=kind.remedy,
+        faq=str(kind.faq),
         unit=kind.table,
+        count=len(outcome.offenders),
         rows=outcome.rows,
-        tolerance=tolerance,
+        tolerance=threshold.share,
+        parameters=_parameters(outcome),
         drops=kind.drops,
-        offenders=tuple(
-            Offender(row[FILE_COLUMN[kind.table]], row.get("line"), kind.shown.format_map(row))
-            for row in outcome.offenders.to_dict("records")
-        ),
+        offenders=tuple(_offender(kind, row) for row in _worst(outcome, audited).to_dict("records")),
+    )
+
+
+def _parameters(outcome: Outcome) -> tuple[str, ...]:
+    """Keys of params.yaml that move the finding's threshold."""
+    name = outcome.kind.name
+    if outcome.suite == "quality":
+        return f"validate.quality.{name}.limit", f"validate.quality.{name}.share"
+    slack = ("validate.slack",) if name == "coordinate_out_of_range" else ()
+    return () if name == "empty_split" else (f"validate.tolerance.{name}", *slack)
+
+
+def _worst(outcome: Outcome, audited: Audited) -> pd.DataFrame:
+    """The offenders that are listed, the farthest from what is accepted first; faults in the order of files."""
+    offenders = outcome.offenders
+    if outcome.suite == "quality":
+        accepted = outcome.kind.accepts(audited, outcome.threshold.limit)
+        if not accepted.none_at_all:
+            offenders = offenders.sort_values("value", ascending=accepted.high is None, kind="stable")
+    listed = offenders.head(LISTED_OFFENDERS)
+    return listed.assign(**outcome.kind.context(audited, listed.index))
+
+
+def _offender(kind: Kind, row: dict[str, Any]) -> Offender:
+    box = tuple(row[column] for column in BOX) if kind.table == "boxes" else None
+    return Offender(
+        file=f"{row['split']}: {row['name']}" if kind.table == "classes" else str(row[FILE_COLUMN[kind.table]]),
+        line=int(row["line"]) if kind.table == "boxes" else None,
+        value=kind.shown.format_map(row),
+        image=str(row["image"]) if kind.table in {"images", "boxes"} else None,
+        box=None if box is None or np.isnan(box).any() else box,
     )
 
 
 def _clean(data: RawDataset, outcomes: Sequence[Outcome]) -> Manifest:
     """The rows without a fault that drops them."""
-    dropped = [outcome for outcome in outcomes if outcome.kind.drops]
-    bad_images = {image for o in dropped if o.kind.table == "images" for image in o.offenders["image"]}
-    bad_boxes = {index for o in dropped if o.kind.table == "boxes" for index in o.offenders.index}
-    images = data.images[~data.images["image"].isin(bad_images)]
-    boxes = data.boxes[~data.boxes.index.isin(bad_boxes) & ~data.boxes["image"].isin(bad_images)]
+    images, boxes = data.images, data.boxes
+    for outcome in outcomes:
+        if outcome.kind.drops and outcome.kind.table == "images":
+            images = images[~images["image"].isin(outcome.offenders["image"])]
+        elif outcome.kind.drops:
+            boxes = boxes.drop(index=outcome.offenders.index, errors="ignore")
+    boxes = boxes[boxes["image"].isin(images["image"])].astype({"class_id": "int64"})
     images = images.assign(label=images["label"].where(images["label_exists"], ""))
-    boxes = boxes.astype({"class_id": "int64"})
     return Manifest(
         images=images[list(Manifest.IMAGE_COLUMNS)].reset_index(drop=True),
         boxes=boxes[list(Manifest.BOX_COLUMNS)].reset_index(drop=True),
@@ -181,18 +148,23 @@ def _clean(data: RawDataset, outcomes: Sequence[Outcome]) -> Manifest:
 
 
 def _card(data: RawDataset, manifest: Manifest) -> DatasetCard:
-    by_image: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    for image, _, *box in manifest.boxes.itertuples(index=False, name=None):
-        by_image[image].append(tuple(box))
-    digest = hashlib.sha256(json.dumps(data.names).encode())
-    counts = {split: [0, 0] for split in data.splits}
-    for split, image, sha256 in manifest.images[["split", "image", "sha256"]].itertuples(index=False, name=None):
-        boxes = by_image.get(image, [])
-        digest.update(json.dumps([split, image, sha256, boxes]).encode())
-        counts[split][0] += 1
-        counts[split][1] += len(boxes)
+    boxes_of = manifest.boxes.groupby("image", sort=False).size()
+    images = manifest.images.assign(boxes=manifest.images["image"].map(boxes_of).fillna(0).astype("int64"))
+    counts = images.groupby("split")["boxes"].agg(["size", "sum"])
     return DatasetCard(
-        digest=digest.hexdigest(),
+        digest=_digest(data.names, images, manifest.boxes),
         names=data.names,
-        splits={s: SplitCount(images=images, boxes=boxes) for s, (images, boxes) in counts.items() if images},
+        splits={
+            split: SplitCount(images=int(counts.loc[split, "size"]), boxes=int(counts.loc[split, "sum"]))
+            for split in data.splits
+            if split in counts.index
+        },
     )
+
+
+def _digest(names: tuple[str, ...], images: pd.DataFrame, boxes: pd.DataFrame) -> str:
+    """SHA-256 of names, splits, images' names and bytes, and every box in the order of its label file."""
+    rows = images[["split", "image", "sha256", "boxes"]].to_numpy().tolist()
+    digest = hashlib.sha256(json.dumps([names, rows]).encode())
+    digest.update(boxes[["class_id", "x", "y", "w", "h"]].to_numpy("<f8").tobytes())
+    return digest.hexdigest()

@@ -23,7 +23,7 @@ from mobileyolo.deployment.formats import FORMATS, check_packages
 from mobileyolo.errors import ExportError
 from mobileyolo.files import ModelFiles, Record
 from mobileyolo.models import bridge
-from mobileyolo.reporting.tables import Table
+from mobileyolo.reporting.cells import Table
 
 IMAGES = 32  # enough for some hundred boxes; each one runs through every engine
 

@@ -7,7 +7,8 @@ import math
 from mobileyolo.artifacts import Comparison
 from mobileyolo.config import ARMS, Arm
 from mobileyolo.cost_sheet import CostSheet, ModelCost, Parts, Saving
-from mobileyolo.reporting.tables import Table, console
+from mobileyolo.reporting.cells import Table
+from mobileyolo.reporting.tables import console
 
 PARTS = "backbone / neck / head"
 REFERENCE = "yolo11n"  # the stock model that a MobileNetV1 is to match

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mobileyolo.artifacts import Comparison, Source, StartRecord
 from mobileyolo.config import ARMS, BASELINE, Arm
 from mobileyolo.cost_sheet import CostSheet
 from mobileyolo.reporting import cost_tables, figures, tables
+from mobileyolo.reporting.pages import render_template
+from mobileyolo.reporting.panels import Panel, to_svg
 from mobileyolo.reporting.plots import Histories
 from mobileyolo.results import ArmResult
 
@@ -39,13 +39,6 @@ def render(
         starts: by arm.
         sheet: what every backbone costs.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     names = tables.arm_names(comparison)
     classes = tables.class_table(comparison, baseline, candidate)
     costs = [figures.accuracy_cost(comparison, baseline, candidate, cost) for cost in figures.COST_AXES]
@@ -55,7 +48,8 @@ def render(
         figures.confusion("candidate", names[1], candidate),
     ]
     arms = cost_tables.arms_by_label(sheet, comparison)
-    return environment.get_template(TEMPLATE).render(
+    return render_template(
+        TEMPLATE,
         comparison=comparison,
         names=dict(zip(ARMS, names, strict=True)),
         question=tables.question(comparison),
@@ -86,9 +80,9 @@ def render(
     )
 
 
-def _svg(panel: figures.Panel) -> Markup:
+def _svg(panel: Panel) -> Markup:
     """Our own SVG; matplotlib escapes the texts in it."""
-    return Markup(figures.to_svg(panel))
+    return Markup(to_svg(panel))
 
 
 def _origins(comparison: Comparison) -> Iterator[tuple[str, str]]:

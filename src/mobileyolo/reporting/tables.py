@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
 from mobileyolo.artifacts import Comparison, CostRatio
 from mobileyolo.comparison import DECIDING_METRIC
+from mobileyolo.reporting.cells import Table
 from mobileyolo.results import ArmResult
 
 METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall"}
@@ -22,15 +22,6 @@ COST_NAMES = {
     "weights_mb": "weights",
 }
 VERDICT_MARKS = {"better": "🟢", "worse": "🔴", "inconclusive": "🟡"}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of formatted cells; align has one letter a column, l or r."""
-
-    header: tuple[str, ...]
-    align: str
-    rows: tuple[tuple[str, ...], ...]
 
 
 def arm_names(comparison: Comparison) -> tuple[str, str]:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import io
-import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from mobileyolo.dataset.layout import find_layout, label_of
-from mobileyolo.dataset.reading import LabelLine, parse_line, read_dataset, read_image, read_label
-from mobileyolo.errors import DatasetError
+from mobileyolo.dataset.reading import read_dataset
 from tests.synthetic import write_dataset
 
 TRAIN = tuple(f"train/images/{index:03d}.png" for index in range(4))
@@ -161,102 +156,11 @@ def test_every_layout_gives_the_same_images_and_boxes(dataset: Path, arrange: Ca
     assert found.boxes[columns].equals(expected.boxes[columns])
 
 
-def test_a_dataset_without_a_test_split_has_none(dataset: Path) -> None:
-    describe(dataset, test=None)
-    assert find_layout(dataset).images.keys() == {"train", "val"}
-
-
 def test_one_image_in_two_splits_has_two_image_rows_and_its_boxes_once(dataset: Path) -> None:
     describe(dataset, val="train/images", test=None)
     data = read_dataset(dataset)
     assert data.images["image"].tolist() == [*TRAIN, *TRAIN]
     assert len(data.boxes) == 8
-
-
-REFUSED = [
-    pytest.param(lambda root: shutil.rmtree(root), "no such folder", id="no folder"),
-    pytest.param(lambda root: describe(root, train=None), "no key 'train'", id="no train key"),
-    pytest.param(lambda root: describe(root, val=[]), "no key 'val'", id="empty val key"),
-    pytest.param(lambda root: describe(root, val="nowhere"), "val: 'nowhere': no folder", id="missing folder"),
-    pytest.param(lambda root: describe(root, val="data.yaml"), "no folder and no .txt", id="entry is a file"),
-    pytest.param(lambda root: describe(root, val=[1]), "val: 1: expected a folder", id="entry is a number"),
-    pytest.param(lambda root: describe(root, val=str(root.parent)), "lies outside", id="absolute entry outside"),
-    pytest.param(lambda root: describe(root, val="../../" + root.parent.name), "lies outside", id="entry outside"),
-    pytest.param(lambda root: describe(root, path="elsewhere"), "path: 'elsewhere': no such", id="missing path"),
-    pytest.param(lambda root: describe(root, nc=3), "nc: 3: but names has 2", id="nc disagrees"),
-    pytest.param(lambda root: describe(root, names=None), "names: None", id="no names"),
-    pytest.param(lambda root: describe(root, names=[]), r"names: \[\]", id="empty names"),
-    pytest.param(lambda root: describe(root, names={0: "a", 2: "b"}), r"ids \[0, 2\]: expected 0 to 1", id="id gap"),
-    pytest.param(lambda root: describe(root, names=[False, "b"]), "False: put the name in quotes", id="bare no"),
-    pytest.param(lambda root: describe(root, kpt_shape=[17, 3]), "pose dataset", id="pose"),
-    pytest.param(lambda root: (root / "data.yaml").write_text("a: [1"), "data.yaml: not YAML", id="broken YAML"),
-    pytest.param(lambda root: (root / "data.yaml").write_text("- a"), "found list", id="YAML list"),
-    pytest.param(lambda root: (root / "data.yaml").write_bytes(b"\xff\xfea"), "UTF-8", id="UTF-16 YAML"),
-    pytest.param(lambda root: (root / "data.yaml").unlink(), "no class names", id="no names at all"),
-    pytest.param(lambda root: shutil.copy(root / "data.yaml", root / "x.yaml"), None, id="data.yaml wins"),
-]
-
-
-@pytest.mark.parametrize(("damage", "message"), REFUSED)
-def test_a_contradictory_description_is_refused(
-    dataset: Path, damage: Callable[[Path], object], message: str | None
-) -> None:
-    damage(dataset)
-    if message is None:
-        assert read_dataset(dataset).names == NAMES
-    else:
-        with pytest.raises(DatasetError, match=message):
-            read_dataset(dataset)
-
-
-def test_two_yaml_files_without_a_known_name_are_ambiguous(dataset: Path) -> None:
-    shutil.copy(dataset / "data.yaml", dataset / "b.yaml")
-    (dataset / "data.yaml").rename(dataset / "a.yaml")
-    with pytest.raises(DatasetError, match=r"a\.yaml, b\.yaml"):
-        find_layout(dataset)
-
-
-def test_class_files_that_disagree_are_refused(dataset: Path) -> None:
-    bare(dataset)
-    (dataset / "val/labels/classes.txt").write_text("bar\nsquare\n")
-    with pytest.raises(DatasetError, match="name different classes"):
-        find_layout(dataset)
-
-
-def test_a_list_that_names_no_image_is_refused_with_its_line(dataset: Path) -> None:
-    (dataset / "train.txt").write_text(f"{TRAIN[0]}\nnotes.gif\n")
-    describe(dataset, train="train.txt")
-    with pytest.raises(DatasetError, match=r"train\.txt:2: 'notes\.gif': no image"):
-        find_layout(dataset)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
-def test_a_file_name_that_is_not_utf8_is_refused(dataset: Path) -> None:
-    (dataset / TRAIN[0]).rename(os.fsdecode(os.fsencode(dataset) + b"/train/images/\xff.png"))
-    with pytest.raises(DatasetError, match=r"udcff\.png': the file's name is not UTF-8"):
-        find_layout(dataset)
-
-
-def test_a_folder_without_a_dataset_is_refused_with_both_layouts(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError) as caught:
-        find_layout(tmp_path)
-    assert "data.yaml, dataset.yaml" in str(caught.value)
-    assert str(caught.value).splitlines()[1].strip().startswith("data.yaml with the keys")
-    assert str(caught.value).splitlines()[2].strip().startswith("train/images train/labels")
-
-
-@pytest.mark.parametrize(
-    ("image", "label"),
-    [
-        ("train/images/a.jpg", "train/labels/a.txt"),
-        ("images/train/a.b.jpg", "labels/train/a.b.txt"),
-        ("images/images/a.jpg", "images/labels/a.txt"),  # only the last one
-        ("myimages/a.jpg", "myimages/a.txt"),  # a whole component
-        ("a.jpg", "a.txt"),
-    ],
-)
-def test_labels_lie_where_ultralytics_looks_for_them(image: str, label: str) -> None:
-    assert label_of(image) == label
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "jpg", "JPEG", "png", "tif", "TIFF", "webp", "mpo"])
@@ -271,54 +175,3 @@ def test_images_of_every_format_are_read(tmp_path: Path, suffix: str) -> None:
     assert data.images["read_error"].isna().all()
     assert data.images["label_exists"].all()
     assert (data.images["width"] == 64).all()
-
-
-@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
-@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40)), (8, (20, 40))])
-def test_sizes_are_those_after_the_exif_rotation(
-    tmp_path: Path, kind: str, orientation: int, size: tuple[int, int]
-) -> None:
-    exif = Image.Exif()
-    exif[274] = orientation
-    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(tmp_path / "a", kind, exif=exif)
-    facts = read_image(tmp_path / "a")
-    assert facts.read_error is None
-    assert (facts.width, facts.height) == size
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_a_broken_exif_block_does_not_make_an_image_unreadable(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(buffer, "jpeg", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
-    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
-    assert read_image(tmp_path / "a.jpg").read_error is None
-
-
-def test_label_lines_keep_their_numbers_across_blanks_marks_and_line_ends(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf\r\n0 .5 .5 .2 .2\r\n \t\r\n1\t0.5 0.5 0.1 1e-1  \n\n")
-    lines = list(read_label(tmp_path / "a.txt"))
-    assert [(line.line, line.class_id, line.parse_error) for line in lines] == [(2, 0, None), (4, 1, None)]
-
-
-def test_a_polygon_becomes_the_box_round_it() -> None:
-    class_id, x, y, w, h, values = parse_line("1 0.2 0.1 0.6 0.3 0.4 0.9")
-    assert (class_id, x, y, w, h) == pytest.approx((1, 0.4, 0.5, 0.4, 0.8))
-    assert len(values) == 7
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        (b"0 \xff .5 .2 .2", "not UTF-8"),
-        (b"0 .5 .5 .2", "4 columns; expected"),
-        (b"0 0,5 .5 .2 .2", "'0,5' is no number"),
-        (b"0.5 .5 .5 .2 .2", "class 0.5 is no whole number"),
-    ],
-)
-def test_a_malformed_line_keeps_its_text_and_has_no_coordinates(tmp_path: Path, content: bytes, error: str) -> None:
-    (tmp_path / "a.txt").write_bytes(content)
-    (line,) = read_label(tmp_path / "a.txt")
-    assert (line.line, line.text) == (1, content.decode(errors="backslashreplace"))
-    assert error in str(line.parse_error)
-    assert np.isnan([line.class_id, line.x, line.y, line.w, line.h]).all()
-    assert line.values is LabelLine(1, "").values is None

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from mobileyolo.config import Tolerance
-from mobileyolo.dataset import expectations
-from mobileyolo.dataset.validation import Finding, Offender, format_findings, validate
+from mobileyolo.artifacts import Manifest
+from mobileyolo.config import Tolerance, Validate, load_params
+from mobileyolo.dataset import validation as validation_module
+from mobileyolo.dataset.faults import FAULTS
+from mobileyolo.dataset.findings import Finding, Offender, format_findings, offenders_table, verdict_of
+from mobileyolo.dataset.validation import validate
 from tests.damage import (
     DAMAGES,
     HARMLESS,
@@ -30,13 +34,19 @@ from tests.damage import (
 )
 from tests.synthetic import write_dataset
 
+RULES = load_params().validate_
 KINDS = tuple(Tolerance.model_fields)
 IMAGE = "train/images/001.png"
 LABEL = "train/labels/001.txt"  # two lines
 
 
-def tolerance(share: float = 0.0, **shares: float) -> Tolerance:
-    return Tolerance(**{**dict.fromkeys(KINDS, share), **shares})
+def tolerance(share: float = 0.0, **shares: float) -> Validate:
+    """Rules with these tolerances for faults, and without quality findings."""
+    given = RULES.model_dump()
+    quality = {kind: {**limits, "share": 1.0} for kind, limits in given["quality"].items()}
+    return Validate.model_validate(
+        {**given, "tolerance": {**dict.fromkeys(KINDS, share), **shares}, "quality": quality}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +117,8 @@ def test_a_dataset_without_damage_passes_with_no_findings(dataset: Path) -> None
     validation = validate(dataset, tolerance())
     assert validation.findings == ()
     assert validation.passed
-    assert validation.verdict().model_dump() == {"passed": True, "findings": {}}
-    assert validation.offenders().empty
+    assert verdict_of(validation.findings).model_dump() == {"passed": True, "findings": {}}
+    assert offenders_table(validation.findings).empty
 
 
 def test_oddities_that_are_no_damage_pass_with_no_findings(tmp_path: Path) -> None:
@@ -224,6 +234,14 @@ def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
     return validate(write_dataset(tmp_path_factory.mktemp("same") / "dataset"), tolerance()).card.digest
 
 
+def test_the_columns_of_the_manifest_have_the_types_that_it_names(dataset: Path, tmp_path: Path) -> None:
+    validate(dataset, tolerance()).manifest.write(tmp_path)
+    names = {"large_string": "string", "double": "float64"}  # Parquet's, where they differ
+    for table, types in {"images": Manifest.IMAGE_COLUMNS, "boxes": Manifest.BOX_COLUMNS}.items():
+        read = {field.name: str(field.type) for field in pq.read_schema(tmp_path / f"{table}.parquet")}
+        assert {column: names.get(kind, kind) for column, kind in read.items()} == types
+
+
 def test_the_digest_depends_neither_on_the_place_nor_on_the_spelling_of_labels(dataset: Path, digest: str) -> None:
     mark_and_windows_line_ends(dataset, 1)
     assert validate(dataset, tolerance()).card.digest == digest
@@ -252,27 +270,31 @@ def test_the_digest_follows_the_content(dataset: Path, digest: str, change: Chan
 def test_every_offender_is_recorded_and_ten_are_printed(dataset: Path) -> None:
     line("\n".join(f"{class_id} .5 .5 .2 .2" for class_id in range(2, 14)))(dataset, 1)
     validation = validate(dataset, tolerance(malformed_line=0.5))
-    table = validation.offenders()
+    table = offenders_table(validation.findings)
     assert table["line"].tolist() == list(range(3, 15))
     assert set(table["kind"]) == {"class_out_of_range"}
-    (count,) = validation.verdict().findings.values()
+    (count,) = verdict_of(validation.findings).findings.values()
     assert (count.severity, count.count, count.rows, count.share) == ("error", 12, 28, 12 / 28)
     printed = format_findings(validation.findings).splitlines()
     assert printed[0] == "ERROR class_out_of_range: 12 of 28 boxes (42.86%, tolerated up to 0.00%)"
-    assert printed[3] == f"    {LABEL}:3: class 2"
-    assert len(printed) == 14
+    assert printed[4] == f"    {LABEL}:3: class 2"
+    assert len(printed) == 15
     assert printed[-1] == "    and 2 more"
 
 
 def test_a_warning_says_what_became_of_its_rows() -> None:
     finding = Finding(
         kind="zero_size_box",
+        suite="faults",
         severity="warning",
         description="Sizes are above 0.",
         remedy="delete it",
+        faq="the data is odd",
         unit="boxes",
+        count=1,
         rows=200,
         tolerance=0.01,
+        parameters=("validate.tolerance.zero_size_box",),
         drops=True,
         offenders=(Offender("train/labels/a.txt", 4, "w 0, h 0"),),
     )
@@ -280,19 +302,20 @@ def test_a_warning_says_what_became_of_its_rows() -> None:
         "WARNING zero_size_box: 1 of 200 boxes (0.50%, tolerated up to 1.00%); left out",
         "  expected: Sizes are above 0.",
         "  to do: delete it",
+        "  why mAP may be low: the data is odd; threshold: validate.tolerance.zero_size_box",
         "    train/labels/a.txt:4: w 0, h 0",
     ]
 
 
-def test_every_kind_but_the_empty_split_has_a_tolerance() -> None:
-    assert {kind.name for kind in expectations.KINDS} == {*KINDS, "empty_split"}
+def test_every_fault_but_the_empty_split_has_a_tolerance() -> None:
+    assert {kind.name for kind in FAULTS} == {*KINDS, "empty_split"}
 
 
 def test_an_expectation_that_crashes_is_neither_pass_nor_failure(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = replace(expectations.KINDS[0], derive=lambda splits: pd.Series(["no number"] * len(splits)))
-    monkeypatch.setattr(expectations, "KINDS", (broken,))
+    broken = replace(FAULTS[0], measure=lambda audited: pd.Series(["no number"] * len(audited.splits)))
+    monkeypatch.setattr(validation_module, "FAULTS", (broken,))
     with pytest.raises(RuntimeError, match="could not evaluate empty_split"):
         validate(dataset, tolerance())
 
@@ -301,9 +324,9 @@ def test_data_docs_name_every_offender(dataset: Path, tmp_path: Path, monkeypatc
     line("7 .5 .5 .2 .2")(dataset, 1)
     monkeypatch.chdir(tmp_path)
     before = tree(dataset)
-    validate(dataset, tolerance(), Path("docs"))
+    validate(dataset, tolerance(), docs_dir=Path("docs"))
     assert (tmp_path / "docs/index.html").is_file()
-    (page,) = (tmp_path / "docs/validations/boxes").rglob("*.html")
+    (page,) = (tmp_path / "docs/validations/faults").rglob("*.html")
     text = page.read_text(encoding="utf-8")
     assert "Every class id has a name" in text
     assert LABEL in text

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mobileyolo.files import FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE
-from mobileyolo.reporting import tables, write_reports
+from mobileyolo.reporting import tables
 from mobileyolo.reporting.html import render
+from mobileyolo.reporting.reports import write_reports
 from tests.synthetic_results import ReportInputs, make_report_inputs
 
 VOID = {"meta"}

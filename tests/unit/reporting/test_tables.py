@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mobileyolo.reporting import tables
-from mobileyolo.reporting.tables import Table
+from mobileyolo.reporting.cells import Table
 from tests.synthetic_results import make_report_inputs
 
 

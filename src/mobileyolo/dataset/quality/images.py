@@ -91,10 +91,10 @@ IMAGES = (
     Kind(
         name="blank_image",
         table="images",
-        measure=lambda audited: readable_images(audited)["entropy"].reindex(audited.images.index),
+        measure=lambda audited: readable_images(audited)["contrast"].reindex(audited.images.index),
         accepts=at_least,
-        description="Every image shows something: its grey levels have an entropy of at least {limit:g} bits, of 8.",
+        description="Every image shows something: its grey levels spread by at least {limit:g}, of 1.",
         remedy="check that the file holds what it should, or leave it out",
-        shown="entropy {value:.2f} bits",
+        shown="contrast {value:.3f}",
     ),
 )

@@ -13,7 +13,7 @@ from mobileyolo.dataset.quality.rows import readable_images
 from mobileyolo.dataset.similarity import BITS, near_duplicate_groups, near_duplicate_pairs
 
 FARTHEST = 4  # bits of 64 up to which images are compared; saving anew and scaling move a hash by less
-BLANK_ENTROPY = 1.0  # bits, two grey levels; what shows less has a perceptual hash of noise, like that of any other
+BLANK_CONTRAST = 0.01  # two to three grey levels; what shows less has a perceptual hash of noise, or that of any other
 
 
 def _farther_than(_audited: Audited, limit: float) -> Accepted:
@@ -23,7 +23,7 @@ def _farther_than(_audited: Audited, limit: float) -> Accepted:
 def _hashed(audited: Audited) -> pd.DataFrame:
     """Images whose hash says something, in the order of splits and names, with their row and their split's rank."""
     images = readable_images(audited)
-    images = images[images["entropy"] >= BLANK_ENTROPY]
+    images = images[images["contrast"] >= BLANK_CONTRAST]
     ranks = {split: rank for rank, split in enumerate(audited.data.splits)}
     ranked = images.assign(rank=images["split"].map(ranks).astype("int64"), row=images.index)
     return ranked.sort_values(["rank", "image"]).reset_index(drop=True)

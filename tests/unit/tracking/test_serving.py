@@ -19,9 +19,9 @@ import torch
 from mlflow.pyfunc import scoring_server
 from PIL import Image
 
-from mobileyolo import tracking
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
+from mobileyolo.tracking.model import log_model
 from tests.synthetic import write_dataset
 
 NAMES = ("square", "bar")
@@ -57,7 +57,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.train()(torch.rand(4, 3, 64, 64))
     model.names, model.args = dict(enumerate(NAMES)), {"imgsz": 64}
     torch.save({"epoch": 1, "model": model.half(), "train_args": model.args}, folder / "best.pt")
-    tracking._log_model(Store(folder), "run", folder / "best.pt")
+    log_model(Store(folder), "run", folder / "best.pt")
     return folder / "model"
 
 

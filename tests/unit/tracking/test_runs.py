@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import platform
 import signal
@@ -9,15 +10,38 @@ import textwrap
 import warnings
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from mobileyolo.artifacts import DatasetCard, MetricsRecord, SplitCount, Teacher, TrainingPlan, TrainingRecord
+from mobileyolo.artifacts import (
+    DatasetCard,
+    FindingCount,
+    Manifest,
+    MetricsRecord,
+    Severity,
+    SplitCount,
+    Teacher,
+    TrainingPlan,
+    TrainingRecord,
+    ValidationVerdict,
+)
+from mobileyolo.config import Arm
+from mobileyolo.files import (
+    COMPARISON_FILE,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    ModelFiles,
+    start_file,
+    write_table,
+    write_text,
+)
 from mobileyolo.results import ArmResult
-from mobileyolo.tracking import Tracker
-from tests.synthetic_results import RANDOM, make_report_inputs, make_statistics
+from mobileyolo.tracking import Tracker, log_results
+from mobileyolo.tracking.runs import VALIDATION_FILES
+from tests.synthetic_results import RANDOM, ReportInputs, make_report_inputs, make_statistics
 
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
@@ -78,7 +102,6 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
     assert (run.data.tags["host"], run.data.tags["pid"]) == (platform.node(), str(os.getpid()))
     curve = store.get_metric_history(run.info.run_id, "val/map50")
     assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
-    assert run.inputs.dataset_inputs[0].dataset.name == "shapes"
 
 
 def test_a_run_in_an_experiment_carries_its_name(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +127,7 @@ START_AND_WAIT = textwrap.dedent(
     """
     import sys, time
     from mobileyolo.tracking import Tracker
-    from tests.unit.test_tracking import CARD, PLAN
+    from tests.unit.tracking.test_runs import CARD, PLAN
     with Tracker("shapes", CARD).training(PLAN):
         print("running", flush=True)
         time.sleep(600)
@@ -115,7 +138,7 @@ START_AND_WAIT = textwrap.dedent(
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_does_not_stay_running_when_its_process_is_killed(store: MlflowClient, number: signal.Signals) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     process = subprocess.Popen(
         [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True, env=environment
@@ -232,6 +255,101 @@ def test_a_store_and_its_artifacts_stay_in_the_main_workspace(
     (run,) = runs(MlflowClient(f"sqlite:///{(tmp_path / 'own.db').as_posix()}"))
     assert run.info.artifact_uri.startswith((tmp_path / "mlruns").as_uri())
     assert not list(elsewhere.iterdir())
+
+
+def test_the_dataset_is_the_runs_input_with_digest_counts_and_schema(store: MlflowClient) -> None:
+    train(Tracker("data/raw/shapes", CARD))
+    (run,) = runs(store)
+    assert store.get_experiment(run.info.experiment_id).name == "shapes-01234567"
+    (logged,) = run.inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("shapes", CARD.digest[:32])
+    assert [(tag.key, tag.value) for tag in logged.tags] == [("mlflow.data.context", "training")]
+    assert json.loads(logged.dataset.profile) == {
+        "classes": 2,
+        "train_images": 4,
+        "train_boxes": 8,
+        "class_names": ["square", "bar"],
+    }
+    columns = {column["name"]: column["type"] for column in json.loads(logged.dataset.schema)["mlflow_colspec"]}
+    assert len(columns) == len(Manifest.IMAGE_COLUMNS) + len(Manifest.BOX_COLUMNS)
+    assert (columns["images.sha256"], columns["boxes.class_id"], columns["boxes.x"]) == ("string", "long", "double")
+    assert mlflow.data.get_source(logged).uri == "data/raw/shapes"
+
+
+def found(**kinds: tuple[Severity, int]) -> ValidationVerdict:
+    """A verdict with so many rows of each kind of fault."""
+    return ValidationVerdict(
+        passed=True,
+        findings={
+            kind: FindingCount(severity=severity, count=count, rows=100, share=count / 100, tolerance=1.0)
+            for kind, (severity, count) in kinds.items()
+        },
+    )
+
+
+def test_what_validation_found_goes_to_the_run_with_its_files(store: MlflowClient, tmp_path: Path) -> None:
+    tracker = Tracker("shapes", CARD)
+    train(tracker)
+    page = tmp_path / "index.html"
+    page.write_text("page", encoding="utf-8")
+    tracker.log_validation(RECORD, HISTORY, found(zero_size=("warning", 3), duplicate=("warning", 1)), [page])
+    (run,) = runs(store)
+    assert {name: value for name, value in run.data.metrics.items() if name.startswith("validation")} == {
+        "validation.errors": 0,
+        "validation.warnings": 2,
+        "validation.zero_size": 3,
+        "validation.duplicate": 1,
+    }
+    assert run.data.tags["validation.passed"] == "true"
+    assert [item.path for item in store.list_artifacts(run.info.run_id, "validation")] == ["validation/index.html"]
+
+
+def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Path) -> None:
+    """As after zero-size boxes, which were left out, were taken out: the clean rows, and the run, are the same."""
+    page = tmp_path / "index.html"
+    for verdict in (found(zero_size=("warning", 3)), found(), found()):
+        page.write_text(verdict.model_dump_json(), encoding="utf-8")
+        Tracker("shapes", CARD).log_validation(RECORD, HISTORY, verdict, [page])
+    (run,) = runs(store)
+    points = {
+        name: [point.value for point in store.get_metric_history(run.info.run_id, f"validation.{name}")]
+        for name in ("errors", "warnings", "zero_size")
+    }
+    assert points == {"errors": [0], "warnings": [1, 0], "zero_size": [3, 0]}
+    (kept,) = store.list_artifacts(run.info.run_id, "validation")
+    text = Path(store.download_artifacts(run.info.run_id, kept.path, str(tmp_path))).read_text(encoding="utf-8")
+    assert ValidationVerdict.model_validate_json(text) == found()
+
+
+@pytest.fixture
+def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportInputs:
+    """A workspace as the stage compare finds it when it logs."""
+    monkeypatch.chdir(tmp_path)
+    inputs = make_report_inputs()
+    for path in (REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *VALIDATION_FILES):
+        write_text(path, path.name)
+    for arm, histories in inputs.histories.items():
+        files = ModelFiles(arm, 0)
+        write_text(start_file(arm), "{}")
+        write_table(files.history, histories[0])
+        files.weights.write_bytes(b"weights")
+    return inputs
+
+
+def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowClient, compared: ReportInputs) -> None:
+    arms: dict[Arm, list[ArmResult]] = {"baseline": compared.baseline, "candidate": compared.candidate}
+    for _ in range(2):
+        log_results("shapes", CARD, found(zero_size=("warning", 3)), arms, compared.comparison)
+    logged = runs(store)
+    assert sorted(run.data.tags["arm"] for run in logged) == ["baseline", "candidate"]
+    for run in logged:
+        folders = [item.path for item in store.list_artifacts(run.info.run_id)]
+        assert folders == ["model", "report", "validation"]
+        names = [Path(item.path).name for item in store.list_artifacts(run.info.run_id, "validation")]
+        assert names == ["findings.csv", "index.html", "verdict.json"]
+        for name in run.data.metrics:
+            steps = [point.step for point in store.get_metric_history(run.info.run_id, name)]
+            assert len(steps) == len(set(steps))
 
 
 def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:

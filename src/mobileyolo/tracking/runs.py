@@ -1,52 +1,38 @@
-"""MLflow: one flat run for each trained model, in one experiment for each dataset.
-
-Tracking never fails a stage. What could not be logged is warned about and made up for later: every stage after
-training logs again whatever the store lacks, from the files that DVC keeps. A result that DVC restores from its
-cache makes no run by itself.
-"""
+"""The runs: what is logged of a model while it trains, and made up for once it lies in DVC's files."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
-import mlflow
 import pandas as pd
-import psutil
-from filelock import FileLock
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
-from mlflow.models import ModelSignature
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mobileyolo import environment
-from mobileyolo.artifacts import Comparison, DatasetCard, TrainingPlan, TrainingRecord
+from mobileyolo.artifacts import SEVERITIES, Comparison, DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
 from mobileyolo.config import Arm
-from mobileyolo.files import COMPARISON_FILE, FIGURES_DIR, REPORT_FILE, SUMMARY_FILE, ModelFiles, start_file
-from mobileyolo.results import ArmResult
-
-SERVING_CODE = Path(__file__).with_name("serving.py")
-# The table that serving.py returns, and Ultralytics' defaults. Its inputs are paths or arrays: no schema says that.
-_SERVING_SIGNATURE = ModelSignature(
-    outputs=Schema(
-        [
-            *[ColSpec(DataType.long, name) for name in ("image", "class_id")],
-            ColSpec(DataType.string, "name"),
-            *[ColSpec(DataType.double, name) for name in ("confidence", "x1", "y1", "x2", "y2")],
-        ]
-    ),
-    params=ParamSchema([ParamSpec("conf", DataType.double, 0.25), ParamSpec("iou", DataType.double, 0.7)]),
+from mobileyolo.files import (
+    COMPARISON_FILE,
+    FIGURES_DIR,
+    FINDINGS_FILE,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    VALIDATION_PAGE_FILE,
+    VERDICT_FILE,
+    ModelFiles,
+    start_file,
 )
-# What MLflow 3 calls an experiment that trains models, so that its pages need not guess.
-_MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+from mobileyolo.results import ArmResult
+from mobileyolo.tracking.dataset import dataset_input
+from mobileyolo.tracking.model import log_model
+from mobileyolo.tracking.store import end_dead_runs, experiment_id, open_store, whereabouts
+
+# Not Great Expectations' pages: 4 MB of fonts and pictures a run, and times, so that `compare` would always run again.
+VALIDATION_FILES = (VALIDATION_PAGE_FILE, FINDINGS_FILE, VERDICT_FILE)
 
 
 class Tracker:
@@ -59,7 +45,7 @@ class Tracker:
         """Open the store, create the dataset's experiment, and mark runs whose process died.
 
         Args:
-            dataset: a name for people, such as the folder's.
+            dataset: its folder, as data.dir has it; the last part is its name.
             card: what validation found the dataset to be.
         """
         self._dataset = dataset
@@ -68,9 +54,9 @@ class Tracker:
         self._experiment = ""
         self._warned = False
         with self._tolerating("opening the store"):
-            client = _client()
-            self._experiment = _experiment(client, f"{dataset}-{card.digest[:8]}")
-            _end_dead_runs(client)
+            client = open_store()
+            self._experiment = experiment_id(client, f"{Path(dataset).name}-{card.digest[:8]}")
+            end_dead_runs(client)
             self._client = client
 
     @contextmanager
@@ -81,7 +67,7 @@ class Tracker:
         """
         run_id = None
         with self._tolerating(f"starting the run of {planned.arm}"):
-            run_id = self._create_run(planned, _whereabouts())
+            run_id = self._create_run(planned, whereabouts())
         live = LiveRun(self, run_id)
         with environment.termination_raises():
             try:
@@ -139,10 +125,32 @@ class Tracker:
                     "compared.with": comparison.baseline.backbone,
                     "mlflow.note.content": comparison.reason,
                 }
-            self._log_metrics(run_id, values)
-            for path in report:
-                self._reached().log_artifact(run_id, str(path), f"report/{pair}")
+            self._set_metrics(run_id, values)
+            self._keep(run_id, report, f"report/{pair}")
             self._set_tags(run_id, tags)
+
+    def log_validation(
+        self, training: TrainingRecord, history: pd.DataFrame, verdict: ValidationVerdict, report: list[Path]
+    ) -> None:
+        """Log what validation found in the dataset that a model was trained on.
+
+        Args:
+            training: what was trained.
+            history: its training.
+            verdict: what was found.
+            report: files to keep.
+        """
+        with self._tolerating(f"logging the validation to {training.arm} s{training.seed}"):
+            run_id = self._trained(training, history)
+            logged = self._reached().get_run(run_id).data.metrics
+            # The digest is that of the clean rows: what was left out may have been mended since, and is then 0.
+            values = {name: 0.0 for name in logged if name.startswith("validation.")}
+            severities = [finding.severity for finding in verdict.findings.values()]
+            values |= {f"validation.{kind}": finding.count for kind, finding in verdict.findings.items()}
+            values |= {f"validation.{severity}s": severities.count(severity) for severity in SEVERITIES}
+            self._set_metrics(run_id, values)
+            self._keep(run_id, report, "validation")
+            self._set_tags(run_id, {"validation.passed": str(verdict.passed).lower()})
 
     def log_export(
         self, training: TrainingRecord, history: pd.DataFrame, values: Mapping[str, float], record: Path
@@ -157,8 +165,8 @@ class Tracker:
         """
         with self._tolerating(f"logging the export of {training.arm} s{training.seed}"):
             run_id = self._trained(training, history)
-            self._log_metrics(run_id, dict(values))
-            self._reached().log_artifact(run_id, str(record), "export")
+            self._set_metrics(run_id, values)
+            self._keep(run_id, [record], "export")
 
     def _create_run(self, planned: TrainingPlan, whereabouts: dict[str, str]) -> str:
         client = self._reached()
@@ -183,7 +191,7 @@ class Tracker:
         values |= {f"train.{key}": value for key, value in planned.recipe.items()}
         values |= {"train.teacher": planned.teacher.name, "train.dis": planned.teacher.dis}
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in values.items()])
-        client.log_inputs(run_id, [DatasetInput(self._mlflow_dataset(), tags=[])])
+        client.log_inputs(run_id, [dataset_input(self._dataset, self._card)])
         return run_id
 
     def _trained(self, record: TrainingRecord, history: pd.DataFrame) -> str:
@@ -210,7 +218,7 @@ class Tracker:
         tags = client.get_run(run_id).data.tags
         if tags.get("stage") == "trained" or measured.items() - tags.items():
             self._log_metrics(run_id, result.metrics.model_dump())
-            _log_model(client, run_id, weights)
+            log_model(client, run_id, weights)
             self._set_tags(run_id, {**measured, "stage": "evaluated"})
         return run_id
 
@@ -221,23 +229,21 @@ class Tracker:
     def _log_epoch(self, run_id: str, epoch: int, values: dict[str, float]) -> None:
         self._log_metrics(run_id, {_curve(name): value for name, value in values.items()}, step=epoch)
 
+    def _set_metrics(self, run_id: str, values: Mapping[str, float]) -> None:
+        """Log those that the run has otherwise or not at all: a second point would make a curve of a number."""
+        logged = self._reached().get_run(run_id).data.metrics
+        self._log_metrics(run_id, dict(values.items() - logged.items()))
+
+    def _keep(self, run_id: str, files: Sequence[Path], folder: str) -> None:
+        for path in files:
+            self._reached().log_artifact(run_id, str(path), folder)
+
     def _log_metrics(self, run_id: str, values: dict[str, float], step: int = 0) -> None:
         now = int(time.time() * 1000)
         self._reached().log_batch(run_id, metrics=[Metric(name, float(v), now, step) for name, v in values.items()])
 
     def _set_tags(self, run_id: str, tags: dict[str, str]) -> None:
         self._reached().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-
-    def _mlflow_dataset(self) -> Dataset:
-        profile = {split: count.model_dump() for split, count in self._card.splits.items()}
-        return Dataset(
-            name=self._dataset,
-            digest=self._card.digest[:32],
-            source_type="local",
-            source=json.dumps({"digest": self._card.digest}),
-            schema=json.dumps({"names": list(self._card.names)}, ensure_ascii=False),
-            profile=json.dumps(profile),
-        )
 
     def _reached(self) -> MlflowClient:
         if self._client is None:
@@ -291,110 +297,32 @@ class LiveRun:
 
 
 def log_results(
-    dataset: str, card: DatasetCard, arms: Mapping[Arm, Sequence[ArmResult]], comparison: Comparison
+    dataset: str,
+    card: DatasetCard,
+    verdict: ValidationVerdict,
+    arms: Mapping[Arm, Sequence[ArmResult]],
+    comparison: Comparison,
 ) -> None:
-    """Log a comparison and every model in it from DVC's files, as far as the store lacks them."""
+    """Log a comparison, every model in it and their dataset's validation, as far as the store lacks them.
+
+    Args:
+        dataset: the dataset's folder, as data.dir has it.
+        card: what validation found the dataset to be.
+        verdict: and what was wrong with it.
+        arms: the models, one for each seed.
+        comparison: what they came to.
+    """
     tracker = Tracker(dataset, card)
     report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
     for arm, results in arms.items():
         for result in results:
             files, kept = ModelFiles(arm, result.training.seed), [*report, start_file(arm)]
-            tracker.log_comparison(result, pd.read_csv(files.history), files.weights, comparison, kept)
-
-
-def _whereabouts() -> dict[str, str]:
-    """Who trains, and where: what tells later whether the process is still alive."""
-    return {
-        "git.commit": environment.git_commit(),
-        "host": platform.node(),
-        "pid": str(os.getpid()),
-        "pid.started": str(psutil.Process().create_time()),
-        "threads": str(environment.threads()),
-        "mlflow.source.name": environment.stage_name() or "",
-    }
-
-
-def _end_dead_runs(client: MlflowClient) -> None:
-    """Runs of this machine that still say RUNNING although their process is gone were killed."""
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
-    for run in client.search_runs(experiments, running):
-        if not _is_alive(run):
-            client.set_terminated(run.info.run_id, "KILLED")
+            history = pd.read_csv(files.history)
+            tracker.log_validation(result.training, history, verdict, list(VALIDATION_FILES))
+            tracker.log_comparison(result, history, files.weights, comparison, kept)
 
 
 def _curve(column: str) -> str:
     """Name of a history's column: train/ and val/ make sections in MLflow's charts, apart from the held-out metrics."""
     split, _, loss = column.partition("_")
     return f"{split}/{loss}" if split in {"train", "val"} else f"val/{column}"
-
-
-def _client() -> MlflowClient:
-    """A client on MLFLOW_TRACKING_URI, else on mlflow.db in the main workspace, where a bare `mlflow ui` looks."""
-    uri = _store()
-    if not uri.startswith("sqlite:"):
-        return MlflowClient(uri)
-    state = environment.main_workspace() / environment.STATE_DIR
-    state.mkdir(parents=True, exist_ok=True)
-    # Processes that create one database at the same time break it for good (MLflow 3.17).
-    with FileLock(state / "mlflow.lock"):
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    return client
-
-
-def _store() -> str:
-    """Address of the store; a relative database belongs to the main workspace, wherever this process runs."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    scheme, separator, path = uri.partition(":///")
-    if scheme == "sqlite" and separator and not Path(path).is_absolute():
-        return f"sqlite:///{(environment.main_workspace() / path).as_posix()}"
-    return uri
-
-
-def _experiment(client: MlflowClient, name: str) -> str:
-    """Id of an experiment, made where there is none."""
-    found = client.get_experiment_by_name(name)
-    if found:
-        return str(found.experiment_id)
-    # With a database there is no server to keep artifacts; MLflow would put them below this process' folder, which is
-    # a temporary one in a queued experiment.
-    database = not _store().startswith(("http:", "https:", "databricks"))
-    location = (environment.main_workspace() / "mlruns").as_uri() if database else None
-    try:
-        return str(client.create_experiment(name, artifact_location=location, tags=_MODEL_TRAINING))
-    except mlflow.exceptions.MlflowException:
-        created = client.get_experiment_by_name(name)  # by another process, meanwhile
-        if created is None:
-            raise
-        return str(created.experiment_id)
-
-
-def _log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
-    """Keep the model as MLflow loads it: runs:/<id>/model."""
-    if any(item.path == "model" for item in client.list_artifacts(run_id)):
-        return
-    # MLflow asks for an input example and resets the filters that would hide the question.
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
-        mlflow.pyfunc.save_model(
-            path=Path(folder) / "model",
-            python_model=str(SERVING_CODE),
-            artifacts={"weights": weights.resolve().as_posix()},
-            pip_requirements=_serving_requirements(),
-            signature=_SERVING_SIGNATURE,
-        )
-        client.log_artifacts(run_id, str(Path(folder) / "model"), "model")
-
-
-def _serving_requirements() -> list[str]:
-    """What the model needs to predict, at the versions that it was trained with."""
-    return [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "torch", "torchvision", "ultralytics")]
-
-
-def _is_alive(run: Run) -> bool:
-    """Does the process that started a run still exist? A process id alone may have been given to another."""
-    try:
-        process = psutil.Process(int(run.data.tags["pid"]))
-        return abs(process.create_time() - float(run.data.tags["pid.started"])) < 1
-    except (psutil.Error, KeyError, ValueError):
-        return False

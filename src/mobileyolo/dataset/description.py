@@ -1,0 +1,237 @@
+"""The YAML file that describes a dataset.
+
+Its nodes are read, not its values: nodes know their lines, keep a key that is given twice, and build no object.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mobileyolo.artifacts import SPLITS, Split
+from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
+from mobileyolo.errors import DatasetError
+
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+LIMIT_MB = 1  # twenty thousand class names and more
+STR, INT, FLOAT, BOOL, NULL, TIME, MERGE, LIST, MAPPING = (
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "seq", "map")
+)
+PLAIN_INT = re.compile(r"0|-?[1-9][0-9]*")  # YAML 1.1 reads 010 as 8 and 1_0 as 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A text in the description, and where it stands: file, line, key and the text itself, for messages."""
+
+    text: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the YAML file says.
+
+    base: the key `path`, where entries start from; None where the file lies.
+    entries: of each split that is described, its folders of images and lists of images.
+    names: class names by id.
+    """
+
+    base: Entry | None
+    entries: dict[Split, tuple[Entry, ...]]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """The value of a key, or an item of a list; line is 1-based, the key's where there is one."""
+
+    file: Path
+    line: int
+    name: str  # of the key
+    node: yaml.Node
+
+    @property
+    def place(self) -> str:
+        """File and line."""
+        return f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        """File, line, key and value, for messages, without unfolding what aliases repeat."""
+        return f"{self.place}: {self.name}: {_shown(self.node)}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing there: no value, an empty text or an empty list?"""
+        return self.node.tag == NULL or (not self.node.value and self.node.tag in {STR, LIST})
+
+    def items(self) -> list[Value]:
+        """The list's items, or the value itself where it is no list."""
+        if self.node.tag != LIST or not isinstance(self.node, yaml.SequenceNode):
+            return [self]
+        return [Value(self.file, _line(node), self.name, node) for node in self.node.value]
+
+    def keys(self) -> dict[str, Value]:
+        """The mapping's values by key.
+
+        Raises:
+            DatasetError: a key is there twice, or is none that a dataset can have.
+        """
+        found: dict[str, Value] = {}
+        for key, node in self.node.value:
+            place = f"{self.file}:{_line(key)}"
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                raise DatasetError(f"{place}: {_shown(key)}: no key of a dataset; write every key out")
+            name = key.value
+            if name in found:
+                first = found[name].line
+                raise DatasetError(
+                    f"{place}: {plain(name)}: is in line {first} already, and YAML would silently take the last; "
+                    "delete one"
+                )
+            found[name] = Value(self.file, _line(key), plain(name), node)
+        return found
+
+    def entry(self, expected: str) -> Entry:
+        """The value as a path.
+
+        Raises:
+            DatasetError: it is no text, or has a control character.
+        """
+        if self.node.tag != STR or not isinstance(self.node, yaml.ScalarNode):
+            raise DatasetError(f"{self}: expected {expected}; numbers need quotes")
+        refuse_control(str(self), self.node.value)
+        return Entry(self.node.value, str(self))
+
+
+def read_description(file: Path) -> Description:
+    """Read a dataset's YAML file.
+
+    Raises:
+        DatasetError: it can't be read, is no YAML, or contradicts itself; the message names the line.
+    """
+    root = _compose(file)
+    if root is None or root.tag != MAPPING or not isinstance(root, yaml.MappingNode):
+        found = "an empty file" if root is None else _shown(root)
+        raise DatasetError(
+            f"{file}:{_line(root) if root else 1}: expected the keys train, val and names, found {found}"
+        )
+    keys = Value(file, _line(root), "", root).keys()
+    if "kpt_shape" in keys and not keys["kpt_shape"].is_empty:
+        raise DatasetError(f"{keys['kpt_shape']}: this is a pose dataset; only boxes and polygons are read")
+    path = keys.get("path")
+    base = None if path is None or path.is_empty else path.entry("the folder that other paths start at")
+    return Description(base, _entries(file, keys), _names(file, keys))
+
+
+def class_names(found: Iterable[Entry]) -> tuple[str, ...]:
+    """Class names in the order of their ids.
+
+    Raises:
+        DatasetError: one is empty, equals another, or has a control character other than a tab or a line end.
+    """
+    names: dict[str, str] = {}
+    for entry in found:
+        refuse_control(entry.where, entry.text)
+        if not entry.text.strip():
+            raise DatasetError(f"{entry.where}: class {len(names)} has no name")
+        if entry.text in names:
+            raise DatasetError(
+                f"{entry.where}: two classes have this name, the other in {names[entry.text]}; rename one, or give "
+                "their boxes one id"
+            )
+        names[entry.text] = entry.where
+    return tuple(names)
+
+
+def _compose(file: Path) -> yaml.Node | None:
+    text = read_text(file, LIMIT_MB, "dataset's description")
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise DatasetError(f"{file}:{line}: not YAML: has the control character {text[error.position]!r}") from None
+    try:
+        return loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = "; ".join(part for part in (error.context, error.problem) if part)
+        line = mark.line + 1 if mark else 1
+        raise DatasetError(f"{file}:{line}: not YAML: {shortened(reason, 200)}") from None
+    except RecursionError:
+        raise DatasetError(f"{file}:{loader.line + 1}: nested too deeply for a dataset's description") from None
+    except (ValueError, OverflowError) as error:  # PyYAML 6: an escape or a version beyond all bounds
+        raise DatasetError(f"{file}:{loader.line + 1}: not YAML: {shortened(str(error))}") from None
+
+
+def _entries(file: Path, keys: dict[str, Value]) -> dict[Split, tuple[Entry, ...]]:
+    entries: dict[Split, tuple[Entry, ...]] = {}
+    for split in SPLITS:
+        there = [keys[name] for name in SPLIT_NAMES[split] if name in keys]
+        named = [value for value in there if not value.is_empty]
+        if named:
+            expected = "a folder of images, or a .txt file that lists images"
+            entries[split] = tuple(item.entry(expected) for item in named[0].items())
+        elif split != "test":
+            place = there[0].place if there else file
+            state = "is empty" if there else "is missing"
+            raise DatasetError(f"{place}: the key {split!r} {state}; it names the folder of that split's images")
+    return entries
+
+
+def _names(file: Path, keys: dict[str, Value]) -> tuple[str, ...]:
+    if "names" not in keys:
+        raise DatasetError(f"{file}: the key 'names' is missing; it lists the class names")
+    value = keys["names"]
+    if value.node.tag == MAPPING and isinstance(value.node, yaml.MappingNode):
+        by_id = value.keys()
+        ids = [str(class_id) for class_id in range(len(by_id))]
+        if by_id.keys() != set(ids):
+            listed = plain(", ".join(by_id))
+            raise DatasetError(f"{value.place}: names: ids {listed}: expected 0 to {len(ids) - 1}, each once")
+        items = [by_id[class_id] for class_id in ids]
+    else:
+        items = value.items() if value.node.tag == LIST else []
+    if not items:
+        raise DatasetError(f"{value}: expected a list of class names, or id: name pairs")
+    names = class_names(Entry(_name(item), str(item)) for item in items)
+    count = keys.get("nc")
+    if count is not None and not count.is_empty and _number(count.node) != len(names):
+        raise DatasetError(f"{count}: but names has {len(names)}; mend one or delete nc")
+    return names
+
+
+def _name(item: Value) -> str:
+    node = item.node
+    # A bare `no`, `1.0` or 010 is no text for YAML: its readers would spell it in another way.
+    if isinstance(node, yaml.ScalarNode) and (node.tag == STR or (node.tag == INT and PLAIN_INT.fullmatch(node.value))):
+        return str(node.value)
+    raise DatasetError(f"{item}: no text; put the class name in quotes")
+
+
+def _number(node: yaml.Node) -> float:
+    try:
+        return float(node.value) if node.tag in {STR, INT, FLOAT} else math.nan
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _shown(node: yaml.Node) -> str:
+    """A node in a few words; a list's items, which aliases can multiply without end, are only counted."""
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == STR:
+            return shortened(repr(node.value))
+        if node.tag in {INT, FLOAT, BOOL, NULL, TIME, MERGE}:
+            return plain(node.value) or "nothing"
+        return shortened(repr(f"{node.tag} {node.value}"))
+    kind = "list" if isinstance(node, yaml.SequenceNode) else "mapping"
+    return f"a {kind} of {len(node.value)}" if node.value else f"an empty {kind}"

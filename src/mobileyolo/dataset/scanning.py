@@ -1,0 +1,150 @@
+"""Reading images and their label files on all cores, and again only what has changed since."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from time import time_ns
+
+import pandas as pd
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+from tqdm import tqdm
+
+from mobileyolo import environment
+from mobileyolo.dataset.images import ImageFacts, pixels_digest, read_image
+from mobileyolo.dataset.labels import LabelLine, read_label
+from mobileyolo.dataset.layout import CLASSES_FILE, label_of
+from mobileyolo.dataset.memory import Memory
+
+CHUNK = 256  # images a task
+FEW = 2000  # images; fewer are read before processes have started
+
+FACTS = tuple(field.name for field in fields(ImageFacts))
+FACT_TYPES = {"width": "int64", "height": "int64", "bytes": "int64", "phash": "uint64"}
+FACT_TYPES |= dict.fromkeys(("brightness", "contrast", "sharpness"), "float64")
+FACT_TYPES |= dict.fromkeys(("sha256", "read_error", "format", "pixels"), "str")
+LINE_TYPES = {"line": "int32", "points": "int32", "key": "int64", "text": "str", "parse_error": "str"}
+LINE_TYPES |= dict.fromkeys(("class_id", "x", "y", "w", "h"), "float64")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was read.
+
+    images: image, label, label_exists, FACTS, and exact: the digest of all pixels where that of the thumbnail was not
+        enough.
+    boxes: image, label, and the columns of LINE_TYPES; in the order of images and lines.
+    """
+
+    images: pd.DataFrame
+    boxes: pd.DataFrame
+
+
+def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> Scan:
+    """Read images and their label files, all but those that are remembered and have not changed.
+
+    Args:
+        root: The dataset's folder.
+        images: Distinct paths below it.
+        memory_dir: Where to remember; None for nowhere.
+    """
+    started = time_ns()
+    stamps = pd.Series([_stamp(root, image) for image in images], index=list(images), dtype=object)
+    memory = Memory(memory_dir, root) if memory_dir else None
+    recalled = memory.recall(stamps) if memory else None
+    known = [Scan(*recalled)] if recalled else []
+    remembered = {image for scan in known for image in scan.images["image"]}
+    unread = [image for image in images if image not in remembered]
+    found = _in_order(images, _concatenated([*known, *_read(root, unread)]))
+    found = Scan(_with_exact_pixels(root, found.images), found.boxes)
+    if memory and unread:
+        memory.keep(found.images, found.boxes, stamps, started)
+    exact = found.images.pop("exact")
+    return Scan(found.images.assign(pixels=exact.fillna(found.images["pixels"])), found.boxes)
+
+
+def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
+    """Read them in chunks."""
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    # Small sets are done before a process has started; Pillow's decoders let go of the interpreter lock.
+    prefer = "threads" if len(images) < FEW else "processes"
+    parallel = Parallel(n_jobs=environment.threads(), prefer=prefer, return_as="generator", batch_size=1)
+    with tqdm(total=len(images), unit=" images", desc="Reading", disable=None, delay=1) as bar:
+        for done in parallel(delayed(_read_chunk)(root, chunk) for chunk in chunks):
+            bar.update(len(done.images))
+            yield done
+    if prefer == "processes":
+        get_reusable_executor().shutdown()  # they would keep their memory for minutes
+
+
+def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
+    labels = [existing_label(root, image) for image in images]
+    facts = [read_image(f"{root}/{image}") for image in images]
+    table = pd.DataFrame([tuple(vars(fact).values()) for fact in facts], columns=list(FACTS)).astype(FACT_TYPES)
+    table.insert(0, "image", pd.array(images, "str"))
+    table.insert(1, "label", pd.array([label_of(image) for image in images], "str"))
+    table.insert(2, "label_exists", pd.array([bool(label) for label in labels], "bool"))
+    table["exact"] = pd.array([None] * len(images), "str")
+    owners: list[tuple[str, str]] = []
+    lines: list[LabelLine] = []
+    for image, label in zip(images, labels, strict=True):
+        if label:
+            own = read_label(root / label)
+            lines += own
+            owners += [(image, label)] * len(own)
+    boxes = pd.DataFrame(lines, columns=list(LabelLine._fields)).astype(LINE_TYPES)
+    boxes.insert(0, "image", pd.array([image for image, _ in owners], "str"))
+    boxes.insert(1, "label", pd.array([label for _, label in owners], "str"))
+    return Scan(table, boxes)
+
+
+def existing_label(root: Path, image: str) -> str:
+    """Path of an image's label file below the folder, "" where there is none."""
+    label = label_of(image)
+    # LabelImg puts the list of names among the labels.
+    if label.rpartition("/")[2] == CLASSES_FILE:
+        return ""
+    path = f"{root}/{label}"  # a Path costs more than it helps, for every file
+    return label if os.path.lexists(path) and not os.path.isdir(path) else ""  # noqa: PTH112
+
+
+def _concatenated(scans: Sequence[Scan]) -> Scan:
+    """Scans below each other; at least an empty one with all columns."""
+    empty = _read_chunk(Path(), [])
+    parts = [scan for scan in scans if len(scan.images)] or [empty]
+    boxes = [scan.boxes for scan in parts if len(scan.boxes)] or [empty.boxes]
+    return Scan(pd.concat([scan.images for scan in parts]), pd.concat(boxes))
+
+
+def _in_order(images: Sequence[str], scan: Scan) -> Scan:
+    rank = pd.Series(range(len(images)), index=list(images))
+    order = scan.boxes["image"].map(rank).argsort(kind="stable")
+    facts = scan.images.set_index("image").loc[list(images)].reset_index()
+    return Scan(facts, scan.boxes.iloc[order].reset_index(drop=True))
+
+
+def _with_exact_pixels(root: Path, images: pd.DataFrame) -> pd.DataFrame:
+    """Decide with all pixels where thumbnails agree and bytes don't."""
+    distinct = images[images["read_error"].isna()].drop_duplicates("sha256")
+    alike = distinct[distinct["pixels"].duplicated(keep=False) & distinct["exact"].isna()]
+    with ThreadPoolExecutor(environment.threads()) as pool:
+        digests = pool.map(lambda image: pixels_digest(root / image), alike["image"])
+        exact = dict(zip(alike["sha256"], digests, strict=True))
+    return images.assign(exact=images["exact"].fillna(images["sha256"].map(exact).astype("str")))
+
+
+def _stamp(root: Path, image: str) -> str:
+    """What tells a changed file, or its changed label file, from the one that was read."""
+    return "|".join(_stamp_of(f"{root}/{path}") for path in (image, label_of(image)))
+
+
+def _stamp_of(path: str) -> str:
+    try:
+        status = os.stat(path)  # noqa: PTH116  # Path.stat costs twice as much, for every file
+    except OSError:
+        return "-"
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

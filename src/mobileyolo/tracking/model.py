@@ -1,0 +1,47 @@
+"""The loadable model that a run keeps: what it takes and returns, and what it needs."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+from mlflow.models import ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+_CODE = Path(__file__).with_name("serving.py")
+# The table that serving.py returns, and Ultralytics' defaults. Its inputs are paths or arrays: no schema says that.
+_SIGNATURE = ModelSignature(
+    outputs=Schema(
+        [
+            *[ColSpec(DataType.long, name) for name in ("image", "class_id")],
+            ColSpec(DataType.string, "name"),
+            *[ColSpec(DataType.double, name) for name in ("confidence", "x1", "y1", "x2", "y2")],
+        ]
+    ),
+    params=ParamSchema([ParamSpec("conf", DataType.double, 0.25), ParamSpec("iou", DataType.double, 0.7)]),
+)
+
+
+def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
+    """Keep the model as MLflow loads it: runs:/<id>/model."""
+    if any(item.path == "model" for item in client.list_artifacts(run_id)):
+        return
+    # MLflow asks for an input example and resets the filters that would hide the question.
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
+        mlflow.pyfunc.save_model(
+            path=Path(folder) / "model",
+            python_model=str(_CODE),
+            artifacts={"weights": weights.resolve().as_posix()},
+            pip_requirements=_requirements(),
+            signature=_SIGNATURE,
+        )
+        client.log_artifacts(run_id, str(Path(folder) / "model"), "model")
+
+
+def _requirements() -> list[str]:
+    """What the model needs to predict, at the versions that it was trained with."""
+    return [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "torch", "torchvision", "ultralytics")]
