@@ -48,13 +48,12 @@ def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
     one, other = (np.concatenate([*ends, itself]) for ends in (pair, pair[::-1]))
     bits = np.bitwise_count(distinct[one] ^ distinct[other]).astype(np.int64)
 
-    nearest = np.full(
-        nobody, BITS * (nobody + 1) + nobody
-    )  # bits and image in one number, so that the least is nearest
+    alone = BITS * (nobody + 1) + nobody  # bits and image in one number, so that the least is the nearest
+    nearest = np.full(nobody, alone)
     for split in range(first.shape[1]):
         before = first[:, :split].min(axis=1, initial=nobody) if across else first[:, split]
         known = before[other] < (nobody if across else first[one, split])
-        of_hash = np.full(len(distinct), BITS * (nobody + 1) + nobody)
+        of_hash = np.full(len(distinct), alone)
         np.minimum.at(of_hash, one[known], bits[known] * (nobody + 1) + before[other[known]])
         own = np.flatnonzero(rank == split)
         nearest[own] = of_hash[hash_of[own]]
