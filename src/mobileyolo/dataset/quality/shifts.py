@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp
+from numpy.typing import NDArray
 
 from mobileyolo.artifacts import Split
 from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_most
@@ -89,11 +89,18 @@ def _kolmogorov_smirnov(values: pd.Series, images: pd.Series, splits: pd.Series,
         return None
     spread = 1 / images[here].nunique() + 1 / images[in_train].nunique()
     return Shift(
-        distance=float(ks_2samp(values[here], values[in_train], method="asymp").statistic),
+        distance=_statistic(values[here].to_numpy(), values[in_train].to_numpy()),
         chance=math.sqrt(math.log(2 / ALPHA) / 2 * spread),  # the statistic's critical value in large samples
         here=f"{values[here].median():.2g}",
         in_train=f"{values[in_train].median():.2g}",
     )
+
+
+def _statistic(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """As scipy's ks_2samp has it, which spends as long again on a p-value that takes each box for a draw of its own."""
+    both = np.concatenate([one, other])
+    cumulative = [np.searchsorted(np.sort(values), both, side="right") / len(values) for values in (one, other)]
+    return float(np.abs(cumulative[0] - cumulative[1]).max())
 
 
 def _sizes(audited: Audited, split: Split) -> Shift | None:
