@@ -100,12 +100,6 @@ class HashBits(Limits):
     limit: Annotated[int, Field(ge=0, le=4)]
 
 
-class Bits(Limits):
-    """A limit in bits of entropy of 256 grey levels."""
-
-    limit: Annotated[float, Field(ge=0, le=8)]
-
-
 class Quality(Section):
     """What is remarked on without stopping the pipeline, kind by kind."""
 
@@ -124,7 +118,7 @@ class Quality(Section):
     dark_image: Part
     bright_image: Part
     blurred_image: Count  # sharpness, as in dataset.images
-    blank_image: Bits
+    blank_image: Part  # contrast, as in dataset.images
     tiny_box: Part  # of the image, each way
     huge_box: Part  # of the image's area
     box_at_border: Count  # pixels

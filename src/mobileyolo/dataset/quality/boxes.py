@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
-from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least, at_most
+from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_least, at_most
 from mobileyolo.dataset.quality.overlaps import closest_earlier_boxes
+from mobileyolo.dataset.quality.rows import judged_boxes
 
 FEWEST_TO_COMPARE = 30  # boxes of a class; with fewer, what is usual for it is a guess
 CUT_OFF = 1.0  # pixels; a box nearer to the border may go on beyond it
 Context = Mapping[str, pd.Series]
 Property = Callable[[pd.DataFrame], pd.Series]
-
-
-def judged_boxes(audited: Audited) -> pd.DataFrame:
-    """The boxes that have no fault and whose image's size is known, each line once."""
-    boxes = audited.boxes
-    judged = boxes[audited.sound_boxes & (boxes["width"] > 0)]
-    return judged[~judged.duplicated(["image", "key"])]
 
 
 def _of_each_box(measure: Property) -> Callable[[Audited], pd.Series]:
@@ -66,22 +60,18 @@ def _whole(boxes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _oddness(of: Property, boxes: pd.DataFrame) -> pd.Series:
-    """How far a property is from what is usual for the class.
+    """How far a property is from what is usual for the class, either way.
 
     The modified z-score of its logarithm (Iglewicz & Hoaglin 1993: 0.6745 times the distance from the median, in
     median absolute deviations), which outliers themselves hardly move.
     """
     boxes = _whole(boxes)
-    logarithm = of(boxes).map(math.log)
+    logarithm = pd.Series(np.log(of(boxes)), index=boxes.index)
     class_id = boxes["class_id"]
     distance = logarithm - logarithm.groupby(class_id).transform("median")
     deviation = distance.abs().groupby(class_id).transform("median")
     comparable = (class_id.map(class_id.value_counts()) >= FEWEST_TO_COMPARE) & (deviation > 0)
-    return (0.6745 * distance / deviation).where(comparable)
-
-
-def _within(_audited: Audited, limit: float) -> Accepted:
-    return Accepted(low=-limit, high=limit)
+    return (0.6745 * distance.abs() / deviation).where(comparable)
 
 
 def _in_pixels(audited: Audited, rows: pd.Index) -> Context:
@@ -191,7 +181,7 @@ BOXES = (
         name="odd_size_for_class",
         table="boxes",
         measure=_of_each_box(partial(_oddness, side)),
-        accepts=_within,
+        accepts=at_most,
         description="No box's size is further than {limit:g} modified z-scores from its class's median. "
         "This compares boxes with their class; the picture isn't looked at.",
         remedy="check that the box fits its object, neither loose nor tight, and that it is of this class",
@@ -204,7 +194,7 @@ BOXES = (
         name="odd_shape_for_class",
         table="boxes",
         measure=_of_each_box(partial(_oddness, _shape)),
-        accepts=_within,
+        accepts=at_most,
         description="No box's aspect ratio is further than {limit:g} modified z-scores from its class's median. "
         "This compares boxes with their class; the picture isn't looked at.",
         remedy="check that the box fits its object, neither loose nor tight, and that it is of this class",

@@ -7,12 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mobileyolo.dataset.kinds import Audited, Kind, at_least, at_most
-
-
-def readable_images(audited: Audited) -> pd.DataFrame:
-    """The images that can be read, each file once."""
-    readable = audited.images[audited.images["read_error"].isna()]
-    return readable[~readable["image"].duplicated()]
+from mobileyolo.dataset.quality.rows import judged_boxes, readable_images
 
 
 def _brightness(audited: Audited) -> pd.Series:
@@ -25,11 +20,11 @@ def _longer_by_shorter_side(audited: Audited) -> pd.Series:
 
 
 def _boxes(audited: Audited) -> pd.Series:
-    """Sound boxes of each image that has a label file; that one has none is a fault."""
+    """Boxes of each image that has a label file; that one has none is a fault."""
     images = readable_images(audited)
     labelled = images.loc[images["label_exists"].astype(bool), "image"]
-    counts = audited.boxes.loc[audited.sound_boxes, "image"].value_counts()
-    return labelled.map(counts).fillna(0).astype("float64").reindex(audited.images.index)
+    counts = judged_boxes(audited)["image"].value_counts()
+    return counts.reindex(labelled).set_axis(labelled.index).fillna(0).astype("float64").reindex(audited.images.index)
 
 
 def _lines(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:

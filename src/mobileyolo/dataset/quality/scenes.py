@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 
 from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least
-from mobileyolo.dataset.quality.images import readable_images
+from mobileyolo.dataset.quality.rows import readable_images
 from mobileyolo.dataset.similarity import BITS, near_duplicate_groups, near_duplicate_pairs
 
 FARTHEST = 4  # bits of 64 up to which images are compared; saving anew and scaling move a hash by less
@@ -29,6 +29,7 @@ def _hashed(audited: Audited) -> pd.DataFrame:
     return ranked.sort_values(["rank", "image"]).reset_index(drop=True)
 
 
+@lru_cache(maxsize=2)  # measured once, and asked again for what the offenders look like
 def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
     """The most similar of the images before each one: those of the splits before its own, or those of its own.
 
@@ -37,32 +38,31 @@ def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
         the rows of the images that have a telling hash.
     """
     images = _hashed(audited)
-    # All images of a split that have the same hash are one node, at its first image.
-    first = ~images.duplicated(["rank", "phash"])
-    nodes = images.loc[first, ["rank", "phash"]].assign(at=images.index[first])
-    distinct = np.unique(images["phash"].to_numpy(np.uint64))
-    one, other = near_duplicate_pairs(distinct, FARTHEST)
-    itself = np.arange(len(distinct))
-    links = pd.DataFrame(
-        {
-            "phash": distinct[np.concatenate([one, other, itself])],
-            "phash_twin": distinct[np.concatenate([other, one, itself])],
-        }
-    )
-    edges = nodes.merge(links, on="phash").merge(nodes.add_suffix("_twin"), on="phash_twin")
-    same_split = edges["rank_twin"] == edges["rank"]
-    before = edges["rank_twin"] < edges["rank"] if across else same_split & (edges["at_twin"] < edges["at"])
-    edges = edges[before]
-    edges = edges.assign(bits=np.bitwise_count(edges["phash"].to_numpy() ^ edges["phash_twin"].to_numpy()))
-    nearest = edges.sort_values(["bits", "at_twin"]).drop_duplicates("at").set_index("at")
+    rank, nobody = images["rank"].to_numpy(), len(images)
+    distinct, hash_of = np.unique(images["phash"].to_numpy(np.uint64), return_inverse=True)
+    first = np.full((len(distinct), len(audited.data.splits)), nobody)  # image of each hash in each split
+    np.minimum.at(first, (hash_of, rank), np.arange(nobody))
 
-    number = images.groupby(["rank", "phash"], sort=False).ngroup()
-    node = pd.Series(nodes["at"].to_numpy()[number], index=images.index)
-    bits = node.map(nearest["bits"]).astype("float64").fillna(BITS)
-    twin = node.map(nearest["at_twin"]).astype("float64")
-    if not across:
-        bits, twin = bits.where(first, 0), twin.where(first, node)
-    return pd.DataFrame({"bits": bits, "twin": twin.map(images["row"])}).set_axis(images["row"])
+    pair = near_duplicate_pairs(distinct, FARTHEST)
+    itself = np.arange(len(distinct))
+    one, other = (np.concatenate([*ends, itself]) for ends in (pair, pair[::-1]))
+    bits = np.bitwise_count(distinct[one] ^ distinct[other]).astype(np.int64)
+
+    alone = BITS * (nobody + 1) + nobody  # bits and image in one number, so that the least is the nearest
+    nearest = np.full(nobody, alone)
+    for split in range(first.shape[1]):
+        before = first[:, :split].min(axis=1, initial=nobody) if across else first[:, split]
+        known = before[other] < (nobody if across else first[one, split])
+        of_hash = np.full(len(distinct), alone)
+        np.minimum.at(of_hash, one[known], bits[known] * (nobody + 1) + before[other[known]])
+        own = np.flatnonzero(rank == split)
+        nearest[own] = of_hash[hash_of[own]]
+        if not across:
+            again = own[own > before[hash_of[own]]]  # not the first with its hash
+            nearest[again] = before[hash_of[again]]
+    apart, twin = np.divmod(nearest, nobody + 1)
+    rows = pd.Series(images["row"].to_numpy(), dtype="object").reindex(twin)
+    return pd.DataFrame({"bits": apart.astype(np.float64), "twin": rows.to_numpy()}, index=images["row"])
 
 
 def _bits_within_split(audited: Audited) -> pd.Series:
