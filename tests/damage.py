@@ -245,9 +245,7 @@ DAMAGES = (
     unreadable("pipe", image_is_a_pipe, "no regular file"),
     unreadable("32-bit pixels", save_as("tiff", "F"), "32-bit pixels"),
     unreadable("0 pixels wide", image(lambda content: no_width(content)), ""),
-    Damage(
-        "HEIC", rename_image("{stem}.heic"), "unreadable_image", "not supported", None, "train/images/{stem}.heic"
-    ),
+    Damage("HEIC", rename_image("{stem}.heic"), "unreadable_image", "not supported", None, "train/images/{stem}.heic"),
     lying("JPEG called PNG", save_as("jpeg"), "is JPEG"),
     lying("WebP called PNG", save_as("webp"), "is WEBP"),
     lying("BMP called PNG", save_as("bmp"), "is BMP"),

@@ -76,7 +76,7 @@ class BoxInImage(MulticolumnMapMetricProvider):
     condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
     condition_value_keys = ("slack",)
 
-    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas(cls, column_list: pd.DataFrame, slack: float, **_: Any) -> pd.Series:  # noqa: N805  # GX's decorator
         return inside(column_list, slack)
 
@@ -142,9 +142,7 @@ class _Judged:
         frame = pd.DataFrame({name: column.to_numpy() for name, column in values.items()})
         self.frame = frame.assign(**{column: self._table[column] for column in BOX if table == "boxes"})
 
-    def outcome(
-        self, suite: Suite, kind: Kind, threshold: Threshold, result: ExpectationValidationResult
-    ) -> Outcome:
+    def outcome(self, suite: Suite, kind: Kind, threshold: Threshold, result: ExpectationValidationResult) -> Outcome:
         """What was found; in the result, rows are then named for people and not too many for a page."""
         # One that crashed has success False as well; its exceptions then stand under the ids of metrics.
         if result.exception_info.get("raised_exception") is not False:

@@ -62,7 +62,7 @@ class ImageFacts:
     sharpness: float = math.nan
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """Why an image that Pillow could open must not be used."""
 
 
@@ -146,11 +146,11 @@ def _open(content: bytes) -> Image.Image:
     if image.format not in FORMATS:
         raise UnidentifiedImageError
     if min(width, height) < SMALLEST_SIDE:
-        raise _Unreadable(f"only {width} x {height} pixels")
+        raise _UnreadableError(f"only {width} x {height} pixels")
     if width * height > LARGEST_AREA:
-        raise _Unreadable(f"{width} x {height} pixels, more than {LARGEST_AREA:,}")
+        raise _UnreadableError(f"{width} x {height} pixels, more than {LARGEST_AREA:,}")
     if image.mode in {"I", "F"}:
-        raise _Unreadable(f"32-bit pixels (mode {image.mode}) are not supported; convert it to 8 bits")
+        raise _UnreadableError(f"32-bit pixels (mode {image.mode}) are not supported; convert it to 8 bits")
     return image
 
 

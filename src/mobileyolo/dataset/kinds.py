@@ -87,16 +87,14 @@ class Audited:
         """How often each split shows each class; an image in two splits counts in both."""
         sound = self.boxes.loc[self.sound_boxes, ["image", "class_id"]]
         grouped = sound.merge(self.images[["image", "split"]], on="image").groupby(["split", "class_id"])["image"]
-        index = pd.MultiIndex.from_product(
-            [self.data.splits, range(len(self.data.names))], names=["split", "class_id"]
-        )
+        index = pd.MultiIndex.from_product([self.data.splits, range(len(self.data.names))], names=["split", "class_id"])
         counts = pd.DataFrame({"boxes": grouped.size(), "images": grouped.nunique()})
         table = counts.reindex(index, fill_value=0).astype("int64").reset_index()
         return table.assign(name=np.resize(self.data.names, len(table)))
 
 
 def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:
-    """Do the boxes' edges lie in their image, give or take a share of its sides? A negative size is as good as a positive."""
+    """Do the boxes' edges lie in their image, give or take a share of its sides? The sign of a size doesn't matter."""
     within = pd.Series(True, index=boxes.index)
     for centre, size in (("x", "w"), ("y", "h")):
         half = boxes[size].abs() / 2

@@ -133,7 +133,7 @@ def _described(root: Path, file: Path, description: Description) -> dict[Split, 
 
 
 def images_in(root: Path, folder: str) -> Iterator[str]:
-    """Images in a folder and below it, none where there is no folder; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
+    """Images in a folder and below it, if it is one; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
     for parent, names in walk(root, folder) if is_folder(root / folder) else ():
         for name in names:
             if suffix(name) in IMAGE_SUFFIXES or suffix(name) in UNSUPPORTED_SUFFIXES:

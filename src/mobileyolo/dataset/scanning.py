@@ -85,10 +85,10 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
     labels = [existing_label(root, image) for image in images]
     facts = [read_image(f"{root}/{image}") for image in images]
     table = pd.DataFrame([tuple(vars(fact).values()) for fact in facts], columns=list(FACTS)).astype(FACT_TYPES)
-    table.insert(0, "image", pd.array(images, "str"))
-    table.insert(1, "label", pd.array([label_of(image) for image in images], "str"))
-    table.insert(2, "label_exists", pd.array([bool(label) for label in labels], "bool"))
-    table["exact"] = pd.array([None] * len(images), "str")
+    table.insert(0, "image", pd.Series(images, dtype="str"))
+    table.insert(1, "label", pd.Series([label_of(image) for image in images], dtype="str"))
+    table.insert(2, "label_exists", pd.Series([bool(label) for label in labels], dtype="bool"))
+    table["exact"] = pd.Series(None, table.index, "str")
     owners: list[tuple[str, str]] = []
     lines: list[LabelLine] = []
     for image, label in zip(images, labels, strict=True):
@@ -97,8 +97,8 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
             lines += own
             owners += [(image, label)] * len(own)
     boxes = pd.DataFrame(lines, columns=list(LabelLine._fields)).astype(LINE_TYPES)
-    boxes.insert(0, "image", pd.array([image for image, _ in owners], "str"))
-    boxes.insert(1, "label", pd.array([label for _, label in owners], "str"))
+    boxes.insert(0, "image", pd.Series([image for image, _ in owners], dtype="str"))
+    boxes.insert(1, "label", pd.Series([label for _, label in owners], dtype="str"))
     return Scan(table, boxes)
 
 

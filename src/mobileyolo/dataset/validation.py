@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,7 @@ class Validation:
         return verdict_of(self.findings).passed
 
 
-def validate(
-    root: Path, rules: Validate, memory_dir: Path | None = None, docs_dir: Path | None = None
-) -> Validation:
+def validate(root: Path, rules: Validate, memory_dir: Path | None = None, docs_dir: Path | None = None) -> Validation:
     """Validate the YOLO dataset in a folder; nothing in it is changed.
 
     Args:
@@ -120,7 +118,7 @@ def _worst(outcome: Outcome, audited: Audited) -> pd.DataFrame:
     return listed.assign(**outcome.kind.context(audited, listed.index))
 
 
-def _offender(kind: Kind, row: dict[str, Any]) -> Offender:
+def _offender(kind: Kind, row: Mapping[Hashable, Any]) -> Offender:
     box = tuple(row[column] for column in BOX) if kind.table == "boxes" else None
     return Offender(
         file=f"{row['split']}: {row['name']}" if kind.table == "classes" else str(row[FILE_COLUMN[kind.table]]),
@@ -151,15 +149,12 @@ def _clean(data: RawDataset, outcomes: Sequence[Outcome]) -> Manifest:
 def _card(data: RawDataset, manifest: Manifest) -> DatasetCard:
     boxes_of = manifest.boxes.groupby("image", sort=False).size()
     images = manifest.images.assign(boxes=manifest.images["image"].map(boxes_of).fillna(0).astype("int64"))
-    counts = images.groupby("split")["boxes"].agg(["size", "sum"])
+    by_split = images.groupby("split")["boxes"]
+    counts = {str(split): SplitCount(images=len(boxes), boxes=int(boxes.sum())) for split, boxes in by_split}
     return DatasetCard(
         digest=_digest(data.names, images, manifest.boxes),
         names=data.names,
-        splits={
-            split: SplitCount(images=int(counts.loc[split, "size"]), boxes=int(counts.loc[split, "sum"]))
-            for split in data.splits
-            if split in counts.index
-        },
+        splits={split: counts[split] for split in data.splits if split in counts},
     )
 
 

@@ -75,6 +75,7 @@ def test_an_exif_turn_is_followed_as_opencv_follows_it(tmp_path: Path, name: str
     path = saved(tmp_path, name, scene(), exif=exif, **({"quality": 100} if name != "a.png" else {}))
     facts = read_image(path)
     seen = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    assert seen is not None
     assert (facts.height, facts.width) == seen.shape[:2]
     upright = read_image(saved(tmp_path, "upright.png", Image.fromarray(seen[..., ::-1])))
     assert distance(facts, upright) <= 2

@@ -23,6 +23,14 @@ def judged_boxes(audited: Audited) -> pd.DataFrame:
     return once.astype({"image": "category", "split": "category"})
 
 
+def boxes_by_split(audited: Audited) -> pd.DataFrame:
+    """The same, with the boxes of an image that is in two splits once for each of them."""
+    boxes = judged_boxes(audited)
+    if audited.images["image"].is_unique:
+        return boxes
+    return boxes.drop(columns="split").merge(audited.images[["image", "split"]], on="image")
+
+
 def readable_images(audited: Audited) -> pd.DataFrame:
     """The images that can be read, each file once."""
     readable = audited.images[audited.images["read_error"].isna()]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mobileyolo.artifacts import Split
 from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_most
 from mobileyolo.dataset.quality.boxes import side
-from mobileyolo.dataset.quality.rows import judged_boxes, readable_images
+from mobileyolo.dataset.quality.rows import boxes_by_split
 
 ALPHA = 0.01  # how often two halves of one set would differ by more than what passes for chance
 
@@ -66,7 +66,7 @@ def _classes(audited: Audited, split: Split) -> Shift | None:
     if not {split, "train"} <= set(counts.columns) or not (counts[[split, "train"]].sum() > 0).all():
         return None
     shares = counts / counts.sum()
-    images = judged_boxes(audited).groupby("split", observed=True)["image"].nunique()
+    images = boxes_by_split(audited).groupby("split", observed=True)["image"].nunique()
     spread = 1 / images[split] + 1 / images["train"]
     # Mean over draws, and how far above it one draw in 100 may be (McDiarmid's inequality).
     both = counts[[split, "train"]].sum(axis=1) / counts[[split, "train"]].to_numpy().sum()
@@ -104,12 +104,12 @@ def _statistic(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def _sizes(audited: Audited, split: Split) -> Shift | None:
-    boxes = judged_boxes(audited)
+    boxes = boxes_by_split(audited)
     return _kolmogorov_smirnov(side(boxes), boxes["image"], boxes["split"], split)
 
 
 def _brightness(audited: Audited, split: Split) -> Shift | None:
-    images = readable_images(audited)
+    images = audited.images[audited.images["read_error"].isna()]
     return _kolmogorov_smirnov(images["brightness"], images["image"], images["split"], split)
 
 
