@@ -85,7 +85,7 @@ class Audited:
     @cached_property
     def classes(self) -> pd.DataFrame:
         """How often each split shows each class; an image in two splits counts in both."""
-        sound = self.boxes.loc[self.sound_boxes, ["image", "class_id"]]
+        sound = self.boxes.loc[self.sound_boxes, ["image", "class_id"]].astype({"class_id": "int64"})
         grouped = sound.merge(self.images[["image", "split"]], on="image").groupby(["split", "class_id"])["image"]
         index = pd.MultiIndex.from_product([self.data.splits, range(len(self.data.names))], names=["split", "class_id"])
         counts = pd.DataFrame({"boxes": grouped.size(), "images": grouped.nunique()})
