@@ -98,7 +98,7 @@ def _kolmogorov_smirnov(values: pd.Series, images: pd.Series, splits: pd.Series,
 
 def _statistic(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """As scipy's ks_2samp has it, which spends as long again on a p-value that takes each box for a draw of its own."""
-    both = np.concatenate([one, other])
+    both = np.sort(np.concatenate([one, other]))  # sorted only because looking them up is then ten times as fast
     cumulative = [np.searchsorted(np.sort(values), both, side="right") / len(values) for values in (one, other)]
     return float(np.abs(cumulative[0] - cumulative[1]).max())
 
