@@ -1,4 +1,4 @@
-"""Command line: python -m mobileyolo show | log | fetch | cost | export | validate."""
+"""Command line: python -m mobileyolo show | log | fetch | cost | export | import | validate."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from mobileyolo import environment
 from mobileyolo.artifacts import Comparison, DatasetCard, Manifest, TrainingRecord, ValidationVerdict
 from mobileyolo.config import ARMS, PARAMS_FILE, Arm, load_params
+from mobileyolo.dataset.importing.sources import FORMATS as SOURCE_FORMATS
+from mobileyolo.dataset.importing.sources import Format, Options
 from mobileyolo.deployment.formats import FORMATS
 from mobileyolo.errors import UserError
 from mobileyolo.files import COMPARISON_FILE, DATASET_FILE, REPORT_FILE, VERDICT_FILE, ModelFiles
@@ -84,6 +88,13 @@ def export(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: 
         tracker.log_export(training, history, record.metrics(), record.file)
 
 
+def import_(kind: Format, source: Path, target: Path, **options: Any) -> None:
+    """Make a YOLO dataset of one in another format."""
+    from mobileyolo.dataset.importing.conversion import import_dataset  # scikit-learn takes seconds to import
+
+    print(import_dataset(kind, source, target, Options(**options)).describe())
+
+
 def validate(dataset: Path, params: Path, report: Path | None, strict: bool) -> None:
     """Validate any dataset by the rules of a params.yaml; nothing in it is changed and nothing is trained."""
     from mobileyolo.dataset import validation  # Great Expectations takes seconds to import
@@ -134,6 +145,7 @@ def main() -> None:
     )
     costs.set_defaults(run=cost)
     _add_export(commands)
+    _add_import(commands)
     _add_validate(commands)
     environment.isolate(Path.cwd())
     options = vars(parser.parse_args())
@@ -154,11 +166,59 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.set_defaults(run=export)
 
 
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "import",
+        help="make a YOLO dataset of Pascal VOC, COCO or unsplit YOLO files",
+        description="Make a YOLO dataset of one in another format. The source is only read. What was left out or "
+        "changed is listed in import.csv. Boxes only: masks, polygons and keypoints of COCO are not looked at.",
+    )
+    parser.add_argument("kind", metavar="format", choices=SOURCE_FORMATS, help=f"one of {', '.join(SOURCE_FORMATS)}")
+    parser.add_argument("source", type=Path, help="folder that holds both images and annotations")
+    parser.add_argument("target", type=Path, help="new or empty folder, outside of the source")
+    parser.add_argument("--names", type=_names, help="classes in the order of their ids: a,b,c; others are left out")
+    parser.add_argument("--seed", type=_whole(0, 2**32 - 1), default=0, help="of the split (default: 0)")
+    parser.add_argument("--val", type=_share(1), default=Fraction(1, 5), help="share for validation (default: 0.2)")
+    parser.add_argument("--test", type=_share(0), default=Fraction(1, 10), help="share for test (default: 0.1)")
+    parser.add_argument("--resplit", action="store_true", help="split by seed even if the source has its own split")
+    parser.add_argument("--background", action="store_true", help="images without annotation hold no objects")
+    parser.add_argument("--difficult", action="store_true", help="voc: keep the objects that are called difficult")
+    parser.add_argument(
+        "--from-zero", action="store_true", help="voc: coordinates are edges from 0, not pixels counted from 1"
+    )
+    parser.add_argument("--link", action="store_true", help="hard links to the source's images instead of copies")
+    parser.set_defaults(run=import_)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of different names like a,b,c")
+    return names
+
+
+def _share(lowest: int) -> Callable[[str], Fraction]:
+    """A converter for argparse: a share in twentieths, of which the splitting makes its folds."""
+
+    def convert(text: str) -> Fraction:
+        try:
+            twentieths = Fraction(text) * 20
+        except (ValueError, ZeroDivisionError):
+            twentieths = Fraction(-1)
+        if twentieths.denominator > 1 or not lowest <= twentieths <= 10:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a share from {lowest / 20:g} to 0.5 in steps of 0.05")
+        return twentieths / 20
+
+    return convert
+
+
 def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("validate", help="look for faults in any YOLO dataset; exit code 1 if it has some")
     parser.add_argument("dataset", type=Path, help="its folder; never changed")
     parser.add_argument("--params", type=Path, default=_params_file(), help="whose section validate rules")
-    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write the page, the findings and Data Docs there")
+    parser.add_argument(
+        "--report", type=Path, metavar="FOLDER", help="write the page, the findings and Data Docs there"
+    )
     parser.add_argument("--strict", action="store_true", help="warnings fail too")
     parser.set_defaults(run=validate)
 

@@ -29,6 +29,7 @@ class SplitCount(Record):
 
 Severity = Literal["error", "warning"]
 Suite = Literal["faults", "quality"]  # what is wrong, which stops the pipeline beyond a tolerance; what is unwise
+SUITES: tuple[Suite, ...] = ("faults", "quality")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning")
 
 

@@ -32,6 +32,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 )
 
 from mobileyolo.artifacts import Suite
+from mobileyolo.dataset.findings import DOCS_RUN
 from mobileyolo.dataset.kinds import Accepted, Audited, Kind, Table, inside
 
 SEVERITIES: dict[Suite, str] = {"faults": "critical", "quality": "warning"}  # Great Expectations' words
@@ -206,8 +207,10 @@ def _store(context: EphemeralDataContext, name: Suite, parts: Sequence[Expectati
     expectations = [result.expectation_config.to_domain_obj() for result in results]
     context.suites.add(gx.ExpectationSuite(name, expectations=expectations))
     passed = sum(bool(result.success) for result in results)
-    run = RunIdentifier(run_name="validation", run_time=datetime.now(UTC))
+    run = RunIdentifier(run_name=DOCS_RUN, run_time=datetime.now(UTC))
     suite = ExpectationSuiteIdentifier(name)
+    meta = {**parts[0].meta, "run_id": run, "validation_time": run.run_time}
+    meta["active_batch_definition"] = {**meta["active_batch_definition"], "data_asset_name": "dataset"}
     context.validation_results_store.store_validation_results(
         ExpectationSuiteValidationResult(
             success=passed == len(results),
@@ -219,7 +222,7 @@ def _store(context: EphemeralDataContext, name: Suite, parts: Sequence[Expectati
                 "unsuccessful_expectations": len(results) - passed,
                 "success_percent": 100 * passed / len(results) if results else None,
             },
-            meta={**parts[0].meta, "run_id": run, "validation_time": run.run_time},
+            meta=meta,
         ),
         ValidationResultIdentifier(suite, run, "dataset"),
         suite,
@@ -240,3 +243,8 @@ def _write_docs(context: EphemeralDataContext, folder: Path) -> None:
         },
     )
     context.build_data_docs(site_names=["dataset"])
+    # Pages lie under the time of the run; a name that stays lets others link to them.
+    for run in folder.glob(f"validations/*/{DOCS_RUN}/*"):
+        for page in folder.rglob("*.html"):
+            page.write_text(page.read_text(encoding="utf-8").replace(f"/{run.name}/", "/latest/"), encoding="utf-8")
+        run.rename(run.with_name("latest"))

@@ -57,6 +57,12 @@ def _twin_in_another_split(audited: Audited) -> pd.Series:
     return (split + " as " + image).where(split != readable["split"]).reindex(audited.images.index)
 
 
+def _twin(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+    """The image that an image in two splits is in an earlier one as."""
+    first = _readable(audited.images).drop_duplicates("pixels").set_index("pixels")["image"]
+    return {"twin": audited.images.loc[rows, "pixels"].map(first)}
+
+
 def _shorter_side(audited: Audited) -> pd.Series:
     boxes = audited.boxes
     return boxes[["w", "h"]].min(axis=1).where(inside(boxes, audited.slack))
@@ -130,6 +136,7 @@ FAULTS = (
         description="No two images of a split have the same name but for their ending: they would share a label file.",
         remedy="rename or delete one of them, and its label with it",
         shown="the same name as {value}",
+        context=lambda audited, rows: {"twin": _stem_twin(audited).loc[rows]},
     ),
     Kind(
         name="image_in_two_splits",
@@ -139,6 +146,7 @@ FAULTS = (
         description="No image is in two splits, not even under another name or saved anew.",
         remedy="delete it from one of them: a model must not be measured on what it has learnt",
         shown="in {split}, and in {value}",
+        context=_twin,
     ),
     Kind(
         name="malformed_line",

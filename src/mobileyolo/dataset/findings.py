@@ -11,6 +11,7 @@ from mobileyolo.artifacts import FindingCount, Severity, Suite, ValidationVerdic
 from mobileyolo.dataset.kinds import Table
 
 SHOWN_OFFENDERS = 10
+DOCS_RUN = "validation"  # Data Docs' name for a validation
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Offender:
     value: str  # what is wrong with it, in words
     image: str | None = None  # below the dataset folder: a picture that shows it
     box: tuple[float, float, float, float] | None = None  # xywhn, in that image
+    twin: str | None = None  # another picture that it is compared with, likewise
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Finding:
     def share(self) -> float:
         """How many of the rows have it, in [0, 1]."""
         return self.count / self.rows
+
+
+def docs_page(suite: Suite) -> str:
+    """Path below the folder of Data Docs of the page with a suite's results."""
+    return f"validations/{suite}/{DOCS_RUN}/latest/dataset.html"
 
 
 def verdict_of(findings: Iterable[Finding]) -> ValidationVerdict:

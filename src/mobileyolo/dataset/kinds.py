@@ -84,9 +84,9 @@ class Audited:
 
     @cached_property
     def classes(self) -> pd.DataFrame:
-        """How often each split shows each class."""
-        sound = self.boxes[self.sound_boxes]
-        grouped = sound.groupby(["split", "class_id"])["image"]
+        """How often each split shows each class; an image in two splits counts in both."""
+        sound = self.boxes.loc[self.sound_boxes, ["image", "class_id"]]
+        grouped = sound.merge(self.images[["image", "split"]], on="image").groupby(["split", "class_id"])["image"]
         index = pd.MultiIndex.from_product(
             [self.data.splits, range(len(self.data.names))], names=["split", "class_id"]
         )

@@ -126,7 +126,8 @@ def _offender(kind: Kind, row: dict[str, Any]) -> Offender:
         file=f"{row['split']}: {row['name']}" if kind.table == "classes" else str(row[FILE_COLUMN[kind.table]]),
         line=int(row["line"]) if kind.table == "boxes" else None,
         value=kind.shown.format_map(row),
-        image=str(row["image"]) if kind.table in {"images", "boxes"} else None,
+        image=str(row["image"]) if "image" in row else None,  # of a class, as its context gives it
+        twin=str(row["twin"]) if "twin" in row else None,
         box=None if box is None or np.isnan(box).any() else box,
     )
 

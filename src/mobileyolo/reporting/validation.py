@@ -20,10 +20,9 @@ def write_report(folder: Path, root: Path, validation: Validation) -> Path:
     """Write the report of a dataset into a folder, where Data Docs may lie in docs/ already, and return its page."""
     verdict_of(validation.findings).write(folder / VERDICT)
     write_table(folder / FINDINGS, offenders_table(validation.findings))
-    docs = folder / DOCS / "index.html"
-    write_page(
-        folder, root, validation.findings, validation.card, validation.manifest, docs if docs.is_file() else None
-    )
+    docs = folder / DOCS
+    shown = docs if docs.is_dir() else None
+    write_page(folder, root, validation.findings, validation.card, validation.manifest, shown)
     return folder / PAGE
 
 

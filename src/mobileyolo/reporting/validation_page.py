@@ -14,8 +14,8 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from mobileyolo.artifacts import DatasetCard, Manifest, Severity, Split
-from mobileyolo.dataset.findings import Finding, Offender, printable, verdict_of
+from mobileyolo.artifacts import SUITES, DatasetCard, Manifest, Severity, Split
+from mobileyolo.dataset.findings import Finding, Offender, docs_page, printable, verdict_of
 from mobileyolo.files import FINDINGS_FILE, write_text
 from mobileyolo.reporting.cells import Table
 from mobileyolo.reporting.pages import render_template
@@ -73,6 +73,7 @@ class Case:
     outline: str  # of the offending box
     others: str  # of the other boxes of the image
     off_picture: bool  # is the box too far outside to be shown?
+    twin: Picture | None  # of the image that it is compared with
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def render(
     errors_first = sorted(findings, key=lambda finding: finding.severity != "error")
     passed = verdict_of(findings).passed
     severities = Counter(finding.severity for finding in findings)
+    docs_links = {suite: f"{docs_link.rpartition('/')[0]}/{docs_page(suite)}" for suite in SUITES} if docs_link else {}
     return render_template(
         TEMPLATE,
         name=name,
@@ -145,6 +147,7 @@ def render(
         tally=_tally(severities),
         findings_file=FINDINGS_FILE.name,
         docs_link=docs_link,
+        docs_links=docs_links,
         card=card,
         totals={
             "images": sum(s.images for s in card.splits.values()),
@@ -286,6 +289,7 @@ def _case(root: Path, offender: Offender, by_image: Mapping[str, pd.DataFrame]) 
         outline=picture.outline(own, LEAST_OUTLINE),
         others=picture.outline([box for box in others if box not in own]),
         off_picture=any(not picture.shows(box) for box in own) and bool(picture.source),
+        twin=None if offender.twin is None else take(root / offender.twin, None, *CASE_SIZE),
     )
 
 

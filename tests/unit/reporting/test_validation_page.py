@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mobileyolo.artifacts import DatasetCard, Manifest, Split, SplitCount
-from mobileyolo.dataset.findings import Finding, Offender
+from mobileyolo.dataset.findings import Finding, Offender, docs_page
 from mobileyolo.reporting.validation_page import percent, shown, write_page
 from tests.synthetic import write_dataset
 
@@ -102,6 +102,7 @@ def make_finding(kind: str, *offenders: Offender, severe: bool = False) -> Findi
         remedy=f"mend the {kind}",
         faq="the objects are tiny (目标太小)",
         unit="boxes",
+        count=len(offenders),
         rows=max(1000, len(offenders)),
         tolerance=0.001,
         parameters=(f"validate.{kind}.share", f"validate.{kind}.limit"),
@@ -187,7 +188,9 @@ def test_warnings_alone_stop_nothing(folder: Path, dataset: Path) -> None:
 def test_every_link_leads_somewhere(folder: Path, dataset: Path) -> None:
     (folder / "docs").mkdir(parents=True)
     outline = Outline(without_pictures(write(folder, dataset, FINDINGS)))
-    (folder / "docs/index.html").touch()
+    for page in ("index.html", docs_page("faults"), docs_page("quality")):
+        (folder / "docs" / page).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "docs" / page).touch()
     (folder / "findings.csv").touch()
     assert len(outline.ids) == len(set(outline.ids))
     assert {link for link in outline.links if link != "data:"} >= {"docs/index.html", "findings.csv"}

@@ -281,7 +281,9 @@ def found(**kinds: tuple[Severity, int]) -> ValidationVerdict:
     return ValidationVerdict(
         passed=True,
         findings={
-            kind: FindingCount(severity=severity, count=count, rows=100, share=count / 100, tolerance=1.0)
+            kind: FindingCount(
+                suite="faults", severity=severity, count=count, rows=100, share=count / 100, tolerance=1.0
+            )
             for kind, (severity, count) in kinds.items()
         },
     )
