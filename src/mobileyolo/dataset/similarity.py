@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -16,7 +18,7 @@ MOST_NEIGHBOURS = 64
 def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of distinct hashes that differ in at most some bits.
 
-    Hashes that differ in d bits agree in at least one of d + 1 bands of them: only those that share a band are compared.
+    Hashes that differ in d bits agree in at least one of d + 1 bands of them: only those that share one are compared.
 
     Args:
         hashes: distinct, shape (n,).
@@ -29,7 +31,7 @@ def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDA
         raise ValueError(f"distance {distance}: expected 0 to {LARGEST_DISTANCE} bits")
     found: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     edges = np.linspace(0, BITS, distance + 2).astype(int)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         band = hashes >> np.uint64(low) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(band, kind="stable")
         bucket = band[order]

@@ -62,18 +62,20 @@ def _words(compare: Compare) -> Callable[[Audited, pd.Index], Mapping[str, pd.Se
 
 def _classes(audited: Audited, split: Split) -> Shift | None:
     """Total variation distance of the classes' shares: how much of one distribution would have to move."""
-    counts = audited.classes.pivot_table(index="class_id", columns="split", values="boxes")
-    if not {split, "train"} <= set(counts.columns) or not (counts[[split, "train"]].sum() > 0).all():
+    boxes = judged_boxes(audited)
+    grouped = boxes.astype({"split": "str"}).groupby(["class_id", "split"])
+    counts = grouped.size().unstack("split", fill_value=0)
+    if not {split, "train"} <= set(counts.columns):
         return None
     shares = counts / counts.sum()
-    images = judged_boxes(audited).groupby("split", observed=True)["image"].nunique()
+    images = boxes.groupby("split", observed=True)["image"].nunique()
     spread = 1 / images[split] + 1 / images["train"]
     # Mean over draws, and how far above it one draw in 100 may be (McDiarmid's inequality).
     both = counts[[split, "train"]].sum(axis=1) / counts[[split, "train"]].to_numpy().sum()
     chance = np.sqrt(2 / math.pi * both * (1 - both) * spread).sum() / 2 + math.sqrt(math.log(1 / ALPHA) / 2 * spread)
     difference = (shares[split] - shares["train"]).abs()
     most = difference.index[int(difference.to_numpy().argmax())]
-    name = audited.data.names[most]
+    name = audited.data.names[int(most)]
     return Shift(
         distance=float(difference.sum() / 2),
         chance=float(chance),
