@@ -18,7 +18,7 @@ MOST_NEIGHBOURS = 64
 def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of distinct hashes that differ in at most some bits.
 
-    Hashes that differ in d bits agree in at least one of d + 1 bands: only those that share one are compared.
+    Hashes that differ in d bits agree in at least one of d + 1 bands of them: only those that share one are compared.
 
     Args:
         hashes: distinct, shape (n,).

@@ -307,7 +307,10 @@ def test_a_box_is_compared_with_the_closest_earlier_one() -> None:
 def test_the_nearest_twins_are_those_that_comparing_all_with_all_finds() -> None:
     random = np.random.default_rng(0)
     splits = sorted(random.choice(["train", "val", "test"], 300), key=["train", "val", "test"].index)
-    hashes = [int(random.integers(12)) << 40 ^ int(random.integers(2**6)) for _ in splits]
+    scenes = [int(scene) for scene in random.integers(2**63, size=20)]
+    hashes = [
+        scenes[random.integers(20)] ^ 1 << int(random.integers(64)) ^ 1 << int(random.integers(64)) for _ in splits
+    ]
     images = [image(f"{n:03}", split, phash=own) for n, (split, own) in enumerate(zip(splits, hashes, strict=True))]
     data = audited(images)
     for name, across in (("near_duplicate_in_split", False), ("near_duplicate_across_splits", True)):
