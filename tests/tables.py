@@ -32,7 +32,7 @@ def image(stem: str, split: str = "train", **facts: Any) -> Row:
         "read_error": None,
         "format": "JPEG",
         "pixels": name,
-        "phash": number * 0x9E3779B97F4A7C15 % 2**64,
+        "dhash": number * 0x9E3779B97F4A7C15 % 2**64,
         "brightness": 0.5,
         "contrast": 0.2,
         "sharpness": 1.0,

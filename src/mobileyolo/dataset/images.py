@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import imagehash
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
@@ -33,7 +34,7 @@ SMALLEST_SIDE = 10  # pixels; Ultralytics 8.4 leaves smaller images out
 LARGEST_AREA = 89_478_485  # pixels; where Pillow begins to warn of a decompression bomb: a quarter GB decoded
 SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 THUMBNAIL_SIDE = 128  # pixels; as small as a JPEG decodes fast, as large as a blurred one can be told from a sharp one
-PHASH_SIDE = 32  # pixels; what imagehash shrinks an image to
+DHASH_SIDE = 32  # pixels; what imagehash shrinks an image to
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class ImageFacts:
 
     width, height: pixels, turned by EXIF.
     format: the format of the content, which the file's name may contradict.
-    pixels: digest of size and thumbnail; images with the same pixels have the same one, and few others do.
-    phash: perceptual hash, 64 bits; near-duplicates differ in few of them.
+    pixels: digest of size and a tiny thumbnail; images with the same pixels have the same one, and few others do.
+    dhash: perceptual hash of the thumbnail's gradients, 64 bits; near-duplicates differ in few of them.
     brightness, contrast: mean and standard deviation of the thumbnail's grey levels, in [0, 1].
     sharpness: standard deviation of the thumbnail's Laplacian (Pech-Pacheco et al. 2000), to its contrast, so that pale
         and dark images are judged alike; noise counts as sharp; missing for an image of one grey level.
@@ -56,7 +57,7 @@ class ImageFacts:
     read_error: str | None = None
     format: str = ""
     pixels: str = ""
-    phash: int = 0
+    dhash: int = 0
     brightness: float = math.nan
     contrast: float = math.nan
     sharpness: float = math.nan
@@ -98,7 +99,7 @@ def _regular_content(name: str) -> bytes:
     """Bytes of a file; opening a pipe or a device instead could wait for ever."""
     if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116
         raise OSError("no regular file")
-    with open(name, "rb") as file:  # noqa: PTH123
+    with open(name, "rb", buffering=0) as file:  # noqa: PTH123
         return file.read()
 
 
@@ -107,32 +108,30 @@ def _facts(content: bytes, sha256: str) -> ImageFacts:
         if image.format == "PNG":
             image.verify()  # its checksums and end, which decoding passes over; the image is closed by it
             image = _open(content)
-        scale = min(1.0, THUMBNAIL_SIDE / max(image.size))
         if image.format in {"JPEG", "MPO"}:
             width, height = image.size
-            image.draft("L", (math.ceil(width * scale), math.ceil(height * scale)))
-            image.load()
+            grey = _grey_of_jpeg(image, content)
         else:
-            image.load()
+            grey = _grey(image)
             width, height = image.size  # Pillow turns TIFF itself when it decodes
         # OpenCV, and so the trainer, turns the others by their EXIF orientation.
         orientation = 1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
-        grey = _turned(_grey(image), orientation)
+    grey = _turned(grey, orientation)
     if orientation in SIDEWAYS:
         width, height = height, width
-    thumbnail = cv2.resize(grey, (math.ceil(width * scale), math.ceil(height * scale)), interpolation=cv2.INTER_AREA)
+    thumbnail = _shrunk(grey, *_thumbnail_size(width, height))
     mean, deviation = cv2.meanStdDev(thumbnail)
-    _, edges = cv2.meanStdDev(cv2.Laplacian(thumbnail, cv2.CV_32F))
-    tiny = cv2.resize(thumbnail, (PHASH_SIDE, PHASH_SIDE), interpolation=cv2.INTER_AREA)
-    bits = np.packbits(imagehash.phash(Image.fromarray(tiny)).hash)
+    _, edges = cv2.meanStdDev(cv2.Laplacian(thumbnail, cv2.CV_16S))
+    tiny = _shrunk(thumbnail, DHASH_SIDE, DHASH_SIDE)
+    bits = np.packbits(imagehash.dhash(Image.fromarray(tiny)).hash)
     return ImageFacts(
         width=width,
         height=height,
         bytes=len(content),
         sha256=sha256,
         format="JPEG" if image.format == "MPO" else str(image.format),
-        pixels=hashlib.blake2b(b"%d %d " % (width, height) + thumbnail.tobytes(), digest_size=16).hexdigest(),
-        phash=int.from_bytes(bits.tobytes(), "big"),
+        pixels=hashlib.blake2b(b"%d %d " % (width, height) + tiny.tobytes(), digest_size=16).hexdigest(),
+        dhash=int.from_bytes(bits.tobytes(), "big"),
         brightness=float(mean[0, 0]) / 255,
         contrast=float(deviation[0, 0]) / 255,
         sharpness=float(edges[0, 0] / deviation[0, 0]) if deviation[0, 0] > 0 else math.nan,
@@ -154,11 +153,36 @@ def _open(content: bytes) -> Image.Image:
     return image
 
 
+def _grey_of_jpeg(image: Image.Image, content: bytes) -> NDArray[np.uint8]:
+    """The same of a JPEG, at a fraction of its size."""
+    width, height = _thumbnail_size(*image.size)
+    try:
+        # The same decoder as Pillow's in half the time, but it refuses what Pillow lets pass.
+        small: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "GRAY", min_width=width, min_height=height)
+        return small[..., 0]
+    except ValueError:
+        image.draft("L", (width, height))
+        return _grey(image)
+
+
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, THUMBNAIL_SIDE / max(width, height))
+    return math.ceil(width * scale), math.ceil(height * scale)
+
+
 def _grey(image: Image.Image) -> NDArray[np.uint8]:
-    """Grey levels of a decoded image, shape (height, width)."""
+    """Grey levels of an image, shape (height, width)."""
+    image.load()
     if image.mode.startswith("I;16"):
         return (np.asarray(image) >> 8).astype(np.uint8)  # the high byte, as Ultralytics 8.4 takes it
     return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _shrunk(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The image at another size; every pixel of it counts."""
+    # Between two pixels is as good as the mean of all where it is no less than half of them, and far quicker.
+    exact = max(grey.shape[1] / width, grey.shape[0] / height) <= 2
+    return cv2.resize(grey, (width, height), interpolation=cv2.INTER_LINEAR if exact else cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _turned(grey: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -47,7 +47,7 @@ class LabelLine(NamedTuple):
 Parsed = tuple[float, float, float, float, float, int, int]
 
 
-def read_label(path: Path) -> list[LabelLine]:
+def read_label(path: Path | str) -> list[LabelLine]:
     """Read the non-blank lines of a label file; if it can't be read at all, one line says why.
 
     Lines end as editors count them: with a line feed, a carriage return or both.

@@ -14,7 +14,7 @@ from mobileyolo.dataset import images as images_module
 from mobileyolo.dataset import labels as labels_module
 from mobileyolo.files import replacing_folder
 
-READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "scipy")  # packages that what was read comes from
+READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that what was read comes from
 FRESH_NS = 2_000_000_000  # a file that was written so shortly before may change again without a new time stamp
 
 

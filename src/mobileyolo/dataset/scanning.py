@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -24,7 +25,7 @@ CHUNK = 256  # images a task
 FEW = 2000  # images; fewer are read before processes have started
 
 FACTS = tuple(field.name for field in fields(ImageFacts))
-FACT_TYPES = {"width": "int64", "height": "int64", "bytes": "int64", "phash": "uint64"}
+FACT_TYPES = {"width": "int64", "height": "int64", "bytes": "int64", "dhash": "uint64"}
 FACT_TYPES |= dict.fromkeys(("brightness", "contrast", "sharpness"), "float64")
 FACT_TYPES |= dict.fromkeys(("sha256", "read_error", "format", "pixels"), "str")
 LINE_TYPES = {"line": "int32", "points": "int32", "key": "int64", "text": "str", "parse_error": "str"}
@@ -53,8 +54,8 @@ def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> S
         memory_dir: Where to remember; None for nowhere.
     """
     started = time_ns()
-    stamps = pd.Series([_stamp(root, image) for image in images], index=list(images), dtype=object)
     memory = Memory(memory_dir, root) if memory_dir else None
+    stamps = pd.Series([_stamp(root, image) for image in images] if memory else "", index=list(images), dtype=object)
     recalled = memory.recall(stamps) if memory else None
     known = [Scan(*recalled)] if recalled else []
     remembered = {image for scan in known for image in scan.images["image"]}
@@ -93,7 +94,7 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
     lines: list[LabelLine] = []
     for image, label in zip(images, labels, strict=True):
         if label:
-            own = read_label(root / label)
+            own = read_label(f"{root}/{label}")
             lines += own
             owners += [(image, label)] * len(own)
     boxes = pd.DataFrame(lines, columns=list(LabelLine._fields)).astype(LINE_TYPES)
@@ -108,8 +109,12 @@ def existing_label(root: Path, image: str) -> str:
     # LabelImg puts the list of names among the labels.
     if label.rpartition("/")[2] == CLASSES_FILE:
         return ""
-    path = f"{root}/{label}"  # a Path costs more than it helps, for every file
-    return label if os.path.lexists(path) and not os.path.isdir(path) else ""  # noqa: PTH112
+    try:
+        mode = os.lstat(f"{root}/{label}").st_mode  # a Path costs more than it helps, for every file
+        is_folder = stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(f"{root}/{label}"))  # noqa: PTH112
+    except OSError:
+        return ""
+    return "" if is_folder else label
 
 
 def _concatenated(scans: Sequence[Scan]) -> Scan:

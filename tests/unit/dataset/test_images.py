@@ -32,7 +32,7 @@ def saved(folder: Path, name: str, picture: Image.Image, **options: object) -> P
 
 
 def distance(one: ImageFacts, other: ImageFacts) -> int:
-    return (one.phash ^ other.phash).bit_count()
+    return (one.dhash ^ other.dhash).bit_count()
 
 
 SIXTEEN_BITS = Image.fromarray(np.linspace(0, 65_535, 160 * 96).reshape(96, 160).astype(np.uint16))

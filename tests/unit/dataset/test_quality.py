@@ -44,7 +44,7 @@ def one_each(split: str, count: int, **facts: float) -> list[Row]:
 
 
 def looks(stem: str, split: str = "train", differing_bits: int = 0, **facts: object) -> Row:
-    return image(stem, split, phash=0xF0F0F0F0F0F0F0F0 ^ (2**differing_bits - 1), **facts)
+    return image(stem, split, dhash=0xF0F0F0F0F0F0F0F0 ^ (2**differing_bits - 1), **facts)
 
 
 def sized(own: Row, steps: int) -> Row:
@@ -311,7 +311,7 @@ def test_the_nearest_twins_are_those_that_comparing_all_with_all_finds() -> None
     hashes = [
         scenes[random.integers(20)] ^ 1 << int(random.integers(64)) ^ 1 << int(random.integers(64)) for _ in splits
     ]
-    images = [image(f"{n:03}", split, phash=own) for n, (split, own) in enumerate(zip(splits, hashes, strict=True))]
+    images = [image(f"{n:03}", split, dhash=own) for n, (split, own) in enumerate(zip(splits, hashes, strict=True))]
     data = audited(images)
     for name, across in (("near_duplicate_in_split", False), ("near_duplicate_across_splits", True)):
         bits = [

@@ -132,7 +132,7 @@ def _by_seed(images: Sequence[CheckedImage], options: Options) -> list[tuple[Che
 
 def _groups(images: Sequence[CheckedImage]) -> NDArray[np.int64]:
     """Number of each image's group of near-duplicates."""
-    return near_duplicate_groups(np.array([image.facts.phash for image in images], dtype=np.uint64), NEAR)
+    return near_duplicate_groups(np.array([image.facts.dhash for image in images], dtype=np.uint64), NEAR)
 
 
 def _without_copies(

@@ -39,7 +39,7 @@ def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
     """
     images = _hashed(audited)
     rank, nobody = images["rank"].to_numpy(), len(images)
-    distinct, hash_of = np.unique(images["phash"].to_numpy(np.uint64), return_inverse=True)
+    distinct, hash_of = np.unique(images["dhash"].to_numpy(np.uint64), return_inverse=True)
     first = np.full((len(distinct), len(audited.data.splits)), nobody)  # image of each hash in each split
     np.minimum.at(first, (hash_of, rank), np.arange(nobody))
 
@@ -95,7 +95,7 @@ def _groups(audited: Audited) -> pd.DataFrame:
     images = _hashed(audited)
     rows = {}
     for split, own in images.groupby("split"):
-        sizes = np.bincount(near_duplicate_groups(own["phash"].to_numpy(np.uint64), FARTHEST))
+        sizes = np.bincount(near_duplicate_groups(own["dhash"].to_numpy(np.uint64), FARTHEST))
         shares = sizes / sizes.sum()
         rows[split] = {"scenes": len(sizes), "effective": float(np.exp(-(shares * np.log(shares)).sum()))}
     counts = pd.DataFrame.from_dict(rows, orient="index", columns=["scenes", "effective"])
