@@ -26,6 +26,19 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
+def snapshot(root: Path) -> dict[str, tuple[str, int, int]]:
+    """Everything below a folder: what it leads to or holds, its mode, and when it was changed last."""
+    hashes = tree(root)
+    return {
+        str(path.relative_to(root)): (
+            str(path.readlink()) if path.is_symlink() else hashes.get(str(path.relative_to(root)), ""),
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+        )
+        for path in root.rglob("*")
+    }
+
+
 def stem(number: int) -> str:
     return f"{number:03d}"
 
@@ -335,9 +348,11 @@ def list_images(root: Path, split: str, *images: str) -> None:
     (root / "data.yaml").write_text(yaml.safe_dump({**description, split: f"{split}.txt"}))
 
 
-def clear(root: Path, folder: str) -> None:
-    for file in (root / folder).iterdir():
-        file.unlink()
+def clear(root: Path, split: str) -> None:
+    """Leave a split's folders empty."""
+    for folder in ("images", "labels"):
+        for file in (root / split / folder).iterdir():
+            file.unlink()
 
 
 def mark_and_windows_line_ends(root: Path, number: int) -> None:

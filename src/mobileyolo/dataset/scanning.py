@@ -28,7 +28,7 @@ FACTS = tuple(field.name for field in fields(ImageFacts))
 FACT_TYPES = {"width": "int64", "height": "int64", "bytes": "int64", "dhash": "uint64"}
 FACT_TYPES |= dict.fromkeys(("brightness", "contrast", "sharpness"), "float64")
 FACT_TYPES |= dict.fromkeys(("sha256", "read_error", "format", "pixels"), "str")
-LINE_TYPES = {"line": "int32", "points": "int32", "key": "int64", "text": "str", "parse_error": "str"}
+LINE_TYPES = {"line": "int64", "points": "int32", "key": "int64", "text": "str", "parse_error": "str"}
 LINE_TYPES |= dict.fromkeys(("class_id", "x", "y", "w", "h"), "float64")
 
 

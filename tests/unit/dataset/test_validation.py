@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.damage import (
     HARMLESS,
     SAME,
     Change,
+    Damage,
     also_in,
     clear,
     image,
@@ -29,6 +29,7 @@ from tests.damage import (
     list_images,
     mark_and_windows_line_ends,
     no_label,
+    snapshot,
     stem,
     tree,
 )
@@ -49,36 +50,39 @@ def tolerance(share: float = 0.0, **shares: float) -> Validate:
     )
 
 
-@pytest.fixture(scope="module")
-def damaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, Offender]]]:
-    """Severity, kind and offender by file, of a dataset that has every damage, each in an image of its own."""
-    root = write_dataset(tmp_path_factory.mktemp("damaged") / "dataset", train=len(DAMAGES) + 1)
+@pytest.mark.parametrize("damage", DAMAGES, ids=[damage.name for damage in DAMAGES])
+def test_a_damage_stops_the_dataset_with_one_error_that_names_its_place_and_changes_nothing(
+    dataset: Path, damage: Damage
+) -> None:
+    damage.change(dataset, 1)
+    before = snapshot(dataset)
+    validation = validate(dataset, tolerance())
+    assert not validation.passed
+    (finding,) = validation.findings
+    assert (finding.kind, finding.severity, finding.count) == (damage.kind, "error", 1)
+    (offender,) = finding.offenders
+    assert (offender.file, offender.line) == (damage.file.format(stem=stem(1)), damage.line)
+    assert damage.value.format(stem=stem(1)) in offender.value
+    assert snapshot(dataset) == before
+
+
+def test_there_are_sixty_kinds_of_damage_and_more() -> None:
+    assert len({damage.name for damage in DAMAGES}) == len(DAMAGES) >= 60
+    assert {damage.kind for damage in DAMAGES} | {"empty_split"} == {kind.name for kind in FAULTS}
+
+
+def test_many_damages_are_each_found_and_what_is_not_damaged_is_not_accused(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "dataset", train=len(DAMAGES) + 1)
     for number, damage in enumerate(DAMAGES):
         damage.change(root, number)
-    before = tree(root)
-    validation = validate(root, tolerance())
-    assert tree(root) == before
-    assert not validation.passed
-    found: dict[str, list[tuple[str, Offender]]] = defaultdict(list)
-    for finding in validation.findings:
-        assert finding.severity == "error"
-        for offender in finding.offenders:
-            found[offender.file].append((finding.kind, offender))
-    return found
-
-
-@pytest.mark.parametrize("number", range(len(DAMAGES)), ids=[damage.name for damage in DAMAGES])
-def test_every_damage_is_one_error_that_names_its_place(
-    damaged: dict[str, list[tuple[str, Offender]]], number: int
-) -> None:
-    damage = DAMAGES[number]
-    ((kind, offender),) = damaged[damage.file.format(stem=stem(number))]
-    assert (kind, offender.line) == (damage.kind, damage.line)
-    assert damage.value.format(stem=stem(number)) in offender.value
-
-
-def test_what_is_not_damaged_is_not_accused(damaged: dict[str, list[tuple[str, Offender]]]) -> None:
-    assert damaged.keys() == {damage.file.format(stem=stem(number)) for number, damage in enumerate(DAMAGES)}
+    found = [
+        (finding.kind, offender.file, offender.line)
+        for finding in validate(root, tolerance()).findings
+        for offender in finding.offenders
+    ]
+    assert sorted(found, key=str) == sorted(
+        ((damage.kind, damage.file.format(stem=stem(n)), damage.line) for n, damage in enumerate(DAMAGES)), key=str
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,9 +100,9 @@ def test_what_is_not_damaged_is_not_accused(damaged: dict[str, list[tuple[str, O
             IMAGE,
             f"in train as {IMAGE}",
         ),
-        (lambda r: clear(r, "val/images"), "empty_split", "val", "0 images, none readable"),
-        (lambda r: clear(r, "train/images"), "empty_split", "train", "0 images, none readable"),
-        (lambda r: clear(r, "test/images"), "empty_split", "test", "0 images, none readable"),
+        (lambda r: clear(r, "val"), "empty_split", "val", "0 images, none readable"),
+        (lambda r: clear(r, "train"), "empty_split", "train", "0 images, none readable"),
+        (lambda r: clear(r, "test"), "empty_split", "test", "0 images, none readable"),
     ],
     ids=["listed but gone", "listed in two splits", "empty val", "empty train", "empty test"],
 )
