@@ -124,7 +124,7 @@ def check(
             for kind in judged.kinds:
                 outcomes.append(judged.outcome(name, kind, thresholds[kind], by_kind[kind.name]))
             results.append(result)
-        if docs_dir is not None:
+        if docs_dir is not None and results:
             _store(context, name, results)
     if docs_dir is not None:
         _write_docs(context, docs_dir)

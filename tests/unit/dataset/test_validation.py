@@ -41,13 +41,15 @@ IMAGE = "train/images/001.png"
 LABEL = "train/labels/001.txt"  # two lines
 
 
+@pytest.fixture(autouse=True)
+def only_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Great Expectations takes a second for all kinds; those of quality have tests of their own."""
+    monkeypatch.setattr(validation_module, "QUALITY", ())
+
+
 def tolerance(share: float = 0.0, **shares: float) -> Validate:
-    """Rules with these tolerances for faults, and without quality findings."""
-    given = RULES.model_dump()
-    quality = {kind: {**limits, "share": 1.0} for kind, limits in given["quality"].items()}
-    return Validate.model_validate(
-        {**given, "tolerance": {**dict.fromkeys(KINDS, share), **shares}, "quality": quality}
-    )
+    """Rules with these tolerances for faults."""
+    return RULES.model_copy(update={"tolerance": Tolerance(**{**dict.fromkeys(KINDS, share), **shares})})
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=[damage.name for damage in DAMAGES])
