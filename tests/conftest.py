@@ -10,9 +10,9 @@ from mobileyolo import environment
 from tests.synthetic import write_dataset
 
 # Tests run in two processes, which would otherwise both compute on every core; before anything imports torch.
-os.environ.setdefault("MOBILEYOLO_CACHE", os.path.join(tempfile.mkdtemp(), "cache"))
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
     os.environ.setdefault(_name, "1")
+os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  # not the one of who runs them
 # Before any test imports Ultralytics: its settings belong to this run, not to the person who runs it.
 environment.isolate(Path(tempfile.mkdtemp(prefix="mobileyolo-tests-")))
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mobileyolo.artifacts import DatasetCard, Manifest, SplitCount, Suite
@@ -119,15 +118,20 @@ def _worst(outcome: Outcome, audited: Audited) -> pd.DataFrame:
 
 
 def _offender(kind: Kind, row: Mapping[Hashable, Any]) -> Offender:
-    box = tuple(row[column] for column in BOX) if kind.table == "boxes" else None
+    box = tuple(row[column] for column in BOX) if "x" in row else None
     return Offender(
         file=f"{row['split']}: {row['name']}" if kind.table == "classes" else str(row[FILE_COLUMN[kind.table]]),
         line=int(row["line"]) if kind.table == "boxes" else None,
         value=kind.shown.format_map(row),
-        image=str(row["image"]) if "image" in row else None,  # of a class, as its context gives it
-        twin=str(row["twin"]) if "twin" in row else None,
-        box=None if box is None or np.isnan(box).any() else box,
+        image=_path(row, "image"),
+        twin=_path(row, "twin"),
+        box=None if box is None or pd.isna(list(box)).any() else box,
     )
+
+
+def _path(row: Mapping[Hashable, Any], column: str) -> str | None:
+    path = row.get(column)
+    return path if isinstance(path, str) else None
 
 
 def _clean(data: RawDataset, outcomes: Sequence[Outcome]) -> Manifest:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_least
+from mobileyolo.dataset.quality.rows import judged_boxes
 
 
 def _shown_in_train(audited: Audited) -> pd.DataFrame:
@@ -26,6 +27,7 @@ def _most_frequent(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
     return {
         "most_name": pd.Series(shown["name"].to_numpy()[first], index=rows),
         "most_boxes": pd.Series(shown["boxes"].to_numpy()[first], index=rows),
+        **_example(audited, rows),
     }
 
 
@@ -33,7 +35,14 @@ def _elsewhere(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
     """Boxes of the class in the other splits."""
     boxes = audited.classes["boxes"]
     total = boxes.groupby(audited.classes["class_id"]).transform("sum")
-    return {"elsewhere": (total - boxes).loc[rows]}
+    return {"elsewhere": (total - boxes).loc[rows], **_example(audited, rows)}
+
+
+def _example(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+    """A box of the class, in training where there is one, and the image that it is in."""
+    first = judged_boxes(audited).drop_duplicates("class_id").set_index("class_id")
+    class_ids = audited.classes.loc[rows, "class_id"]
+    return {column: class_ids.map(first[column].astype(object)) for column in ("image", "x", "y", "w", "h")}
 
 
 CLASSES = (
@@ -57,6 +66,7 @@ CLASSES = (
         remedy="label more images that show the class, or start from a detector's weights (init.detector)",
         shown="{boxes} boxes in {images} training images",
         faq=FaqLine.UNBALANCED,
+        context=_example,
     ),
     Kind(
         name="rare_class",
