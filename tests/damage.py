@@ -238,7 +238,7 @@ def lying(name: str, change: Change, value: str) -> Damage:
 
 
 SAME = "0 .5 .5 .2 .2"
-DAMAGES = (
+_DAMAGES = (
     unreadable("truncated PNG", image(lambda content: content[: len(content) // 2]), "runcated"),
     unreadable("PNG without its end", image(lambda content: content[:-20]), "runcated"),
     unreadable("truncated JPEG", format_of_image("jpeg", cut=0.6), "truncated"),
@@ -339,6 +339,12 @@ DAMAGES = (
     shared("train in val, saved anew", pixels_also_in("val"), "as train/images/{stem}.png", "val/images/of_{stem}.png"),
     shared("val in test", only_in_val_and_test, "in val as val/images/of_{stem}.png", "test/images/of_{stem}.png"),
 )
+
+
+# Pipes and devices are POSIX's, and making links takes rights on Windows.
+_POSIX_ONLY = {"pipe", "link to nowhere", "link to itself", "link to a device"}
+_POSIX_ONLY |= {"label links nowhere", "label links to a device"}
+DAMAGES = tuple(damage for damage in _DAMAGES if os.name == "posix" or damage.name not in _POSIX_ONLY)
 
 
 def list_images(root: Path, split: str, *images: str) -> None:

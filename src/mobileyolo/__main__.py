@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -104,7 +103,6 @@ def validate(dataset: Path, params: Path, report: Path | None, strict: bool) -> 
     rules = load_params(params).validate_
     if report:
         check_report_folder(report, dataset)
-        shutil.rmtree(report / DOCS, ignore_errors=True)
     found = validation.validate(dataset, rules, environment.cache_dir(), report / DOCS if report else None)
     if found.findings:
         print(format_findings(found.findings))

@@ -5,6 +5,7 @@ Importing it takes seconds.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -228,7 +229,8 @@ def _store(context: EphemeralDataContext, name: Suite, parts: Sequence[Expectati
 
 
 def _write_docs(context: EphemeralDataContext, folder: Path) -> None:
-    """Write the suites and their results as HTML, beginning at index.html."""
+    """Write the suites and their results as HTML, beginning at index.html, in the place of what was there."""
+    shutil.rmtree(folder, ignore_errors=True)
     context.add_data_docs_site(
         "dataset",
         {
