@@ -85,8 +85,8 @@ def offenders_table(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def format_findings(findings: Iterable[Finding]) -> str:
-    """Findings for the console, a block a kind: what was found, what was expected, what to do, and where."""
-    return "\n".join(_block(finding) for finding in findings)
+    """Findings for the console, errors first, a block a kind: what was found and expected, what to do, and where."""
+    return "\n".join(_block(finding) for finding in sorted(findings, key=lambda finding: finding.severity))
 
 
 def _block(finding: Finding) -> str:
