@@ -93,7 +93,7 @@ def measure(way: str, root: Path, scratch: Path) -> tuple[float, float]:
     watched = psutil.Process(process.pid)
     while process.poll() is None:
         most = max(most, _memory_mb(watched))
-        time.sleep(0.2)
+        time.sleep(1)
     output = process.stdout.read() if process.stdout else ""
     if process.returncode:
         sys.exit(f"{way}: exit code {process.returncode}")
