@@ -88,16 +88,18 @@ def measure(way: str, root: Path, scratch: Path) -> tuple[float, float]:
     if way == "validation":
         shutil.rmtree(scratch / "memory", ignore_errors=True)
     command = [sys.executable, "-m", "benchmarks.validation", "--run", way, str(root), str(scratch)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     most = 0.0
-    watched = psutil.Process(process.pid)
-    while process.poll() is None:
-        most = max(most, _memory_mb(watched))
-        time.sleep(1)
-    output = process.stdout.read() if process.stdout else ""
+    with tempfile.TemporaryFile("w+") as output:  # a pipe would fill up
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL)
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            most = max(most, _memory_mb(watched))
+            time.sleep(1)
+        output.seek(0)
+        said = output.read().splitlines()
     if process.returncode:
         sys.exit(f"{way}: exit code {process.returncode}")
-    return float(output.splitlines()[-1]), most
+    return float(said[-1]), most
 
 
 def _memory_mb(process: psutil.Process) -> float:
