@@ -10,7 +10,7 @@ from mobileyolo import environment
 from tests.synthetic import write_dataset
 
 # Tests run in two processes, which would otherwise both compute on every core; before anything imports torch.
-os.environ.setdefault("MOBILEYOLO_CACHE", os.path.join(tempfile.mkdtemp(), "cache"))
+os.environ.setdefault("MOBILEYOLO_CACHE", str(Path(tempfile.mkdtemp(), "cache")))
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
     os.environ.setdefault(_name, "1")
 # Before any test imports Ultralytics: its settings belong to this run, not to the person who runs it.
