@@ -112,7 +112,8 @@ def validate(dataset: Path, params: Path, report: Path | None, strict: bool) -> 
         print(f"Report: {write_report(report, dataset, found).resolve()}")
     if not found.passed or (strict and found.findings):
         raise UserError(f"{dataset} did not pass validation{' without warnings' if found.passed else ''}")
-    print(f"{dataset}: passed, {len(found.findings)} warnings")
+    warnings = len(found.findings)
+    print(f"{dataset}: passed, {warnings} warning{'' if warnings == 1 else 's'}")
 
 
 def _comparison() -> Comparison:

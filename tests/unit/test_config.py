@@ -128,6 +128,21 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff", "not UTF-8"), (b"[" * 5000, "nested too deeply"), (None, "Is a directory")],
+    ids=["bytes", "brackets", "folder"],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    file = tmp_path / "params.yaml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"params\.yaml: {message}"):
+        load_params(file)
+
+
 def test_parameters_cannot_change_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_params(SHIPPED).train.epochs = 3

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,8 @@ def _expectation(kind: Kind, suite: Suite, audited: Audited, threshold: Threshol
 def _store(context: EphemeralDataContext, name: Suite, parts: Sequence[ExpectationSuiteValidationResult]) -> None:
     """Put a suite and its results where Data Docs are built from."""
     results = [result for part in parts for result in part.results]
+    for result in results:
+        result.result = _escaped(result.result)
     expectations = [result.expectation_config.to_domain_obj() for result in results]
     context.suites.add(gx.ExpectationSuite(name, expectations=expectations))
     passed = sum(bool(result.success) for result in results)
@@ -226,6 +229,15 @@ def _store(context: EphemeralDataContext, name: Suite, parts: Sequence[Expectati
         ValidationResultIdentifier(suite, run, "dataset"),
         suite,
     )
+
+
+def _escaped(value: Any) -> Any:
+    """Names and lines of a dataset as text for HTML: Great Expectations 1 puts into its pages what it is given."""
+    if isinstance(value, Mapping):
+        return {key: _escaped(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_escaped(one) for one in value]
+    return escape(value) if isinstance(value, str) else value
 
 
 def _write_docs(context: EphemeralDataContext, folder: Path) -> None:

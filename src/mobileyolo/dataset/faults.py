@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from mobileyolo.dataset.folders import suffix
 from mobileyolo.dataset.images import SUFFIXES
 from mobileyolo.dataset.kinds import Accepted, Audited, Kind, inside, nothing
 
@@ -26,7 +27,7 @@ def _read_error(audited: Audited) -> pd.Series:
 
 def _format_that_the_name_denies(audited: Audited) -> pd.Series:
     readable = _readable(audited.images)
-    named = [SUFFIXES[posixpath.splitext(image)[1].lower()] for image in readable["image"].tolist()]
+    named = [SUFFIXES[suffix(image)] for image in readable["image"].tolist()]
     lies = (named != readable["format"]) & _first_mention(readable)
     return readable["format"].where(lies).reindex(audited.images.index)
 

@@ -85,6 +85,8 @@ def read_image(path: Path | str) -> ImageFacts:
         problem = f"{len(content)} bytes that are no {', '.join(FORMATS)} image"
     except Exception as error:  # on broken files Pillow's decoders raise whatever they run into
         problem = str(error) or type(error).__name__
+        if isinstance(error, MemoryError):
+            return ImageFacts(read_error="not enough memory")  # there may be another time, so there is no digest
     return ImageFacts(bytes=len(content), sha256=sha256, read_error=problem)
 
 

@@ -77,10 +77,11 @@ class Audited:
 
     @cached_property
     def sound_boxes(self) -> pd.Series:
-        """Is the box one that can be judged: parsed, of a class with a name, in its image, with a size?"""
-        boxes = self.data.boxes
+        """Is the box one that can be judged: parsed, of a class with a name, in a readable image, with a size, once?"""
+        boxes = self.boxes
         named = boxes["class_id"].between(0, len(self.data.names) - 1)
-        return named & (boxes[["w", "h"]].min(axis=1) > 0) & inside(boxes, self.slack)
+        sized = (boxes[["w", "h"]].min(axis=1) > 0) & (boxes["width"] > 0)
+        return named & sized & inside(boxes, self.slack) & ~boxes.duplicated(["image", "key"])
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -90,7 +91,7 @@ class Audited:
         index = pd.MultiIndex.from_product([self.data.splits, range(len(self.data.names))], names=["split", "class_id"])
         counts = pd.DataFrame({"boxes": grouped.size(), "images": grouped.nunique()})
         table = counts.reindex(index, fill_value=0).astype("int64").reset_index()
-        return table.assign(name=np.resize(self.data.names, len(table)))
+        return table.assign(name=list(self.data.names) * len(self.data.splits))
 
 
 def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:

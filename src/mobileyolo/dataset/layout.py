@@ -64,6 +64,8 @@ def find_layout(root: Path) -> Layout:
         DatasetError: there is no such folder, it holds no known layout, or its YAML file contradicts itself, names
             something that does not exist, or points outside the folder.
     """
+    if is_file(root):
+        raise DatasetError(f"{root}: a file; name the folder that it lies in")
     if not is_folder(root):
         raise DatasetError(f"{root}: no such folder; data.dir has to name the folder of a YOLO dataset")
     file = _find_description(root)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mobileyolo.dataset import images as images_module
-from mobileyolo.dataset import labels as labels_module
+from mobileyolo.dataset.folders import identity
 from mobileyolo.files import replacing_folder
 
 READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that what was read comes from
+MODULES = ("folders.py", "images.py", "labels.py", "layout.py", "scanning.py", "text.py")  # of ours, likewise
 FRESH_NS = 2_000_000_000  # a file that was written so shortly before may change again without a new time stamp
 
 
@@ -36,8 +36,11 @@ class Memory:
             stamps: by image, of the image and its label file as they are now.
         """
         try:
+            folder = identity(self._folder)
             images = pd.read_parquet(self._folder / "images.parquet")
             boxes = pd.read_parquet(self._folder / "boxes.parquet")
+            if identity(self._folder) != folder:  # another validation has just put its own tables there
+                return None
             same = (images.pop("reader") == reader()) & (images.pop("stamp") == images["image"].map(stamps))
         except Exception:  # it was never there, is damaged or of another release: read again
             return None
@@ -45,12 +48,15 @@ class Memory:
         return images, boxes[boxes["image"].isin(images["image"])]
 
     def keep(self, images: pd.DataFrame, boxes: pd.DataFrame, stamps: pd.Series, started_ns: int) -> None:
-        """Keep what was read, all but the files that changed too shortly before the reading started.
+        """Keep what was read of files, all but those that changed too shortly before the reading started.
 
-        A folder that can't be written is no reason to stop.
+        What could not be opened may be another time, with the same stamp. A folder that can't be written is no reason
+        to stop.
         """
-        settled = images[images["image"].map(stamps).map(lambda stamp: _newest_ns(stamp) < started_ns - FRESH_NS)]
-        settled = settled.assign(reader=reader(), stamp=settled["image"].map(stamps))
+        unopened = boxes.loc[boxes["parse_error"].notna() & (boxes["text"] == ""), "image"]
+        opened = images[(images["sha256"] != "") & ~images["image"].isin(unopened)]
+        stamped = opened.assign(reader=reader(), stamp=opened["image"].map(stamps))
+        settled = stamped.loc[[_newest_ns(stamp) < started_ns - FRESH_NS for stamp in stamped["stamp"]]]
         try:
             with replacing_folder(self._folder) as folder:
                 settled.to_parquet(folder / "images.parquet", index=False)
@@ -63,12 +69,12 @@ class Memory:
 def reader() -> str:
     """Digest of everything that decides what is read from a file."""
     digest = hashlib.sha256(repr([version(package) for package in READERS]).encode())
-    for module in (images_module, labels_module):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    for name in MODULES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()[:32]
 
 
 def _newest_ns(stamp: str) -> int:
     """Time of the last change of a file or its label file, in nanoseconds since 1970."""
-    times = [int(word) for part in stamp.split("|") if part != "-" for word in part.split()[1:3]]
+    times = [int(word) for part in stamp.split("|") for word in part.split()[1:3]]
     return max(times, default=0)

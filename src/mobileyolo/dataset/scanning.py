@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -73,13 +75,22 @@ def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     # Small sets are done before a process has started; Pillow's decoders let go of the interpreter lock.
     prefer = "threads" if len(images) < FEW else "processes"
-    parallel = Parallel(n_jobs=environment.threads(), prefer=prefer, return_as="generator", batch_size=1)
+    options = {"initializer": _end_with, "initargs": (os.getpid(),)} if prefer == "processes" else {}
+    parallel = Parallel(environment.threads(), prefer=prefer, return_as="generator", batch_size=1, **options)
     with tqdm(total=len(images), unit=" images", desc="Reading", disable=None, delay=1) as bar:
         for done in parallel(delayed(_read_chunk)(root, chunk) for chunk in chunks):
             bar.update(len(done.images))
             yield done
     if prefer == "processes":
-        get_reusable_executor().shutdown()  # they would keep their memory for minutes
+        get_reusable_executor(reuse=True).shutdown()  # they would keep their memory for minutes
+
+
+def _end_with(parent: int) -> None:
+    """Let a process that reads end where the one that takes its results is killed; it would wait for it for ever."""
+    if sys.platform == "linux":  # the only one that offers it
+        environment.end_with_parent()
+        if os.getppid() != parent:  # it was killed before
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
@@ -134,6 +145,8 @@ def _in_order(images: Sequence[str], scan: Scan) -> Scan:
 
 def _with_exact_pixels(root: Path, images: pd.DataFrame) -> pd.DataFrame:
     """Decide with all pixels where thumbnails agree and bytes don't."""
+    # What is remembered of an image holds for a new copy of it.
+    images = images.assign(exact=images.groupby("sha256")["exact"].transform("first"))
     distinct = images[images["read_error"].isna()].drop_duplicates("sha256")
     alike = distinct[distinct["pixels"].duplicated(keep=False) & distinct["exact"].isna()]
     with ThreadPoolExecutor(environment.threads()) as pool:
@@ -151,5 +164,5 @@ def _stamp_of(path: str) -> str:
     try:
         status = os.stat(path)  # noqa: PTH116  # Path.stat costs twice as much, for every file
     except OSError:
-        return "-"
+        return "dangling" if os.path.islink(path) else "-"  # noqa: PTH114
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

@@ -32,7 +32,9 @@ def check_report_folder(folder: Path, root: Path) -> None:
     Raises:
         UserError: it holds something that is no earlier report, or lies in the dataset, which is never changed.
     """
-    if folder.resolve().is_relative_to(root.resolve()):
+    if any(path.resolve().is_relative_to(root.resolve()) for path in (folder, folder / DOCS)):
         raise UserError(f"--report: {folder}: lies in the dataset, which is never changed; choose a folder outside")
+    if root.resolve().is_relative_to(folder.resolve() / DOCS):  # which a report replaces
+        raise UserError(f"--report: {folder}: the dataset lies in it, and is never changed; choose another folder")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / VERDICT).is_file())):
         raise UserError(f"--report: {folder}: is no empty folder and no earlier report; choose another")

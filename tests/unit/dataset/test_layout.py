@@ -22,6 +22,11 @@ def test_a_dataset_without_a_test_split_has_none(dataset: Path) -> None:
     assert find_layout(dataset).images.keys() == {"train", "val"}
 
 
+def test_a_file_in_the_folders_place_is_called_one(dataset: Path) -> None:
+    with pytest.raises(DatasetError, match=r"data\.yaml: a file; name the folder that it lies in"):
+        find_layout(dataset / "data.yaml")
+
+
 def test_two_splits_may_be_one_folder(dataset: Path) -> None:
     describe(dataset, "train: train/images\nval: train/images\nnames: [a]")
     images = find_layout(dataset).images

@@ -362,3 +362,17 @@ def test_the_closest_boxes_are_those_that_comparing_all_with_all_finds() -> None
         ]
         expected = [value if value >= 0.5 else 0 for value in closest]
         assert KINDS[name].measure(audited(MANY, boxes)).tolist() == pytest.approx(expected)
+
+
+def test_what_is_left_out_does_not_count_for_its_class() -> None:
+    unreadable = image("u", width=0, height=0, read_error="broken")
+    found = audited([A, unreadable], [box(A), box(A, key=1), box(A, key=1), box(unreadable, 1)])
+    counts = found.classes.set_index(["split", "name"])["boxes"]
+    assert counts["train"].to_dict() == {"cat": 2, "dog": 0}
+
+
+def test_a_label_file_that_two_images_share_is_counted_once() -> None:
+    other = {**image("b"), "label": A["label"]}
+    lines = [{**box(own, points=points), "line": line} for own in (A, other) for line, points in ((1, 0), (2, 3))]
+    found = audited([A, other], lines)
+    assert offenders(KINDS["mixed_label_file"], found, 0) == {A["label"]: "1 boxes and 1 polygons"}

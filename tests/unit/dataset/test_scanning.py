@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from mobileyolo.dataset import images as images_module
 from mobileyolo.dataset import scanning
 from mobileyolo.dataset.images import read_image
 from mobileyolo.dataset.memory import FRESH_NS, Memory
@@ -93,6 +97,37 @@ def test_only_what_changed_is_read_again(
 
 
 @pytest.mark.usefixtures("settled")
+def test_a_label_that_was_missing_and_now_leads_nowhere_is_read_again(dataset: Path, tmp_path: Path) -> None:
+    no_label(dataset, 1)
+    read_dataset(dataset, tmp_path / "memory")
+    (dataset / LABEL).symlink_to("nowhere.txt")
+    same(read_dataset(dataset, tmp_path / "memory"), read_dataset(dataset))
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()], ids=["files", "memory"])
+def test_what_could_not_be_read_for_no_fault_of_its_own_is_read_again(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images_module, "_regular_content" if isinstance(error, OSError) else "_facts", fail)
+        assert read_dataset(dataset, tmp_path / "memory").images["read_error"].notna().all()
+    same(read_dataset(dataset, tmp_path / "memory"), read_dataset(dataset))
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_copy_of_an_image_is_its_twin_though_all_pixels_were_compared_before(dataset: Path, tmp_path: Path) -> None:
+    look_alikes(dataset)
+    read_dataset(dataset, tmp_path / "memory")
+    shutil.copy(dataset / IMAGE, dataset / "val/images/001.png")
+    pixels = read_dataset(dataset, tmp_path / "memory").images.set_index("image")["pixels"]
+    assert pixels[IMAGE] == pixels["val/images/001.png"]
+
+
+@pytest.mark.usefixtures("settled")
 def test_an_image_less_is_forgotten_and_one_more_is_read(dataset: Path, tmp_path: Path, read_files: list[str]) -> None:
     read_dataset(dataset, tmp_path / "memory")
     read_files.clear()
@@ -166,13 +201,43 @@ def test_only_identical_pixels_get_the_same_digest(dataset: Path) -> None:
     assert images["pixels"].nunique() == len(images) - 1
 
 
-def test_thumbnails_that_agree_are_decided_by_all_pixels(dataset: Path) -> None:
-    file = dataset / IMAGE
-    with Image.open(file) as picture:
+def look_alikes(dataset: Path) -> None:
+    """Let an image of val differ from one of train in a single pixel."""
+    with Image.open(dataset / IMAGE) as picture:
         large = picture.resize((1280, 1280))
-    large.save(file)
+    large.save(dataset / IMAGE)
     large.putpixel((0, 0), tuple(level ^ 1 for level in large.getpixel((0, 0))))  # type: ignore[union-attr]
     large.save(dataset / "val/images/001.png")
+
+
+def test_thumbnails_that_agree_are_decided_by_all_pixels(dataset: Path) -> None:
+    look_alikes(dataset)
     pixels = read_dataset(dataset).images.set_index("image")["pixels"].to_dict()
-    assert read_image(file).pixels == read_image(dataset / "val/images/001.png").pixels
+    assert read_image(dataset / IMAGE).pixels == read_image(dataset / "val/images/001.png").pixels
     assert pixels[IMAGE] != pixels["val/images/001.png"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from joblib.externals.loky import get_reusable_executor
+from mobileyolo.dataset import scanning
+scanning.FEW, scanning.CHUNK = 0, 1
+reading = scanning._read(Path(sys.argv[1]), sys.argv[2:3] * 100)
+next(reading)
+Path(sys.argv[3]).write_text(" ".join(map(str, get_reusable_executor(reuse=True)._processes)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process that its parent has ended")
+def test_no_process_goes_on_reading_where_the_one_that_started_it_is_killed(dataset: Path, tmp_path: Path) -> None:
+    file = tmp_path / "workers"
+    command = [sys.executable, "-c", KILLED, str(dataset), IMAGE, str(file)]
+    subprocess.run(command, check=False, timeout=60, env={**os.environ, "MOBILEYOLO_THREADS": "2"})
+    workers = [Path("/proc", word) for word in file.read_text().split()]
+    assert len(workers) == 2
+    patience = time.monotonic() + 30
+    while any(worker.exists() for worker in workers) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not any(worker.exists() for worker in workers)

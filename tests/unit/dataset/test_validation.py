@@ -338,3 +338,22 @@ def test_data_docs_name_every_offender(dataset: Path, tmp_path: Path, monkeypatc
     assert LABEL in text
     assert tree(dataset) == before
     assert {path.name for path in tmp_path.iterdir()} == {"dataset", "docs"}
+
+
+def test_markup_in_names_and_lines_is_text_in_data_docs(dataset: Path, tmp_path: Path) -> None:
+    line("<script>0 .5 .5 .2 .2\n0 9 .5 .2 .2")(dataset, 1)
+    for name in ("images/001.png", "labels/001.txt"):
+        file = dataset / "train" / name
+        file.rename(file.with_stem("<script>"))
+    validate(dataset, tolerance(), docs_dir=tmp_path / "docs")
+    pages = "".join(page.read_text(encoding="utf-8") for page in (tmp_path / "docs/validations").rglob("*.html"))
+    assert "train/labels/&lt;script&gt;.txt:4" in pages
+    assert "<script>0" not in pages
+    assert "<script>.txt" not in pages
+
+
+def test_a_listed_image_may_have_no_name_but_its_ending(dataset: Path) -> None:
+    (dataset / IMAGE).rename(dataset / "train/images/.png")
+    list_images(dataset, "train", "train/images/.png")
+    images = validate(dataset, tolerance(1.0)).manifest.images["image"].tolist()
+    assert images[0] == "train/images/.png"

@@ -18,6 +18,8 @@ from PIL import Image
 
 from mobileyolo.artifacts import DatasetCard, Manifest, Split, SplitCount
 from mobileyolo.dataset.findings import Finding, Offender, docs_page
+from mobileyolo.errors import UserError
+from mobileyolo.reporting.validation import check_report_folder
 from mobileyolo.reporting.validation_page import percent, shown, write_page
 from tests.synthetic import write_dataset
 
@@ -348,3 +350,25 @@ def test_importing_the_page_brings_no_plotting_library() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("report", "dataset", "message"),
+    [
+        ("data/report", "data", "lies in the dataset"),
+        ("link", "data", "lies in the dataset"),  # its docs do
+        ("report", "report/docs/data", "the dataset lies in it"),
+        ("other", "data", "no earlier report"),
+    ],
+)
+def test_a_report_overwrites_neither_a_dataset_nor_anything_else(
+    tmp_path: Path, report: str, dataset: str, message: str
+) -> None:
+    for folder in ("data", "link", "report/docs/data", "other"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link/docs").symlink_to(tmp_path / "data")
+    for file in ("link/verdict.json", "report/verdict.json", "other/note.txt"):
+        (tmp_path / file).touch()
+    with pytest.raises(UserError, match=message):
+        check_report_folder(tmp_path / report, tmp_path / dataset)
+    check_report_folder(tmp_path / "report", tmp_path / "data")

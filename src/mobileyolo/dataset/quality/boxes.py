@@ -122,7 +122,7 @@ def _rarer_sort(audited: Audited) -> pd.Series:
 
 def _sorts(audited: Audited) -> pd.DataFrame:
     """Boxes and polygons of each label file."""
-    parsed = audited.boxes[audited.boxes["parse_error"].isna()]
+    parsed = audited.boxes[audited.boxes["parse_error"].isna()].drop_duplicates(["label", "line"])  # of two images
     polygon = (parsed["points"] > 0).groupby(parsed["label"])
     counts = pd.DataFrame({"polygons": polygon.sum(), "plain": polygon.size() - polygon.sum()})
     return counts.reindex(audited.labels["label"], fill_value=0).set_axis(audited.labels.index).astype("float64")

@@ -17,10 +17,8 @@ def judged_boxes(audited: Audited) -> pd.DataFrame:
         image (category), split (category), line, class_id, x, y, w, h, width, height.
     """
     boxes = audited.boxes
-    sound = boxes[audited.sound_boxes & (boxes["width"] > 0)]
     columns = ["image", "split", "line", "class_id", "x", "y", "w", "h", "width", "height"]
-    once = sound.loc[~sound.duplicated(["image", "key"]), columns]
-    return once.astype({"image": "category", "split": "category"})
+    return boxes.loc[audited.sound_boxes, columns].astype({"image": "category", "split": "category"})
 
 
 def boxes_by_split(audited: Audited) -> pd.DataFrame:
