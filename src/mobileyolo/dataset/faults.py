@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 
 import pandas as pd
@@ -43,10 +42,9 @@ def _has_image(audited: Audited) -> pd.Series:
 
 
 def _stem_twin(audited: Audited) -> pd.Series:
-    """An earlier image of the same split with the same name but for folders, ending and case."""
+    """An earlier image of the same split and folder with the same name but for its ending and case."""
     images = audited.images
-    stems = [posixpath.splitext(posixpath.basename(image))[0].casefold() for image in images["image"].tolist()]
-    first = images.groupby(["split", pd.Series(stems, images.index, dtype=str)])["image"].transform("first")
+    first = images.groupby(["split", images["label"].str.casefold()])["image"].transform("first")
     return first.where(first != images["image"])
 
 
@@ -134,7 +132,7 @@ FAULTS = (
         table="images",
         measure=_stem_twin,
         accepts=nothing,
-        description="No two images of a split have the same name but for their ending: they would share a label file.",
+        description="No two images of a folder have the same name but for ending and case: they would share a label file.",
         remedy="rename or delete one of them, and its label with it",
         shown="the same name as {value}",
         context=lambda audited, rows: {"twin": _stem_twin(audited).loc[rows]},
