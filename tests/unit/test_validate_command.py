@@ -110,7 +110,7 @@ def test_a_report_never_replaces_what_is_no_report(
     assert (elsewhere / "thesis/docs").is_dir()
 
 
-@pytest.mark.parametrize(("path", "said"), [("nowhere", "no such folder"), ("rules.yaml", "no such folder")])
+@pytest.mark.parametrize(("path", "said"), [("nowhere", "no such folder"), ("rules.yaml", "a file; name the folder")])
 def test_what_is_no_dataset_is_one_error(
     elsewhere: Path,
     rules: Path,
