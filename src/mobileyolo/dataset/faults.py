@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mobileyolo.dataset.folders import suffix
-from mobileyolo.dataset.images import SUFFIXES
 from mobileyolo.dataset.kinds import Accepted, Audited, Kind, inside, nothing
+from mobileyolo.dataset.layout import FORMATS
 
 
 def _first_mention(images: pd.DataFrame) -> pd.Series:
@@ -26,7 +26,7 @@ def _read_error(audited: Audited) -> pd.Series:
 
 def _format_that_the_name_denies(audited: Audited) -> pd.Series:
     readable = _readable(audited.images)
-    named = [SUFFIXES[suffix(image)] for image in readable["image"].tolist()]
+    named = [FORMATS[suffix(image)] for image in readable["image"].tolist()]
     lies = (named != readable["format"]) & _first_mention(readable)
     return readable["format"].where(lies).reindex(audited.images.index)
 
@@ -48,18 +48,21 @@ def _stem_twin(audited: Audited) -> pd.Series:
     return first.where(first != images["image"])
 
 
+def _first_of_pixels(audited: Audited) -> pd.DataFrame:
+    """By their pixels, the images that come before all others with the same."""
+    return _readable(audited.images).drop_duplicates("pixels").set_index("pixels")
+
+
 def _twin_in_another_split(audited: Audited) -> pd.Series:
     """The image of an earlier split that has the same bytes or the same pixels."""
-    readable = _readable(audited.images)
-    first = readable.drop_duplicates("pixels").set_index("pixels")
+    readable, first = _readable(audited.images), _first_of_pixels(audited)
     split, image = (readable["pixels"].map(first[column]) for column in ("split", "image"))
     return (split + " as " + image).where(split != readable["split"]).reindex(audited.images.index)
 
 
 def _twin(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
     """The image that an image in two splits is in an earlier one as."""
-    first = _readable(audited.images).drop_duplicates("pixels").set_index("pixels")["image"]
-    return {"twin": audited.images.loc[rows, "pixels"].map(first)}
+    return {"twin": audited.images.loc[rows, "pixels"].map(_first_of_pixels(audited)["image"])}
 
 
 def _shorter_side(audited: Audited) -> pd.Series:

@@ -28,8 +28,6 @@ cv2.setNumThreads(1)  # images are read side by side already
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused here, by name
 
 FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
-SUFFIXES = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-SUFFIXES |= {".tif": "TIFF", ".tiff": "TIFF"}
 SMALLEST_SIDE = 10  # pixels; Ultralytics 8.4 leaves smaller images out
 LARGEST_AREA = 89_478_485  # pixels; where Pillow begins to warn of a decompression bomb: a quarter GB decoded
 SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height

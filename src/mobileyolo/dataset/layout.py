@@ -18,7 +18,10 @@ from mobileyolo.errors import DatasetError
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
 CLASSES_FILE = "classes.txt"
 BARE_LAYOUTS = ("{split}/images", "images/{split}")
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"})
+# By the ending that names it; MPO is JPEG with more than one picture.
+FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+FORMATS |= {".tif": "TIFF", ".tiff": "TIFF"}
+IMAGE_SUFFIXES = frozenset(FORMATS)
 # Pictures as well, but read by no decoder here: better reported than left out unseen.
 UNSUPPORTED_SUFFIXES = frozenset(
     {".apng", ".arw", ".avif", ".avifs", ".cr2", ".cr3", ".dib", ".dng", ".exr", ".gif", ".hdr", ".heic", ".heif"}

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 BITS = 64
+NEAR = 4  # bits of BITS that near-duplicates differ in at most; saving anew and scaling move a hash by less
 LARGEST_DISTANCE = 8  # bits; beyond, the bands become so narrow that most images share one
 # Look-alikes that one hash is compared with in each band; what has more of them is linked through others.
 MOST_NEIGHBOURS = 64

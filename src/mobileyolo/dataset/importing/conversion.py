@@ -17,13 +17,12 @@ from mobileyolo.dataset.importing.checking import CheckedImage, check
 from mobileyolo.dataset.importing.sources import Format, Note, Options, Source
 from mobileyolo.dataset.importing.splitting import split_groups
 from mobileyolo.dataset.importing.writing import NOTES_FILE, write
-from mobileyolo.dataset.similarity import near_duplicate_groups
+from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
 from mobileyolo.dataset.text import shortened
 from mobileyolo.errors import DatasetError
 
 READERS: dict[Format, Callable[[Path, Options], Source]] = {"voc": voc.read, "coco": coco.read, "bare": bare.read}
 SHOWN_NOTES = 3  # of a kind
-NEAR = 4  # bits of 64 that the perceptual hashes of near-duplicates differ in, at most
 KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # who keeps an image that several splits have
 
 

@@ -13,10 +13,9 @@ import yaml
 from tqdm import tqdm
 
 from mobileyolo.artifacts import SPLITS, Split
-from mobileyolo.dataset.images import SUFFIXES
 from mobileyolo.dataset.importing.checking import CheckedImage
 from mobileyolo.dataset.importing.sources import Note
-from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS
+from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS, FORMATS
 from mobileyolo.errors import DatasetError
 from mobileyolo.files import replacing_folder, write_table, write_text
 
@@ -86,7 +85,7 @@ def _titles(images: Sequence[CheckedImage]) -> dict[str, str]:
             number += 1
             unique = f"{stem}-{number}"
         taken.add(_folded(unique))
-        true = SUFFIXES[path.suffix.lower()] == image.facts.format
+        true = FORMATS[path.suffix.lower()] == image.facts.format
         titles[image.source.file] = unique + (path.suffix if true else SUFFIX_OF[image.facts.format])
     return titles
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least
 from mobileyolo.dataset.quality.rows import readable_images
-from mobileyolo.dataset.similarity import BITS, near_duplicate_groups, near_duplicate_pairs
+from mobileyolo.dataset.similarity import BITS, NEAR, near_duplicate_groups, near_duplicate_pairs
 
-FARTHEST = 4  # bits of 64 up to which images are compared; saving anew and scaling move a hash by less
 BLANK_CONTRAST = 0.01  # two to three grey levels; what shows less has a perceptual hash of noise, or that of any other
 
 
@@ -34,7 +33,7 @@ def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
     """The most similar of the images before each one: those of the splits before its own, or those of its own.
 
     Returns:
-        bits (BITS where none differs in FARTHEST or fewer) and twin (row of the other image, missing where none), on
+        bits (BITS where none differs in NEAR or fewer) and twin (row of the other image, missing where none), on
         the rows of the images that have a telling hash.
     """
     images = _hashed(audited)
@@ -43,7 +42,7 @@ def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
     first = np.full((len(distinct), len(audited.data.splits)), nobody)  # image of each hash in each split
     np.minimum.at(first, (hash_of, rank), np.arange(nobody))
 
-    pair = near_duplicate_pairs(distinct, FARTHEST)
+    pair = near_duplicate_pairs(distinct, NEAR)
     itself = np.arange(len(distinct))
     one, other = (np.concatenate([*ends, itself]) for ends in (pair, pair[::-1]))
     bits = np.bitwise_count(distinct[one] ^ distinct[other]).astype(np.int64)
@@ -95,7 +94,7 @@ def _groups(audited: Audited) -> pd.DataFrame:
     images = _hashed(audited)
     rows = {}
     for split, own in images.groupby("split"):
-        sizes = np.bincount(near_duplicate_groups(own["dhash"].to_numpy(np.uint64), FARTHEST))
+        sizes = np.bincount(near_duplicate_groups(own["dhash"].to_numpy(np.uint64), NEAR))
         shares = sizes / sizes.sum()
         rows[split] = {"scenes": len(sizes), "effective": float(np.exp(-(shares * np.log(shares)).sum()))}
     counts = pd.DataFrame.from_dict(rows, orient="index", columns=["scenes", "effective"])
