@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from ultralytics.utils.metrics import ap_per_class
 
-from mobileyolo.artifacts import TRUE_POSITIVE_COLUMNS
-from mobileyolo.bootstrap import WeightedMetrics
-from mobileyolo.results import Statistics
+from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
+from mobileyolo.core.results import Statistics
+from mobileyolo.verdict.bootstrap import WeightedMetrics
 from tests.synthetic_results import make_statistics
 
 # images, classes, labelled boxes an image, false positives an image, resamples

@@ -72,12 +72,14 @@ def run(way: str, root: Path, memory: Path, report: Path) -> None:
         read_dataset(root)
     else:
         start = time.perf_counter()
-        from mobileyolo.config import load_params
+        from mobileyolo.core.config import load_params
+        from mobileyolo.core.files import ValidationFiles
+        from mobileyolo.dataset.rules import ValidationRules
         from mobileyolo.dataset.validation import validate
-        from mobileyolo.reporting.validation import write_report
+        from mobileyolo.reporting.dataset.report import write_report
 
-        validation = validate(root, load_params().validate_, memory, report / "docs")
-        write_report(report, root, validation)
+        validation = validate(root, load_params().section(ValidationRules), memory, ValidationFiles(report).docs)
+        write_report(ValidationFiles(report), root, validation)
     print(time.perf_counter() - start)
 
 

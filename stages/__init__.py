@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,22 +15,53 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT / "src"), os.environ.get("PYTHONPATH")]))
 
-from mobileyolo import environment  # noqa: E402 -- needs the path above
+from mobileyolo.core import environment  # noqa: E402 -- needs the path above
 
 environment.isolate(_ROOT)
 
-from mobileyolo.config import ARMS, WEIGHTS_KEYS, Arm, Params, Role, load_params  # noqa: E402 -- after isolate
-from mobileyolo.errors import StageError, UserError  # noqa: E402
+import yaml  # noqa: E402 -- after isolate
+
+from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
+from mobileyolo.core.config import PARAMS_FILE, Params, load_params  # noqa: E402
+from mobileyolo.core.errors import StageError, UserError  # noqa: E402
 
 Choice = TypeVar("Choice", bound=str)
 
 
 def run(main: Callable[[Params], None]) -> None:
-    """Run a stage; an error that the user can mend ends it with one clear message and exit code 1."""
+    """Run a stage with the parameters that dvc.yaml declares for it.
+
+    An error that the user can fix ends it with one clear message and exit code 1.
+    """
     try:
-        main(load_params())
+        main(load_params(declared=declared_parameters(_stage_name())))
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def declared_parameters(stage: str) -> frozenset[str] | None:
+    """Keys of params.yaml that dvc.yaml names for a stage; None where it depends on the whole file.
+
+    Args:
+        stage: DVC's name for it, such as build@candidate.
+
+    Raises:
+        StageError: dvc.yaml has no such stage.
+    """
+    name, _, instance = stage.partition("@")
+    stages = yaml.safe_load((_ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    if name not in stages:
+        raise StageError(f"dvc.yaml has no stage {name!r}; it has {', '.join(stages)}")
+    loop = stages[name].get("foreach")
+    body = stages[name].get("do", stages[name])
+    if PARAMS_FILE.as_posix() in body["deps"]:
+        return None
+    listed: list[str] = []
+    for entry in body.get("params", []):  # a key, or the keys of a file named by its path
+        listed += [entry] if isinstance(entry, str) else [key for keys in entry.values() for key in keys]
+    item = loop.get(instance) if isinstance(loop, dict) else None
+    named = {f"${{item.{key}}}": value for key, value in item.items()} if isinstance(item, dict) else {"${item}": item}
+    return frozenset(str(named.get(key, key)) for key in listed)
 
 
 def arm_argument() -> Arm:
@@ -39,38 +70,37 @@ def arm_argument() -> Arm:
     Raises:
         StageError: there is none, or an unknown one.
     """
-    return _argument(ARMS)
+    return argument(ARMS)
 
 
-def role_argument() -> Role:
-    """What the weights on the command line are for.
+def argument(choices: Iterable[Choice]) -> Choice:
+    """The one word on the command line.
 
     Raises:
-        StageError: nothing is said, or an unknown role.
+        StageError: there is none, or it is none of the choices.
     """
-    return _argument(tuple(WEIGHTS_KEYS))
-
-
-def _argument(choices: tuple[Choice, ...]) -> Choice:
+    choices = list(choices)
     for choice in choices:
         if sys.argv[1:] == [choice]:
             return choice
-    raise StageError(f"usage: {sys.argv[0]} {' | '.join(map(str, choices))}")
+    raise StageError(f"usage: {sys.argv[0]} {' | '.join(choices)}")
 
 
-def seed_of_stage(params: Params) -> int:
+def seed_of_stage() -> int:
     """The seed in the name that DVC gave this stage (train@candidate-0, teach-candidate@0).
 
     It is not on the command line, because that is a shell line and a parameter's value must never be part of one.
 
     Raises:
-        StageError: not run by DVC, or the name ends in none of the seeds.
+        StageError: not run by DVC, or the name ends in no seed.
     """
     name = environment.stage_name() or ""
-    for seed in params.seeds:
-        if re.split("[-@]", name)[-1] == str(seed):
-            return seed
-    raise StageError(
-        f"DVC_STAGE is {name!r}; run this stage through `dvc repro`, under a name that ends in a seed of "
-        f"{', '.join(map(str, params.seeds))}"
-    )
+    found = re.fullmatch(r"[a-z-]+@(?:[a-z]+-)?(\d+)", name)
+    if not found:
+        raise StageError(f"DVC_STAGE is {name!r}; run this stage through `dvc repro`, under a name that ends in a seed")
+    return int(found[1])
+
+
+def _stage_name() -> str:
+    """DVC's name for this stage or, run by hand, its module's."""
+    return environment.stage_name() or Path(sys.argv[0]).stem

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import yaml
 
-from mobileyolo.artifacts import DatasetCard
-from mobileyolo.config import Params
-from mobileyolo.files import DATASET_FILE, model_file, profile_file, start_file, start_weights_file, write_text
+from mobileyolo.core.backbones import BackboneName, backbone_key
+from mobileyolo.core.config import ImageSize, Params
+from mobileyolo.core.files import DATASET_FILE, model_file, profile_file, start_file, start_weights_file, write_text
+from mobileyolo.core.records import DatasetCard
+from mobileyolo.costs.profile import profile
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.bridge import stock_architecture
-from mobileyolo.models.profile import profile
 from mobileyolo.models.weights import Offer, save, start
 from stages import arm_argument, run
 
@@ -17,11 +18,11 @@ from stages import arm_argument, run
 def main(params: Params) -> None:
     """Write models/<arm>/model.yaml, profile.json, start.json and start.pt."""
     arm = arm_argument()
-    backbone = params.backbone_of(arm)
+    backbone = params.get(backbone_key(arm), BackboneName)
     classes = len(DatasetCard.read(DATASET_FILE).names)
     architecture = model_dict(backbone, classes, stock_architecture())
-    cost = profile(backbone, architecture, params.train.imgsz)
-    record, tensors = start(architecture, Offer.read())
+    cost = profile(backbone, architecture, params.get("train.imgsz", ImageSize))
+    record, tensors = start(backbone, architecture, Offer.read())
     write_text(model_file(arm), yaml.safe_dump(architecture, sort_keys=False, default_flow_style=None))
     cost.write(profile_file(arm))
     save(tensors, start_weights_file(arm))

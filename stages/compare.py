@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mobileyolo.artifacts import DatasetCard, LatencyRecord, Lead, StartRecord, ValidationVerdict
-from mobileyolo.comparison import compare
-from mobileyolo.config import ARMS, Params
-from mobileyolo.cost_sheet import COST_FILE, CostSheet
-from mobileyolo.files import (
+from mobileyolo.core.backbones import ARMS
+from mobileyolo.core.config import Params, Seeds
+from mobileyolo.core.cost_sheet import COST_FILE, CostSheet
+from mobileyolo.core.files import (
     COMPARISON_FILE,
     DATASET_FILE,
     LATENCY_FILE,
-    LEAD_FILE,
-    VERDICT_FILE,
+    METRICS_FILE,
+    VALIDATION,
     ModelFiles,
     start_file,
 )
-from mobileyolo.reporting import tables
-from mobileyolo.reporting.reports import write_reports
-from mobileyolo.results import ArmResult
+from mobileyolo.core.records import DatasetCard, LatencyRecord, StartRecord, ValidationVerdict
+from mobileyolo.core.results import ArmResult
+from mobileyolo.reporting.comparison import tables
+from mobileyolo.reporting.comparison.report import write_reports
 from mobileyolo.tracking import log_results
+from mobileyolo.verdict.comparison import compare
+from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.records import Headline
 from stages import run
 
 
 def main(params: Params) -> None:
     """Write reports/comparison.json, the page, the figures and the tables for `dvc plots`."""
-    arms = {arm: [ArmResult.read(arm, seed) for seed in params.seeds] for arm in ARMS}
-    histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in params.seeds] for arm in ARMS}
-    verdict = ValidationVerdict.read(VERDICT_FILE)
+    seeds, options = params.get("seeds", Seeds), params.section(VerdictOptions)
+    arms = {arm: [ArmResult.read(arm, seed) for seed in seeds] for arm in ARMS}
+    histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in seeds] for arm in ARMS}
+    verdict = ValidationVerdict.read(VALIDATION.verdict)
     latency = LatencyRecord.read(LATENCY_FILE)
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
-    comparison = compare(arms["baseline"], arms["candidate"], latency, params.compare, verdict.caveats())
+    comparison = compare(arms["baseline"], arms["candidate"], latency, options, verdict.caveats())
     write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts, CostSheet.read(COST_FILE))
     comparison.write(COMPARISON_FILE)
-    Lead.of(comparison).write(LEAD_FILE)
-    log_results(params.data.dir, DatasetCard.read(DATASET_FILE), verdict, arms, comparison)
+    Headline.of(comparison).write(METRICS_FILE)
+    log_results(params.data_dir, DatasetCard.read(DATASET_FILE), verdict, arms, comparison)
     print(tables.headline(comparison))
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import DatasetCard
-from mobileyolo.config import Params
-from mobileyolo.cost_sheet import COST_FILE
-from mobileyolo.files import DATASET_FILE
-from mobileyolo.models.cost import measure
+from mobileyolo.core.config import ImageSize, Params
+from mobileyolo.core.cost_sheet import COST_FILE
+from mobileyolo.core.files import DATASET_FILE
+from mobileyolo.core.records import DatasetCard
+from mobileyolo.costs.counting import measure
 from stages import run
 
 
 def main(params: Params) -> None:
     """Write reports/cost.json."""
-    sheet = measure(len(DatasetCard.read(DATASET_FILE).names), params.train.imgsz)
+    sheet = measure(len(DatasetCard.read(DATASET_FILE).names), params.get("train.imgsz", ImageSize))
     sheet.write(COST_FILE)
     print(f"{len(sheet.models)} models at {', '.join(map(str, sheet.imgsz))} px and {sheet.classes} classes")
 

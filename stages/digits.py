@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mobileyolo.config import Params
-from mobileyolo.dataset.digits import generate
-from mobileyolo.files import DIGITS_DIR
+from mobileyolo.core.config import Params
+from mobileyolo.core.files import DIGITS_DIR
+from mobileyolo.digits import DigitsOptions, generate
 from stages import run
 
 
 def main(params: Params) -> None:
     """Write data/raw/digits."""
-    digits = params.digits
+    digits = params.section(DigitsOptions)
     generate(digits, DIGITS_DIR)
     print(f"{DIGITS_DIR}: {digits.train} training, {digits.val} validation and {digits.test} test scenes")
 

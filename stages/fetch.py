@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from mobileyolo.artifacts import Source
-from mobileyolo.config import WEIGHTS_KEYS, Params
-from mobileyolo.files import FetchedWeights, replacing_folder
-from stages import role_argument, run
+from mobileyolo.core.config import Params
+from mobileyolo.core.files import FetchedWeights, replacing_folder
+from mobileyolo.core.records import Source
+from mobileyolo.models.starting import WEIGHTS_KEYS, WeightsName, weights_file
+from stages import argument, run
 
 
 def main(params: Params) -> None:
     """Write models/weights/<role>/."""
-    role = role_argument()
-    path = params.weights_file(role)
+    role = argument(WEIGHTS_KEYS)
+    name = params.get(WEIGHTS_KEYS[role], WeightsName)
+    path = weights_file(role, name)
     fetched = FetchedWeights(role)
     with replacing_folder(fetched.folder) as folder:
         if path is None:  # the usual case, which need not wait for torch
-            source = Source(name=params.weights_name(role))
+            source = Source(name=name)
         else:
             from mobileyolo.models.weights import fetch
 

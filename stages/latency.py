@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from mobileyolo.config import ARMS, Params
-from mobileyolo.files import LATENCY_FILE, model_file, read_mapping
-from mobileyolo.models.latency import measure_latency
+from mobileyolo.core.backbones import ARMS
+from mobileyolo.core.config import ImageSize, Params
+from mobileyolo.core.files import LATENCY_FILE, model_file, read_mapping
+from mobileyolo.costs.latency import measure_latency
+from mobileyolo.costs.options import LatencyOptions
 from stages import run
 
 
 def main(params: Params) -> None:
     """Write reports/latency.json."""
     architectures = {arm: read_mapping(model_file(arm)) for arm in ARMS}
-    measure_latency(architectures, params.train.imgsz, params.latency).write(LATENCY_FILE)
+    imgsz, options = params.get("train.imgsz", ImageSize), params.section(LatencyOptions)
+    measure_latency(architectures, imgsz, options).write(LATENCY_FILE)
 
 
 if __name__ == "__main__":

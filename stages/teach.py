@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import shutil
 
-from mobileyolo.artifacts import Source, Teacher, TrainingRecord
-from mobileyolo.config import BASELINE, NONE, Params
-from mobileyolo.files import FetchedWeights, ModelFiles, replacing_folder
+from mobileyolo.core.config import Params, Weight
+from mobileyolo.core.files import BASELINE, NONE, FetchedWeights, ModelFiles, replacing_folder
+from mobileyolo.core.records import Source, Teacher, TrainingRecord
 from stages import arm_argument, run, seed_of_stage
 
 
 def main(params: Params) -> None:
     """Write models/<arm>/teacher/s<seed>/."""
-    arm, seed = arm_argument(), seed_of_stage(params)
+    arm, seed = arm_argument(), seed_of_stage()
     files, fetched = ModelFiles(arm, seed), FetchedWeights("teacher")
+    dis = params.get("train.dis", Weight)
     source = Source.read(fetched.source)
     teacher = Teacher(name=NONE)
     with replacing_folder(files.teacher_folder) as folder:
         if source.digest:
-            teacher = Teacher(name=source.name, digest=source.digest, dis=params.train.dis, both_arms=True)
+            teacher = Teacher(name=source.name, digest=source.digest, dis=dis, both_arms=True)
             shutil.copyfile(fetched.weights, folder / files.teacher_weights.name)
         elif source.name == BASELINE and arm == "candidate":
             baseline = ModelFiles("baseline", seed)
             record = TrainingRecord.read(baseline.training)
-            teacher = Teacher(name=f"{record.backbone} s{seed}", digest=record.weights_digest, dis=params.train.dis)
+            teacher = Teacher(name=f"{record.backbone} s{seed}", digest=record.weights_digest, dis=dis)
             shutil.copyfile(baseline.weights, folder / files.teacher_weights.name)
         teacher.write(folder / files.teacher.name)
     print(f"{arm} s{seed}: teacher {teacher.name}")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from mobileyolo import environment
-from mobileyolo.artifacts import DatasetCard, Manifest, StartRecord, Teacher
-from mobileyolo.config import Params
-from mobileyolo.files import DATASET_FILE, ModelFiles, start_file
+from pathlib import Path
+
+from mobileyolo.core import environment
+from mobileyolo.core.config import Params
+from mobileyolo.core.files import DATASET_FILE, ModelFiles, start_file
+from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher
 from mobileyolo.tracking import Tracker
-from mobileyolo.training import ArmModel, plan, train
+from mobileyolo.training.recipe import TrainingRecipe
+from mobileyolo.training.trainer import ArmModel, plan, train
 from stages import arm_argument, run, seed_of_stage
 
 
 def main(params: Params) -> None:
     """Write models/<arm>/s<seed>/, and log the run while it goes on."""
     environment.end_with_parent()
-    arm, seed = arm_argument(), seed_of_stage(params)
+    arm, seed = arm_argument(), seed_of_stage()
+    recipe = params.section(TrainingRecipe)
     card = DatasetCard.read(DATASET_FILE)
     files = ModelFiles(arm, seed)
-    planned = plan(arm, seed, params, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
-    with Tracker(params.data.dir, card).training(planned) as live:
-        trained = train(planned, params, card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
+    planned = plan(arm, seed, recipe, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
+    with Tracker(params.data_dir, card).training(planned) as live:
+        trained = train(planned, Path(params.data_dir), card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
         trained.write(files)
         live.finish(trained.record)
 

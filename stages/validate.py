@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mobileyolo import environment
-from mobileyolo.config import Params
+from mobileyolo.core import environment
+from mobileyolo.core.config import Params
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.files import DATASET_FILE, MANIFEST_DIR, VALIDATION
 from mobileyolo.dataset.findings import format_findings
+from mobileyolo.dataset.rules import ValidationRules
 from mobileyolo.dataset.validation import validate
-from mobileyolo.errors import DatasetError
-from mobileyolo.files import DATASET_FILE, MANIFEST_DIR, VALIDATION_DIR
-from mobileyolo.reporting.validation import write_report
+from mobileyolo.reporting.dataset.report import write_report
 from stages import run
 
 
@@ -19,16 +20,19 @@ def main(params: Params) -> None:
     """Write reports/validation/ and, if the dataset passes, data/dataset.yaml and data/manifest/."""
     # What an earlier dataset left must not outlive a failure.
     DATASET_FILE.unlink(missing_ok=True)
-    for folder in (MANIFEST_DIR, VALIDATION_DIR):
+    for folder in (MANIFEST_DIR, VALIDATION.folder):
         shutil.rmtree(folder, ignore_errors=True)
 
-    root = Path(params.data.dir)
-    validation = validate(root, params.validate_, environment.cache_dir(), VALIDATION_DIR / "docs")
-    page = write_report(VALIDATION_DIR, root, validation)
+    root = Path(params.data_dir)
+    validation = validate(root, params.section(ValidationRules), environment.cache_dir(), VALIDATION.docs)
+    write_report(VALIDATION, root, validation)
+    held_out = params.get("evaluate.split", str)
     findings = format_findings(validation.findings)
     if not validation.passed:
-        raise DatasetError(f"{root} did not pass validation; paths are below it, all of it in {page}\n{findings}")
-    validation.card.held_out(params.evaluate.split)  # raises now rather than after the training
+        raise DatasetError(
+            f"{root} did not pass validation; paths are below it, all of it in {VALIDATION.page}\n{findings}"
+        )
+    validation.card.held_out(held_out)  # raises now rather than after the training
     validation.card.write(DATASET_FILE)
     validation.manifest.write(MANIFEST_DIR)
     if findings:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileyolo import environment
+from mobileyolo.core import environment
 from tests.synthetic import write_dataset
 
 # Tests run in two processes, which would otherwise both compute on every core; before anything imports torch.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.layout import find_layout
-from mobileyolo.errors import DatasetError
 
 TRAIN = tuple(f"train/images/{index:03d}.png" for index in range(4))
 NAMES = ("square", "bar")

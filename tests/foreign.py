@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mobileyolo.artifacts import Split
+from mobileyolo.core.records import Split
 
 WIDTH, HEIGHT = 40, 30
 # Two boxes an image as pixels' edges from 0, and the same in each format's own terms.

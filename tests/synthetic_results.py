@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mobileyolo.artifacts import (
+from mobileyolo.core.backbones import ARMS, Arm
+from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
+from mobileyolo.core.records import (
     IOU_THRESHOLDS,
     TRUE_POSITIVE_COLUMNS,
-    Comparison,
     EngineLatency,
     LatencyRecord,
     MetricsRecord,
@@ -21,11 +22,11 @@ from mobileyolo.artifacts import (
     Teacher,
     TrainingRecord,
 )
-from mobileyolo.bootstrap import WeightedMetrics
-from mobileyolo.comparison import compare
-from mobileyolo.config import ARMS, Arm, Compare
-from mobileyolo.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
-from mobileyolo.results import ArmResult, Statistics
+from mobileyolo.core.results import ArmResult, Statistics
+from mobileyolo.verdict.bootstrap import WeightedMetrics
+from mobileyolo.verdict.comparison import compare
+from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.records import Comparison
 
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 
@@ -256,7 +257,7 @@ def make_report_inputs(
 ) -> ReportInputs:
     """A comparison of two made-up arms with all that it came from."""
     baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
-    options = Compare(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
+    options = VerdictOptions(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
     histories: dict[Arm, list[pd.DataFrame]] = {
         "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
         "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],

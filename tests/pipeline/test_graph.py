@@ -12,7 +12,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from mobileyolo.config import Train
+from mobileyolo.core.config import Train
 from tests.pipeline.imports import ROOT, closure
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from mobileyolo.artifacts import SPLITS, Split
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
-from mobileyolo.errors import DatasetError
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 LIMIT_MB = 1  # twenty thousand class names and more

@@ -33,7 +33,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     multicolumn_condition_partial,
 )
 
-from mobileyolo.artifacts import Suite
+from mobileyolo.core.records import Suite
 from mobileyolo.dataset.findings import DOCS_RUN
 from mobileyolo.dataset.kinds import Accepted, Audited, Kind, Table, inside
 

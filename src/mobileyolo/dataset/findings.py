@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mobileyolo.artifacts import FindingCount, Severity, Suite, ValidationVerdict
+from mobileyolo.core.records import FindingCount, Severity, Suite, ValidationVerdict
 from mobileyolo.dataset.kinds import Table
 
 SHOWN_OFFENDERS = 10

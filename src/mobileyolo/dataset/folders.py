@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from mobileyolo.errors import DatasetError
+from mobileyolo.core.errors import DatasetError
 
 
 def is_folder(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mobileyolo.artifacts import Split
+from mobileyolo.core.records import Split
 from mobileyolo.dataset.reading import RawDataset
 
 Table = Literal["splits", "classes", "labels", "images", "boxes"]

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobileyolo.artifacts import Split
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.records import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
 from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
 from mobileyolo.dataset.text import plain, read_lines, shortened
-from mobileyolo.errors import DatasetError
 
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
 CLASSES_FILE = "classes.txt"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mobileyolo.core.files import replacing_folder
 from mobileyolo.dataset.folders import identity
-from mobileyolo.files import replacing_folder
 
 READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that what was read comes from
 MODULES = ("folders.py", "images.py", "labels.py", "layout.py", "scanning.py", "text.py")  # of ours, likewise

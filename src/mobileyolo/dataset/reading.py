@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mobileyolo.artifacts import Split
+from mobileyolo.core.records import Split
 from mobileyolo.dataset.layout import Layout, find_layout, image_folder_of, images_in, label_of
 from mobileyolo.dataset.scanning import scan
 

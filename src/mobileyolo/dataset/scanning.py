@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
-from mobileyolo import environment
+from mobileyolo.core import environment
 from mobileyolo.dataset.images import ImageFacts, pixels_digest, read_image
 from mobileyolo.dataset.labels import LabelLine, read_label
 from mobileyolo.dataset.layout import CLASSES_FILE, label_of

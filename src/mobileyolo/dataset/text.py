@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from mobileyolo.errors import DatasetError
+from mobileyolo.core.errors import DatasetError
 
 # UTF-32 first: in little endian it begins like UTF-16.
 WIDE_MARKS = {

@@ -14,14 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from mobileyolo.artifacts import DatasetCard, Manifest, SplitCount, Suite
-from mobileyolo.config import Validate
+from mobileyolo.core.records import DatasetCard, Manifest, SplitCount, Suite
 from mobileyolo.dataset.expectations import BOX, Outcome, Threshold, check
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, verdict_of
 from mobileyolo.dataset.kinds import Audited, Kind, Table
 from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.reading import RawDataset, read_dataset
+from mobileyolo.dataset.rules import ValidationRules
 
 LISTED_OFFENDERS = 10_000  # of each kind, the worst; all are counted
 FILE_COLUMN: dict[Table, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
@@ -41,7 +41,9 @@ class Validation:
         return verdict_of(self.findings).passed
 
 
-def validate(root: Path, rules: Validate, memory_dir: Path | None = None, docs_dir: Path | None = None) -> Validation:
+def validate(
+    root: Path, rules: ValidationRules, memory_dir: Path | None = None, docs_dir: Path | None = None
+) -> Validation:
     """Validate the YOLO dataset in a folder; nothing in it is changed.
 
     Args:
@@ -65,7 +67,7 @@ def validate(root: Path, rules: Validate, memory_dir: Path | None = None, docs_d
     )
 
 
-def _suites(rules: Validate) -> dict[Suite, dict[Kind, Threshold]]:
+def _suites(rules: ValidationRules) -> dict[Suite, dict[Kind, Threshold]]:
     shares = rules.tolerance.model_dump()
     faults = {kind: Threshold(limit=0.0, share=shares.get(kind.name, 0.0)) for kind in FAULTS}
     quality = {kind: Threshold(**rules.quality.model_dump()[kind.name]) for kind in QUALITY}

@@ -13,88 +13,26 @@ from ultralytics.data.augment import LetterBox
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import imread
 
-from mobileyolo import environment
-from mobileyolo.artifacts import DatasetCard, Manifest, Split, TrainingRecord
-from mobileyolo.config import Params
-from mobileyolo.dataset.loading import SplitLabels
+from mobileyolo.core import environment
+from mobileyolo.core.errors import ExportError
+from mobileyolo.core.files import ModelFiles
+from mobileyolo.core.records import DatasetCard, Manifest, Split, TrainingRecord
 from mobileyolo.deployment import engines, exporting, parity
 from mobileyolo.deployment.engines import Array, Engine
 from mobileyolo.deployment.formats import FORMATS, check_packages
-from mobileyolo.errors import ExportError
-from mobileyolo.files import ModelFiles, Record
+from mobileyolo.deployment.records import ExportedFile, ExportRecord
+from mobileyolo.loading import SplitLabels
 from mobileyolo.models import bridge
-from mobileyolo.reporting.cells import Table
 
 IMAGES = 32  # enough for some hundred boxes; each one runs through every engine
-
-
-class ExportedFile(parity.Parity):
-    """One exported file and how far it is from the original."""
-
-    file: str
-    mb: float  # megabytes (1e6 bytes)
-
-
-class ExportRecord(Record):
-    """What lies in the folder: exports/<arm>-s<seed>/parity.json."""
-
-    arm: str
-    backbone: str
-    seed: int
-    weights_digest: str
-    imgsz: int  # pixels
-    split: Split
-    images: int
-    versions: dict[str, str]
-    formats: dict[str, ExportedFile]
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-        return export_folder(self.arm, self.seed)
-
-    @property
-    def file(self) -> Path:
-        """Where the record itself lies."""
-        return self.folder / "parity.json"
-
-    def metrics(self) -> dict[str, float]:
-        """The same as plain numbers, for MLflow."""
-        values = {}
-        for name, each in self.formats.items():
-            values[f"export/{name}_max_box_diff_px"] = each.output_box_px
-            values[f"export/{name}_max_confidence_diff"] = each.output_confidence
-            values[f"export/{name}_mb"] = each.mb
-        return values
-
-    def table(self) -> Table:
-        """For people."""
-        rows = [
-            (
-                str(self.folder / each.file),
-                f"{each.mb:.2f}",
-                f"{each.output_box_px:.6f}",
-                f"{each.output_confidence:.6f}",
-                f"{each.boxes - each.unmatched} of {each.boxes}",
-                f"{each.box_px:.6f}",
-                f"{each.confidence:.6f}",
-            )
-            for each in self.formats.values()
-        ]
-        header = ("file", "MB", "output px", "output conf.", "boxes matched", "box px", "box conf.")
-        return Table(header, "lrrrrrr", tuple(rows))
-
-
-def export_folder(arm: str, seed: int) -> Path:
-    """Where a model's exported files go; not below models/, which stages depend on as a whole."""
-    return Path("exports", f"{arm}-s{seed}")
 
 
 def deliver(
     files: ModelFiles,
     formats: Sequence[str],
     imgsz: int | None,
-    params: Params,
+    root: Path,
+    held_out: str,
     card: DatasetCard,
     manifest: Manifest,
 ) -> ExportRecord:
@@ -104,7 +42,8 @@ def deliver(
         files: the trained model's.
         formats: keys of FORMATS.
         imgsz: side of the square input in pixels; None for that of the training.
-        params: where the dataset lies and what is held out of it.
+        root: the dataset's folder.
+        held_out: the split to check on, as evaluate.split has it.
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
 
@@ -119,8 +58,8 @@ def deliver(
     if training.data_digest != card.digest:
         raise ExportError(f"{files.weights} was trained on another dataset than data.dir holds now; run dvc repro")
     side = imgsz or int(training.recipe["imgsz"])
-    split = card.held_out(params.evaluate.split)
-    images = [_pixels(file, side) for file in _chosen(manifest, Path(params.data.dir), split)]
+    split = card.held_out(held_out)
+    images = [_pixels(file, side) for file in _chosen(manifest, root, split)]
     model = bridge.load_model(files.weights)
     original = _looked(engines.pytorch(bridge.load_model(files.weights).fuse(verbose=False)), images)
     environment.STATE_DIR.mkdir(exist_ok=True)

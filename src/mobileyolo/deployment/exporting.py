@@ -14,8 +14,8 @@ from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import LOGGER
 
+from mobileyolo.core.errors import ExportError
 from mobileyolo.deployment.formats import FORMATS, check_packages
-from mobileyolo.errors import ExportError
 
 LOG = "export.log"
 TAIL = 5  # lines of the log that an error shows

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mobileyolo.errors import ExportError
+from mobileyolo.core.errors import ExportError
 
 INSTALL = 'python -m pip install -e ".[export]"'
 

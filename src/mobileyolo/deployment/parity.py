@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mobileyolo.files import Record
+from mobileyolo.core.files import Record
 
 Array = npt.NDArray[np.float32]
 

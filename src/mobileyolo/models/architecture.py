@@ -9,35 +9,12 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
+
+from mobileyolo.core.backbones import BACKBONES, Backbone, Stock
 
 ModelDict = dict[str, Any]
 Row = list[Any]  # [from, repeats, module, args]
-
-
-@dataclass(frozen=True)
-class MobileNet:
-    """A MobileNetV1 backbone."""
-
-    width: float  # the paper's width multiplier alpha
-
-
-@dataclass(frozen=True)
-class Stock:
-    """YOLO11's own backbone at one of its scales."""
-
-    scale: str
-
-
-Backbone = MobileNet | Stock
-
-BACKBONES: dict[str, Backbone] = {
-    "mnv1_n": MobileNet(0.25),
-    "mnv1_s": MobileNet(0.5),
-    "mnv1_m": MobileNet(1.0),
-    **{f"yolo11{scale}": Stock(scale) for scale in "nsmlx"},
-}
 
 NECK_SCALE = "n"
 # Ultralytics gives C3k2 its C3k blocks at these scales, whatever the row says (parse_model, 8.4).
@@ -54,12 +31,6 @@ MOBILENET_TAP_CHANNELS = (128, 256, 512, 1024)
 def make_divisible(channels: float, divisor: int = 8) -> int:
     """Round channels up to a multiple, as Ultralytics does."""
     return math.ceil(channels / divisor) * divisor
-
-
-def width_of(backbone: str) -> float | None:
-    """Width multiplier alpha of a MobileNetV1 backbone, None for a stock one."""
-    preset = BACKBONES[backbone]
-    return preset.width if isinstance(preset, MobileNet) else None
 
 
 def mobilenet_channels(channels: int, width: float) -> int:

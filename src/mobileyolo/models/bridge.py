@@ -16,7 +16,7 @@ from ultralytics.engine import validator
 from ultralytics.nn import tasks
 from ultralytics.utils import ROOT, SETTINGS, torch_utils
 
-from mobileyolo import environment
+from mobileyolo.core import environment
 from mobileyolo.models import dropin
 from mobileyolo.models.architecture import ModelDict
 

@@ -8,7 +8,7 @@ Layers 1 to 4 are the maps at strides 4, 8, 16 and 32.
 
 from __future__ import annotations
 
-from mobileyolo.errors import ArchitectureError
+from mobileyolo.core.errors import ArchitectureError
 from mobileyolo.models.architecture import ModelDict, Row, mobilenet_rows
 
 VARIANTS = {"MobileNetV1_n": 0.25, "MobileNetV1_s": 0.5, "MobileNetV1_m": 1.0}  # width multiplier alpha

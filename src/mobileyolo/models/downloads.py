@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from mobileyolo.config import WEIGHTS_DIR
-from mobileyolo.errors import WeightsError
+from mobileyolo.core.errors import WeightsError
+from mobileyolo.core.files import WEIGHTS_DIR
 from mobileyolo.models.weights import save
 
 TIMM_MODELS = "mobilenetv1*"

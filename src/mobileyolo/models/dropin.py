@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-from ultralytics.nn.modules import Detect
-from ultralytics.utils.callbacks.base import default_callbacks
-
-from mobileyolo.errors import ArchitectureError
+from mobileyolo.core.errors import ArchitectureError
 from mobileyolo.models.architecture import ModelDict
 from mobileyolo.models.compact import describe, expand
-from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
-Parser = Callable[..., tuple[nn.Sequential, list[int]]]
+if TYPE_CHECKING:
+    from torch import nn
+
+# No import of Ultralytics up here: it would call `register` while this module is still being read.
+
+Parser = Callable[..., "tuple[nn.Sequential, list[int]]"]
 
 
 def register(tasks: ModuleType) -> None:
@@ -30,11 +29,12 @@ def register(tasks: ModuleType) -> None:
     Args:
         tasks: the module ultralytics.nn.tasks.
     """
-    if vars(tasks).get("MobileNetV1") is MobileNetV1:
+    if hasattr(tasks.parse_model, "knows_mobilenet"):
         return
-    # parse_model looks a row's module up in the globals of its module, where callers look it up as well.
-    vars(tasks)["MobileNetV1"] = MobileNetV1
-    vars(tasks)["parse_model"] = _with_mobilenet(tasks.parse_model)
+    from ultralytics.utils.callbacks.base import default_callbacks
+
+    # Callers look the function up in the globals of its module.
+    vars(tasks)["parse_model"] = _with_mobilenet(tasks)
     default_callbacks["on_pretrain_routine_start"].append(known_to_workers)
 
 
@@ -46,9 +46,15 @@ def known_to_workers(_trainer: object) -> None:
     """
 
 
-def _with_mobilenet(original: Parser) -> Parser:
+def _with_mobilenet(tasks: ModuleType) -> Parser:
+    original: Parser = tasks.parse_model
+
     def parse_model(d: ModelDict, ch: int, verbose: bool = True) -> tuple[nn.Sequential, list[int]]:
         """Parse a YOLO model.yaml dictionary, with MobileNetV1 rows or without."""
+        # Only now: whoever imports the network first is still importing it while this module registers.
+        from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+        vars(tasks)["MobileNetV1"] = MobileNetV1  # where the original looks a row's module up
         layers, save = original(expand(d), ch, verbose)
         for index, layer in enumerate(layers):
             if isinstance(layer, MobileNetV1):
@@ -56,11 +62,15 @@ def _with_mobilenet(original: Parser) -> Parser:
                 _try(d, layers, ch)
         return layers, save
 
+    vars(parse_model)["knows_mobilenet"] = True
     return parse_model
 
 
 def _try(architecture: ModelDict, layers: nn.Sequential, channels: int) -> None:
     """Send a small black image through, so that maps that don't fit together are blamed on the row that joins them."""
+    import torch
+    from ultralytics.nn.modules import Detect
+
     outputs: list[Any] = []
     rows_before = len(layers) - len(architecture["backbone"]) - len(architecture["head"])  # layers without a row
     with torch.no_grad():

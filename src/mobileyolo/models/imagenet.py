@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from mobileyolo.errors import WeightsError
+from mobileyolo.core.errors import WeightsError
 from mobileyolo.models.architecture import MOBILENET_TAP_CHANNELS, mobilenet_channels
 from mobileyolo.models.mobilenet_v1 import LAYERS_BY_MAP, STEM_CHANNELS
 

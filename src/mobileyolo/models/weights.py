@@ -13,10 +13,9 @@ from ultralytics.nn import tasks
 from ultralytics.nn.modules import Detect
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo.artifacts import Source, StartRecord
-from mobileyolo.config import Role
-from mobileyolo.errors import WeightsError
-from mobileyolo.files import FetchedWeights, replacing
+from mobileyolo.core.errors import WeightsError
+from mobileyolo.core.files import FetchedWeights, Role, replacing
+from mobileyolo.core.records import Source, StartRecord
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, ModelDict, Row
 from mobileyolo.models.imagenet import from_timm
@@ -120,7 +119,7 @@ class Offer:
         return cls(given, {role: torch.load(FetchedWeights(role).weights, weights_only=True) for role in given})
 
 
-def start(architecture: ModelDict, offer: Offer) -> tuple[StartRecord, Tensors]:
+def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRecord, Tensors]:
     """What an arm takes of the offer, and how much of its state that is.
 
     A detector's neck and head (SPPF and C2PSA counted with them) are its last layers in every arm, so they are matched
@@ -128,6 +127,7 @@ def start(architecture: ModelDict, offer: Offer) -> tuple[StartRecord, Tensors]:
     those of the classes, where their number differs. MobileNetV1 takes its backbone from the backbone's weights.
 
     Args:
+        backbone: its name, for the record.
         architecture: model dictionary of the arm.
         offer: what there is.
 
@@ -151,6 +151,7 @@ def start(architecture: ModelDict, offer: Offer) -> tuple[StartRecord, Tensors]:
         taken |= {f"model.0.{name}": ("backbone", tensor) for name, tensor in tensors.items()}
     used = {role for role, _ in taken.values()}
     record = StartRecord(
+        backbone=backbone,
         sources={role: source for role, source in offer.sources.items() if role in used},
         tensors=len(taken),
         of_tensors=len(state),

@@ -12,27 +12,26 @@ import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from mobileyolo import environment
-from mobileyolo.artifacts import SEVERITIES, Comparison, DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
-from mobileyolo.config import Arm
-from mobileyolo.files import (
+from mobileyolo.core import environment
+from mobileyolo.core.backbones import Arm
+from mobileyolo.core.files import (
     COMPARISON_FILE,
     FIGURES_DIR,
-    FINDINGS_FILE,
     REPORT_FILE,
     SUMMARY_FILE,
-    VALIDATION_PAGE_FILE,
-    VERDICT_FILE,
+    VALIDATION,
     ModelFiles,
     start_file,
 )
-from mobileyolo.results import ArmResult
+from mobileyolo.core.records import SEVERITIES, DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
+from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking.dataset import dataset_input
 from mobileyolo.tracking.model import log_model
 from mobileyolo.tracking.store import end_dead_runs, experiment_id, open_store, whereabouts
+from mobileyolo.verdict.records import Comparison
 
 # Not Great Expectations' pages: 4 MB of fonts and pictures a run, and times, so that `compare` would always run again.
-VALIDATION_FILES = (VALIDATION_PAGE_FILE, FINDINGS_FILE, VERDICT_FILE)
+VALIDATION_FILES = (VALIDATION.page, VALIDATION.findings, VALIDATION.verdict)
 
 
 class Tracker:

@@ -12,7 +12,7 @@ from filelock import FileLock
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from mobileyolo import environment
+from mobileyolo.core import environment
 
 # What MLflow 3 calls an experiment that trains models, so that its pages need not guess.
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.layout import find_layout
-from mobileyolo.errors import DatasetError
 from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refusal
 
 

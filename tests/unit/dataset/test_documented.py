@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mobileyolo.config import load_params
+from mobileyolo.core.config import load_params
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.kinds import FaqLine
 from mobileyolo.dataset.quality import QUALITY
+from mobileyolo.dataset.rules import ValidationRules
 
 PAGE = (Path(__file__).parents[3] / "docs/validation.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]
@@ -18,7 +19,7 @@ def test_every_kind_is_described_once_and_no_other() -> None:
 
 
 def test_the_thresholds_are_those_of_params_yaml() -> None:
-    rules = load_params().validate_
+    rules = load_params().section(ValidationRules)
     quality = rules.quality.model_dump()
     for row in ROWS:
         names, _, *numbers = (cell.strip() for cell in row.strip("|").split("|"))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.folders import below
 from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, find_layout, label_of
-from mobileyolo.errors import DatasetError
 from tests.descriptions import FULL, SPLITS, TRAIN, describe, refusal
 
 # Folders of images

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from mobileyolo.config import Quality, load_params
+from mobileyolo.core.config import load_params
 from mobileyolo.dataset.kinds import FaqLine, Kind
 from mobileyolo.dataset.quality import QUALITY
+from mobileyolo.dataset.rules import Quality, ValidationRules
 from tests.tables import Row, audited, box, image, offenders
 
 KINDS = {kind.name: kind for kind in QUALITY}
-LIMITS = {name: limits["limit"] for name, limits in load_params().validate_.quality.model_dump().items()}
+LIMITS = {name: limits["limit"] for name, limits in load_params().section(ValidationRules).quality.model_dump().items()}
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from mobileyolo.artifacts import Manifest
-from mobileyolo.config import Tolerance, Validate, load_params
+from mobileyolo.core.config import load_params
+from mobileyolo.core.records import Manifest
 from mobileyolo.dataset import validation as validation_module
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, format_findings, offenders_table, verdict_of
+from mobileyolo.dataset.rules import Tolerance, ValidationRules
 from mobileyolo.dataset.validation import validate
 from tests.damage import (
     DAMAGES,
@@ -35,7 +36,7 @@ from tests.damage import (
 )
 from tests.synthetic import write_dataset
 
-RULES = load_params().validate_
+RULES = load_params().section(ValidationRules)
 KINDS = tuple(Tolerance.model_fields)
 IMAGE = "train/images/001.png"
 LABEL = "train/labels/001.txt"  # two lines
@@ -47,7 +48,7 @@ def only_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation_module, "QUALITY", ())
 
 
-def tolerance(share: float = 0.0, **shares: float) -> Validate:
+def tolerance(share: float = 0.0, **shares: float) -> ValidationRules:
     """Rules with these tolerances for faults."""
     return RULES.model_copy(update={"tolerance": Tolerance(**{**dict.fromkeys(KINDS, share), **shares})})
 

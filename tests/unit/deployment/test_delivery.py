@@ -14,19 +14,19 @@ from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo import __main__ as command_line
-from mobileyolo import environment
-from mobileyolo.artifacts import DatasetCard, SplitCount, Teacher, TrainingRecord
-from mobileyolo.config import Arm
+from mobileyolo.core import environment
+from mobileyolo.core.backbones import Arm
+from mobileyolo.core.errors import ExportError
+from mobileyolo.core.files import DATASET_FILE, ModelFiles, write_text
+from mobileyolo.core.records import DatasetCard, SplitCount, Teacher, TrainingRecord
 from mobileyolo.deployment import exporting
 from mobileyolo.deployment.delivery import ExportRecord, deliver
 from mobileyolo.deployment.formats import FORMATS
-from mobileyolo.errors import ExportError
-from mobileyolo.files import DATASET_FILE, ModelFiles, write_text
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from tests.synthetic import write_dataset
 from tests.synthetic_results import RANDOM
-from tests.unit.test_training import NAMES, SHIPPED, make_manifest, make_params
+from tests.unit.training.test_trainer import NAMES, SHIPPED, make_manifest, make_params
 
 CARD = DatasetCard(
     digest="d" * 64, names=NAMES, splits={"train": SplitCount(images=4, boxes=8), "test": SplitCount(images=2, boxes=4)}

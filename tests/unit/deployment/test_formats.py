@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mobileyolo.core.errors import ExportError
 from mobileyolo.deployment.formats import FORMATS, check_packages
-from mobileyolo.errors import ExportError
 
 
 @pytest.mark.parametrize(

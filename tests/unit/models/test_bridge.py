@@ -4,7 +4,7 @@ import torch
 from ultralytics.engine import validator
 from ultralytics.utils import SETTINGS, torch_utils
 
-from mobileyolo import environment
+from mobileyolo.core import environment
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 

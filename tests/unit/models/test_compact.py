@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mobileyolo.errors import ArchitectureError
+from mobileyolo.core.errors import ArchitectureError
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, mobilenet_rows
 from mobileyolo.models.compact import VARIANTS, expand

@@ -9,8 +9,8 @@ import timm
 import torch
 from ultralytics.utils import downloads as ultralytics_downloads
 
-from mobileyolo import environment
-from mobileyolo.errors import WeightsError
+from mobileyolo.core import environment
+from mobileyolo.core.errors import WeightsError
 from mobileyolo.models.downloads import download
 from mobileyolo.models.weights import read_backbone
 

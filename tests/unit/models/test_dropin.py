@@ -21,7 +21,7 @@ from ultralytics.utils import SETTINGS
 from ultralytics.utils.dist import ddp_cleanup, generate_ddp_file
 
 import mobileyolo
-from mobileyolo.errors import ArchitectureError
+from mobileyolo.core.errors import ArchitectureError
 from mobileyolo.models import bridge, dropin
 from mobileyolo.models.architecture import model_dict
 from tests.stock import fingerprints

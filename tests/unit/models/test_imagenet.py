@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mobileyolo.errors import UserError, WeightsError
+from mobileyolo.core.errors import UserError, WeightsError
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.imagenet import from_timm

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
-from mobileyolo.artifacts import Source
-from mobileyolo.errors import WeightsError
+from mobileyolo.core.errors import WeightsError
+from mobileyolo.core.records import Source
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.models.weights import Offer, fetch, read_backbone, read_detector, read_teacher, start

@@ -16,7 +16,17 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from mobileyolo.artifacts import (
+from mobileyolo.core.backbones import Arm
+from mobileyolo.core.files import (
+    COMPARISON_FILE,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    ModelFiles,
+    start_file,
+    write_table,
+    write_text,
+)
+from mobileyolo.core.records import (
     DatasetCard,
     FindingCount,
     Manifest,
@@ -28,17 +38,7 @@ from mobileyolo.artifacts import (
     TrainingRecord,
     ValidationVerdict,
 )
-from mobileyolo.config import Arm
-from mobileyolo.files import (
-    COMPARISON_FILE,
-    REPORT_FILE,
-    SUMMARY_FILE,
-    ModelFiles,
-    start_file,
-    write_table,
-    write_text,
-)
-from mobileyolo.results import ArmResult
+from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker, log_results
 from mobileyolo.tracking.runs import VALIDATION_FILES
 from tests.synthetic_results import RANDOM, ReportInputs, make_report_inputs, make_statistics

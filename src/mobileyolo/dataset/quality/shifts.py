@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mobileyolo.artifacts import Split
+from mobileyolo.core.records import Split
 from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_most
 from mobileyolo.dataset.quality.boxes import side
 from mobileyolo.dataset.quality.rows import judged_boxes, readable_images

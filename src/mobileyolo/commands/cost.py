@@ -1,0 +1,33 @@
+"""Count what every backbone costs: parameters and GFLOPs by backbone, neck and head, over width and resolution.
+
+Everything is counted on the real modules; nothing is trained, and no dataset is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mobileyolo.commands.converters import imgsz as imgsz_converter
+from mobileyolo.commands.converters import whole
+from mobileyolo.reporting.comparison.cost_tables import console_sheet
+
+SUMMARY = "print what every backbone costs, over width and resolution"
+EXAMPLES = """examples:
+  mobileyolo cost
+  mobileyolo cost --classes 3 --imgsz 320
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Classes and input size."""
+    parser.add_argument("--classes", type=whole(1, 100_000), default=80, help="number of classes (default: 80)")
+    parser.add_argument(
+        "--imgsz", type=imgsz_converter, default=640, help="side of the square input in pixels (default: 640)"
+    )
+
+
+def run(classes: int, imgsz: int) -> None:
+    """Count and print."""
+    from mobileyolo.costs.counting import measure  # Ultralytics takes seconds to import
+
+    print(console_sheet(measure(classes, imgsz)))

@@ -1,0 +1,39 @@
+"""Log the last comparison and its models to MLflow, as far as the store lacks them.
+
+The stages log while they run. This is for what they could not log, because the tracking server was out of reach, or
+because DVC restored a result from its cache and nothing ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mobileyolo.commands.outcome import last_comparison, last_dataset
+from mobileyolo.core.backbones import ARMS
+from mobileyolo.core.config import Seeds, load_params
+from mobileyolo.core.errors import UserError
+from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE, VALIDATION
+from mobileyolo.core.records import ValidationVerdict
+from mobileyolo.core.results import ArmResult
+
+SUMMARY = "log to MLflow what its store lacks of the last comparison"
+EXAMPLES = """examples:
+  mobileyolo log
+  MLFLOW_TRACKING_URI=http://localhost:5000 mobileyolo log
+"""
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run() -> None:
+    """Log it."""
+    from mobileyolo.tracking import log_results  # MLflow takes seconds to import
+
+    params, comparison, card = load_params(), last_comparison(), last_dataset()
+    if card.digest != comparison.data_digest:
+        raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
+    verdict = ValidationVerdict.read(VALIDATION.verdict)
+    arms = {arm: [ArmResult.read(arm, seed) for seed in params.get("seeds", Seeds)] for arm in ARMS}
+    log_results(params.data_dir, card, verdict, arms, comparison)

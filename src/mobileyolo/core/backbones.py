@@ -1,0 +1,55 @@
+"""Names of the two arms and of the backbones that can stand in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+Arm = Literal["baseline", "candidate"]
+ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
+
+
+@dataclass(frozen=True)
+class MobileNet:
+    """A MobileNetV1 backbone."""
+
+    width: float  # the paper's width multiplier alpha
+
+
+@dataclass(frozen=True)
+class Stock:
+    """YOLO11's own backbone at one of its scales."""
+
+    scale: str
+
+
+Backbone = MobileNet | Stock
+
+BACKBONES: dict[str, Backbone] = {
+    "mnv1_n": MobileNet(0.25),
+    "mnv1_s": MobileNet(0.5),
+    "mnv1_m": MobileNet(1.0),
+    **{f"yolo11{scale}": Stock(scale) for scale in "nsmlx"},
+}
+
+
+def width_of(backbone: str) -> float | None:
+    """Width multiplier alpha of a MobileNetV1 backbone, None for a stock one."""
+    preset = BACKBONES[backbone]
+    return preset.width if isinstance(preset, MobileNet) else None
+
+
+def _known(name: object) -> object:
+    if not isinstance(name, str) or name not in BACKBONES:
+        raise ValueError(f"unknown backbone; choose one of {', '.join(BACKBONES)}")
+    return name
+
+
+BackboneName = Annotated[str, BeforeValidator(_known)]
+
+
+def backbone_key(arm: Arm) -> str:
+    """The parameter that names an arm's backbone."""
+    return "baseline" if arm == "baseline" else "backbone"

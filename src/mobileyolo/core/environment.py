@@ -1,0 +1,147 @@
+"""Where the work runs: every environment variable that this project reads or sets.
+
+`isolate` has to run before Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is imported, since they
+read theirs on import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from platformdirs import user_cache_path
+
+from mobileyolo.core.errors import ConfigError
+
+STATE_DIR = Path(".mobileyolo")  # in flight or private to this workspace; ignored by git
+
+# Offline and quiet by default; whatever the user has set stays.
+_DEFAULTS = {
+    "YOLO_OFFLINE": "1",
+    "YOLO_AUTOINSTALL": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A tracking server out of reach must not hold a stage up: MLflow's own patience is four minutes a call.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "GX_ANALYTICS_ENABLED": "false",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+
+
+def isolate(workspace: Path) -> None:
+    """Switch telemetry and downloads off and give Ultralytics a settings folder of this workspace's own."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    # OpenVINO (2026.4) sends usage data unless a file in the user's home forbids it; it has no variable for that, but
+    # does without where this package can't be imported.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what Python documents for it
+    # Where it is set, Ultralytics 8.4 streams every training to its platform, offline or not.
+    os.environ.pop("ULTRALYTICS_API_KEY", None)
+    os.environ["YOLO_CONFIG_DIR"] = str((workspace / STATE_DIR).resolve())
+    # Reports hold any alphabet; a Windows console may not.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def allow_downloads() -> None:
+    """Let Ultralytics and timm reach the network; before either is imported."""
+    for name in ("YOLO_OFFLINE", "HF_HUB_OFFLINE"):
+        os.environ[name] = "0"
+
+
+def device() -> str:
+    """Device to train and evaluate on, as Ultralytics spells it: MOBILEYOLO_DEVICE, else "", the first GPU or the CPU.
+
+    Raises:
+        ConfigError: it is none that this project can use.
+    """
+    name = os.environ.get("MOBILEYOLO_DEVICE", "")
+    if not re.fullmatch(r"|cpu|mps|\d+", name):
+        raise ConfigError(f"MOBILEYOLO_DEVICE: {name!r}: choose cpu, mps, or the number of one GPU")
+    return name
+
+
+def threads() -> int:
+    """CPU threads for training and evaluation: MOBILEYOLO_THREADS, else all that this process may use.
+
+    Raises:
+        ConfigError: it is no whole number above 0.
+    """
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    text = os.environ.get("MOBILEYOLO_THREADS", str(available))
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise ConfigError(f"MOBILEYOLO_THREADS: {text!r}: choose a whole number above 0")
+    return int(text)
+
+
+def cache_dir() -> Path:
+    """Where what was read from datasets is remembered: MOBILEYOLO_CACHE, else the user's cache folder."""
+    return Path(os.environ.get("MOBILEYOLO_CACHE") or user_cache_path("mobileyolo"))
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it ends, so that a killed `dvc repro` leaves no training behind.
+
+    Only Linux offers that; elsewhere there is a warning.
+    """
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # prctl(2)
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    else:
+        warnings.warn("on this system a killed dvc leaves its training running; end it by hand", stacklevel=2)
+
+
+def main_workspace() -> Path:
+    """The user's workspace, also inside the temporary one of a queued experiment (DVC_ROOT is the main one there)."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def experiment_name() -> str | None:
+    """Name of the DVC experiment that is running, if any."""
+    return os.environ.get("DVC_EXP_NAME")
+
+
+def stage_name() -> str | None:
+    """Name of the DVC stage that is running, if any, like train@candidate-0."""
+    return os.environ.get("DVC_STAGE")
+
+
+def git_commit() -> str:
+    """The commit that is checked out, with -dirty where files differ from it; empty outside git."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return told.stdout.strip()
+
+
+@contextmanager
+def termination_raises() -> Iterator[None]:
+    """Let SIGTERM unwind the stack like Ctrl-C does, so that what is open gets closed."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

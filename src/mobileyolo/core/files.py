@@ -1,0 +1,235 @@
+"""Where every file that crosses a stage lies, and how any of them is written.
+
+All are written whole or not at all and hold neither times nor absolute paths, so that the same work gives the same
+bytes anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal["backbone", "detector", "teacher"]  # what weights from elsewhere can be
+WEIGHTS_DIR = Path("data/weights")  # where weights from elsewhere are looked for by name
+# Names that stand for no file; for DVC, WEIGHTS_DIR has files of these names.
+NONE, BASELINE = "none", "baseline"
+
+CHECKED_FILE = Path("data/checked.txt")  # by the stage check
+DIGITS_DIR = Path("data/raw/digits")  # by the stage digits
+# The stage validate writes these.
+DATASET_FILE = Path("data/dataset.yaml")
+MANIFEST_DIR = Path("data/manifest")
+# The stage latency writes this, and compare the rest.
+LATENCY_FILE = Path("reports/latency.json")
+COMPARISON_FILE = Path("reports/comparison.json")
+METRICS_FILE = Path("reports/metrics.json")
+REPORT_FILE = Path("reports/index.html")
+SUMMARY_FILE = Path("reports/summary.md")
+PLOTS_DIR = Path("reports/plots")
+FIGURES_DIR = Path("reports/figures")
+
+
+@dataclass(frozen=True)
+class ValidationFiles:
+    """What a validation leaves in a folder."""
+
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        """For people."""
+        return self.folder / "index.html"
+
+    @property
+    def verdict(self) -> Path:
+        """Whether the dataset may be trained on, a `ValidationVerdict`."""
+        return self.folder / "verdict.json"
+
+    @property
+    def findings(self) -> Path:
+        """The rows that were found, the first of each kind."""
+        return self.folder / "findings.csv"
+
+    @property
+    def docs(self) -> Path:
+        """Folder of Great Expectations' Data Docs."""
+        return self.folder / "docs"
+
+
+VALIDATION = ValidationFiles(Path("reports/validation"))  # by the stage validate
+
+
+def model_file(arm: str) -> Path:
+    """The arm's architecture, as Ultralytics builds it."""
+    return Path("models", arm, "model.yaml")
+
+
+def profile_file(arm: str) -> Path:
+    """The arm's cost."""
+    return Path("models", arm, "profile.json")
+
+
+def start_file(arm: str) -> Path:
+    """Which weights the arm starts from, a `StartRecord`."""
+    return Path("models", arm, "start.json")
+
+
+def start_weights_file(arm: str) -> Path:
+    """The tensors that the arm starts from, by name in the arm; the others start at random."""
+    return Path("models", arm, "start.pt")
+
+
+@dataclass(frozen=True)
+class FetchedWeights:
+    """Where the copy of weights from elsewhere lies, by role (backbone, detector, teacher)."""
+
+    role: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the copy."""
+        return Path("models/weights", self.role)
+
+    @property
+    def source(self) -> Path:
+        """What was read, a `Source`."""
+        return self.folder / "source.json"
+
+    @property
+    def weights(self) -> Path:
+        """Tensors by name, or of a teacher the checkpoint; missing where no file is named."""
+        return self.folder / "weights.pt"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where one trained model's files lie."""
+
+    arm: str
+    seed: int
+
+    @property
+    def _folder(self) -> Path:
+        return Path("models", self.arm, f"s{self.seed}")
+
+    @property
+    def teacher_folder(self) -> Path:
+        """What the stage teach writes for this model."""
+        return Path("models", self.arm, "teacher", f"s{self.seed}")
+
+    @property
+    def teacher(self) -> Path:
+        """Who teaches this model, a `Teacher`."""
+        return self.teacher_folder / "teacher.json"
+
+    @property
+    def teacher_weights(self) -> Path:
+        """Checkpoint of the teacher; missing where there is none."""
+        return self.teacher_folder / "teacher.pt"
+
+    @property
+    def weights(self) -> Path:
+        """Checkpoint of the best epoch, loadable by Ultralytics."""
+        return self._folder / "best.pt"
+
+    @property
+    def history(self) -> Path:
+        """Losses and validation metrics, one row an epoch."""
+        return self._folder / "history.csv"
+
+    @property
+    def training(self) -> Path:
+        """What was trained, a `TrainingRecord`."""
+        return self._folder / "training.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Held-out metrics, a `MetricsRecord`: what `dvc metrics` shows."""
+        return Path("reports/metrics", self.arm, f"s{self.seed}.json")
+
+    @property
+    def statistics(self) -> Path:
+        """Folder of the per-image statistics, a `Statistics`."""
+        return Path("reports/statistics", self.arm, f"s{self.seed}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends, and vanishes when it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when the block ends, and vanishes when it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+        content = Path(temporary, "content")
+        content.mkdir()
+        yield content
+        shutil.rmtree(path, ignore_errors=True)
+        content.rename(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 with Unix line ends, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table, whole or not at all, as Parquet or CSV by the path's ending."""
+    with replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a JSON value, independent of key order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping, such as a model dictionary."""
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return values
+
+
+class Record(BaseModel):
+    """Base of the records that cross a stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a record from JSON or, by the path's ending, YAML."""
+        text = path.read_text(encoding="utf-8")
+        return cls.model_validate(yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text))
+
+    def write(self, path: Path) -> None:
+        """Write the record as JSON or, by the path's ending, YAML."""
+        values = self.model_dump(mode="json")
+        if path.suffix == ".yaml":
+            write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        else:
+            write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,91 @@
+"""What train and evaluate leave of one model: its records, and what it did on every image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mobileyolo.core.files import ModelFiles, write_table, write_text
+from mobileyolo.core.records import MetricsRecord, TrainingRecord
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a model did on every held-out image, enough to compute each metric on any resample of them.
+
+    images: image (path below data.dir), one row for each image that was evaluated, in order of path.
+    predictions: image (row number in images), class_id, confidence, tp_50 ... tp_95 (is it a true positive at that
+        IoU threshold); in order of image, then falling confidence.
+    targets: image (row number in images), class_id; one row a labelled box.
+    confusion: (classes + 1) x (classes + 1) counts, row = predicted, column = actual, last = background.
+    per_class: class_id, name, images, boxes, precision, recall, map50, map50_95; one row for each labelled class.
+    """
+
+    split: str
+    measured: dict[str, str]  # how: the evaluate section and the engine, as text
+    names: tuple[str, ...]
+    images: pd.DataFrame
+    predictions: pd.DataFrame
+    targets: pd.DataFrame
+    confusion: np.ndarray
+    per_class: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path) -> Statistics:
+        """Read the statistics that `write` left in a folder."""
+        head = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        return cls(
+            split=head["split"],
+            measured=head["measured"],
+            names=tuple(head["names"]),
+            confusion=np.asarray(head["confusion"], dtype=np.int64),
+            images=pd.read_parquet(folder / "images.parquet"),
+            predictions=pd.read_parquet(folder / "predictions.parquet"),
+            targets=pd.read_parquet(folder / "targets.parquet"),
+            per_class=pd.read_csv(folder / "per_class.csv", keep_default_na=False, dtype={"name": str}),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the statistics into a folder."""
+        head = {
+            "split": self.split,
+            "measured": self.measured,
+            "names": list(self.names),
+            "confusion": self.confusion.astype(int).tolist(),
+        }
+        write_text(folder / "evaluation.json", json.dumps(head, ensure_ascii=False) + "\n")
+        tables: Mapping[str, pd.DataFrame] = {
+            "images.parquet": self.images,
+            "predictions.parquet": self.predictions,
+            "targets.parquet": self.targets,
+            "per_class.csv": self.per_class,
+        }
+        for name, table in tables.items():
+            write_table(folder / name, table)
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One trained and evaluated model."""
+
+    training: TrainingRecord
+    metrics: MetricsRecord
+    statistics: Statistics
+
+    @classmethod
+    def read(cls, arm: str, seed: int) -> ArmResult:
+        """Read the files that the stages wrote."""
+        files = ModelFiles(arm, seed)
+        return cls(
+            TrainingRecord.read(files.training), MetricsRecord.read(files.metrics), Statistics.read(files.statistics)
+        )
+
+    @property
+    def label(self) -> str:
+        """How messages call this model."""
+        return f"{self.training.arm} s{self.training.seed}"

@@ -1,0 +1,157 @@
+"""What every backbone costs, part by part, counted on the real modules.
+
+Operations are those of convolutions and matrix products, 2 for a multiply-add. That is also what Ultralytics' get_flops
+counts (8.4), so the parts add up to the total of `profile.profile` exactly (tested).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from ultralytics.nn.modules import SPPF, Conv
+from ultralytics.nn.tasks import DetectionModel
+
+from mobileyolo.core.backbones import BACKBONES, Backbone, MobileNet
+from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
+from mobileyolo.models import bridge
+from mobileyolo.models.architecture import ModelDict, assemble, shipped_dict
+from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+# arXiv 1704.04861: width multipliers of table 6, input sides of table 7.
+PAPER_WIDTHS = (0.25, 0.5, 0.75, 1.0)
+PAPER_SIDES = (224, 192, 160, 128)  # pixels; the first is resolution multiplier beta 1
+STEP = 32  # pixels; YOLO11's largest stride
+# YOLO11n as shipped is the arm yolo11n.
+SHIPPED_SCALES = "sm"
+
+
+def measure(classes: int, imgsz: int) -> CostSheet:
+    """Cost of every backbone over width and resolution, and what separable layers save.
+
+    Args:
+        classes: number of classes.
+        imgsz: side of the square input in pixels at resolution multiplier 1; a multiple of 32.
+    """
+    sides = resolutions(imgsz)
+    return CostSheet(
+        classes=classes,
+        imgsz=sides,
+        models=tuple(
+            _cost(name, width, bridge.build_model(architecture), sides)
+            for name, width, architecture in _architectures(classes)
+        ),
+        savings=tuple(measure_saving(width, imgsz) for width in PAPER_WIDTHS),
+    )
+
+
+def resolutions(imgsz: int) -> tuple[int, ...]:
+    """The paper's resolution multipliers of a side, each to the nearest multiple of 32; the largest first."""
+    sides = {max(1, round(imgsz * side / PAPER_SIDES[0] / STEP)) * STEP for side in PAPER_SIDES}
+    return tuple(sorted(sides, reverse=True))
+
+
+def measure_saving(width: float, imgsz: int) -> Saving:
+    """Multiply-adds of MobileNetV1's separable layers, and of standard convolutions with the same input and output.
+
+    Args:
+        width: the paper's width multiplier alpha.
+        imgsz: side of the square input in pixels; a multiple of 32.
+    """
+    with torch.device("meta"):  # knows shapes only, so that nothing is really computed
+        network = MobileNetV1(width).eval()
+    blocks: list[Any] = [block for group in network.m.children() for block in group.children()]
+    x = torch.empty(1, 3, imgsz, imgsz, device="meta")
+    stem, x = _multiply_adds(blocks[0], x)
+    layers = []
+    for block in blocks[1:]:
+        depthwise, pointwise = block[0].conv, block[1].conv
+        kernel, stride = depthwise.kernel_size[0], depthwise.stride[0]
+        with torch.device("meta"):
+            replaced = Conv(depthwise.in_channels, pointwise.out_channels, k=kernel, s=stride).eval()
+        standard, _ = _multiply_adds(replaced, x)
+        separable, x = _multiply_adds(block, x)
+        layer = SeparableLayer(
+            inputs=depthwise.in_channels,
+            outputs=pointwise.out_channels,
+            kernel=kernel,
+            stride=stride,
+            size=x.shape[-1],
+            repeats=1,
+            separable=separable,
+            standard=standard,
+        )
+        layers.append(layer)
+    runs = [list(run) for _, run in groupby(layers)]
+    distinct = tuple(run[0].model_copy(update={"repeats": len(run)}) for run in runs)
+    return Saving(width=width, stem=stem, layers=distinct)
+
+
+def _architectures(classes: int) -> Iterator[tuple[str, float | None, ModelDict]]:
+    """Name, width and dictionary of every model on the sheet: MobileNetV1 from narrow to wide, then the stock ones."""
+    stock = bridge.stock_architecture()
+    unnamed = [MobileNet(width) for width in PAPER_WIDTHS if MobileNet(width) not in BACKBONES.values()]
+    backbones: list[tuple[str, Backbone]] = [*BACKBONES.items(), *(("MobileNetV1", each) for each in unnamed)]
+    mobile = [(name, each) for name, each in backbones if isinstance(each, MobileNet)]
+    for name, each in sorted(mobile, key=lambda item: item[1].width):
+        yield name, each.width, assemble(each, classes, stock)
+    for name, preset in backbones:
+        if not isinstance(preset, MobileNet):
+            yield name, None, assemble(preset, classes, stock)
+    for scale in SHIPPED_SCALES:
+        yield f"yolo11{scale} as shipped", None, shipped_dict(scale, classes, stock)
+
+
+def _cost(name: str, width: float | None, model: DetectionModel, sides: tuple[int, ...]) -> ModelCost:
+    layers = model.fuse(verbose=False).eval().model
+    neck = next(index for index, layer in enumerate(layers) if isinstance(layer, SPPF))
+    parameters = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
+    return ModelCost(
+        name=name,
+        width=width,
+        parameters=_by_part(parameters, neck),
+        flops=tuple(_by_part(counts, neck) for counts in _flops_by_layer(model, sides)),
+    )
+
+
+def _flops_by_layer(model: DetectionModel, sides: tuple[int, ...]) -> Iterator[list[int]]:
+    """Floating point operations of each layer, for one square image of each side.
+
+    Convolutions grow with the image's area, attention with its square, and nothing is constant. So the counts of images
+    of one and of two cells of STEP x STEP pixels say what any number of cells takes, exactly (tested on a large image).
+    """
+    counts = list(zip(*(_count(model, cells) for cells in (1, 2)), strict=True))
+    for side in sides:
+        cells = (side // STEP) ** 2
+        yield [cells * one + math.comb(cells, 2) * (two - 2 * one) for one, two in counts]
+
+
+def _count(model: DetectionModel, cells: int) -> list[int]:
+    """Floating point operations of each layer, for an image of this many cells in a row."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, STEP, STEP * cells))
+    by_module = counter.get_flop_counts()
+    names = [f"{type(model).__name__}.model.{index}" for index in range(len(model.model))]
+    return [sum(by_module.get(name, {}).values()) for name in names]
+
+
+def _multiply_adds(module: nn.Module, x: torch.Tensor) -> tuple[int, torch.Tensor]:
+    """Multiply-adds of a module's convolutions on this input, and its output."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        output: torch.Tensor = module(x)
+    return counter.get_total_flops() // 2, output
+
+
+def _by_part(counts: list[int], neck: int) -> Parts:
+    """Sums over the layers of each part.
+
+    Args:
+        counts: by layer.
+        neck: the neck's first layer.
+    """
+    return Parts(backbone=sum(counts[:neck]), neck=sum(counts[neck:-1]), head=counts[-1])

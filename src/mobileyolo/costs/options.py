@@ -1,0 +1,18 @@
+"""The section `latency` of params.yaml: how forward passes are timed."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from mobileyolo.core.config import Section
+
+
+class LatencyOptions(Section):
+    """How long a forward pass of each arm takes, measured in turn."""
+
+    key: ClassVar[str] = "latency"
+
+    rounds: Annotated[int, Field(ge=5)]
+    threads: Annotated[int, Field(ge=1)]

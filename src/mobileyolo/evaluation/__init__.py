@@ -1,0 +1,1 @@
+"""A trained model, measured on the held-out split."""

@@ -1,0 +1,90 @@
+"""Reads a folder of images with YOLO label files beside them or below `labels`, and a list of class names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.dataset.description import Entry, class_names
+from mobileyolo.dataset.folders import is_file
+from mobileyolo.dataset.labels import LabelLine, read_label
+from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, label_of
+from mobileyolo.dataset.text import read_lines, shortened
+from mobileyolo.importing.sources import (
+    Note,
+    Options,
+    Source,
+    SourceBox,
+    SourceImage,
+    files_below,
+    images_below,
+    split_of_folders,
+)
+
+NAMES_FILES = (CLASSES_FILE, "obj.names", f"labels/{CLASSES_FILE}", f"images/{CLASSES_FILE}")
+
+
+def read(root: Path, options: Options) -> Source:
+    """Read the images and labels below a folder.
+
+    Raises:
+        DatasetError: there are no class names.
+    """
+    names = options.names or _names(root)
+    images, notes, used = [], [], set[str]()
+    texts = {file for file in files_below(root, [".txt"]) if PurePosixPath(file).name != CLASSES_FILE}
+    for file in images_below(root):
+        found = [label for label in _places(file) if label in texts]
+        used.update(found)
+        read = {label: read_label(root / label) for label in found}
+        if any(lines != read[found[0]] for lines in read.values()):
+            notes.append(Note(file, "", "several label files that differ", " and ".join(found)))
+        elif found:
+            images.append(_image(file, found[0], read[found[0]], names, notes))
+        elif options.background:
+            images.append(SourceImage(file, "", (), 0, split_of_folders(file)))
+        else:
+            notes.append(Note(file, "", "image without label file"))
+    notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used))
+    return Source(names, tuple(images), tuple(notes))
+
+
+def _names(root: Path) -> tuple[str, ...]:
+    found = {
+        file: class_names(
+            Entry(name, f"{root / file}:{number}: {shortened(repr(name))}")
+            for number, name in read_lines(root / file, CLASSES_MB, "list of class names")
+        )
+        for file in NAMES_FILES
+        if is_file(root / file)
+    }
+    if not any(found.values()):
+        raise DatasetError(f"{root}: no class names in {', '.join(NAMES_FILES)}; give them by --names a,b,c")
+    if len(set(found.values())) > 1:
+        raise DatasetError(f"{root}: {' and '.join(found)} name different classes; say which by --names a,b,c")
+    return next(iter(found.values()))
+
+
+def _places(image: str) -> Iterable[str]:
+    """Where an image's label file may lie, below the source."""
+    path = PurePosixPath(image).with_suffix(".txt")
+    places = (path, label_of(image), PurePosixPath("labels", path), path.parent / "labels" / path.name)
+    return dict.fromkeys(str(place) for place in places)
+
+
+def _image(file: str, label: str, lines: list[LabelLine], names: tuple[str, ...], notes: list[Note]) -> SourceImage:
+    boxes = []
+    for line in lines:
+        fault = line.parse_error or _class_fault(line, len(names))
+        if fault:
+            notes.append(Note(label, f"line {line.line}", fault, line.text))
+            continue
+        shown = f"{line.class_id:g} {line.x:g} {line.y:g} {line.w:g} {line.h:g}"
+        edges = (line.x - line.w / 2, line.y - line.h / 2, line.x + line.w / 2, line.y + line.h / 2)
+        boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges, shown))
+    return SourceImage(file, label, tuple(boxes), len(lines), split_of_folders(file), unit="sides")
+
+
+def _class_fault(line: LabelLine, classes: int) -> str:
+    return "" if 0 <= line.class_id < classes else f"class id without a name: known are 0 to {classes - 1}"

@@ -1,0 +1,153 @@
+"""python -m mobileyolo import: read, check, split, write, and say what became of the source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.records import SPLITS, Split
+from mobileyolo.dataset.description import Entry, class_names
+from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
+from mobileyolo.dataset.text import shortened
+from mobileyolo.importing import bare, coco, voc
+from mobileyolo.importing.checking import CheckedImage, check
+from mobileyolo.importing.sources import Format, Note, Options, Source
+from mobileyolo.importing.splitting import split_groups
+from mobileyolo.importing.writing import NOTES_FILE, write
+
+READERS: dict[Format, Callable[[Path, Options], Source]] = {"voc": voc.read, "coco": coco.read, "bare": bare.read}
+SHOWN_NOTES = 3  # of a kind
+KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # who keeps an image that several splits have
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    splits: images and boxes of each split.
+    how: where the split is from.
+    """
+
+    target: Path
+    splits: dict[Split, tuple[int, int]]
+    classes: int
+    how: str
+    notes: tuple[Note, ...]
+
+    def describe(self) -> str:
+        """For the console: what is there, and what was left out or changed, by reason."""
+        images, boxes = (sum(counts) for counts in zip(*self.splits.values(), strict=True))
+        parts = ", ".join(f"{split} {count:,} ({number:,})" for split, (count, number) in self.splits.items())
+        lines = [
+            f"{self.target}: {images:,} images, {boxes:,} boxes, {self.classes} classes",
+            f"  images (boxes): {parts}; {self.how}",
+        ]
+        if self.notes:
+            lines.append(f"{len(self.notes):,} notes, all in {self.target / NOTES_FILE}:")
+        lines += describe_notes(self.notes)
+        return "\n".join([*lines, f"next: dvc exp run -S data.dir={self.target.resolve().as_posix()}"])
+
+
+def describe_notes(notes: Sequence[Note]) -> list[str]:
+    """Counts by outcome and reason, the most frequent first, each with its first few places."""
+    lines = []
+    for (outcome, reason), count in Counter((note.outcome, note.reason) for note in notes).most_common():
+        lines.append(f"  {outcome}: {reason}: {count:,}")
+        alike = [note for note in notes if (note.outcome, note.reason) == (outcome, reason)]
+        lines += [f"    {_place(note)}" for note in alike[:SHOWN_NOTES]]
+        if count > SHOWN_NOTES:
+            lines.append(f"    and {count - SHOWN_NOTES:,} more")
+    return lines
+
+
+def _place(note: Note) -> str:
+    return " ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":")
+
+
+def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> Imported:
+    """Make a YOLO dataset in `target` from the foreign one in `root`, which is only ever read.
+
+    Raises:
+        DatasetError: the source is none of that format, nothing of it can be used, or the target is not free.
+    """
+    _check_places(root, target)
+    if options.val + options.test >= 1:
+        raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: leave nothing to train on")
+    source = READERS[kind](root, options)
+    class_names(Entry(name, f"{root}: class name {shortened(repr(name))}") for name in source.names)
+    checked, notes = check(root, source)
+    notes = [*source.notes, *notes]
+    if not any(image.lines for image in checked):
+        told = "\n".join(describe_notes(notes))
+        raise DatasetError(f"{root}: no image with a box that can be used" + (f":\n{told}" if told else ""))
+    images, how = _split(checked, options)
+    images = _without_copies(images, notes)
+    for split in ("train", "val"):
+        if all(split != own for _, own in images):
+            raise DatasetError(f"{root}: no image is left for {split}; --resplit splits all images anew")
+    listed = write(root, target, source.names, images, notes, options.link)
+    counts = {split: [len(image.lines) for image, own in images if own == split] for split in SPLITS}
+    return Imported(
+        target=target,
+        splits={split: (len(boxes), sum(boxes)) for split, boxes in counts.items() if boxes},
+        classes=len(source.names),
+        how=how,
+        notes=listed,
+    )
+
+
+def _check_places(root: Path, target: Path) -> None:
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder; SOURCE is the folder that holds images and annotations")
+    if target.resolve().is_relative_to(root.resolve()):
+        raise DatasetError(f"{target}: lies in the source {root}, which is only read; choose another place")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise DatasetError(f"{target}: already there; choose a new or empty folder")
+
+
+def _split(images: Sequence[CheckedImage], options: Options) -> tuple[list[tuple[CheckedImage, Split]], str]:
+    """The source's own split if it has one, or else one by seed; and which it was."""
+    own = {image.source.split for image in images}
+    if options.resplit or None in own or "train" not in own or len(own) == 1:
+        return _by_seed(images, options), f"split by seed {options.seed}, near-duplicates together"
+    parts = [(image, image.source.split) for image in images if image.source.split is not None]
+    if "val" in own:
+        return parts, "the source's own split"
+    train = _by_seed([image for image, split in parts if split == "train"], replace(options, test=options.test * 0))
+    how = f"the source's own test split; val taken from train by seed {options.seed}, near-duplicates together"
+    return [*train, *((image, split) for image, split in parts if split != "train")], how
+
+
+def _by_seed(images: Sequence[CheckedImage], options: Options) -> list[tuple[CheckedImage, Split]]:
+    splits = split_groups([image.classes for image in images], _groups(images), options.val, options.test, options.seed)
+    return list(zip(images, splits, strict=True))
+
+
+def _groups(images: Sequence[CheckedImage]) -> NDArray[np.int64]:
+    """Number of each image's group of near-duplicates."""
+    return near_duplicate_groups(np.array([image.facts.dhash for image in images], dtype=np.uint64), NEAR)
+
+
+def _without_copies(
+    images: Sequence[tuple[CheckedImage, Split]], notes: list[Note]
+) -> list[tuple[CheckedImage, Split]]:
+    """The images without those whose very bytes a split has that is measured on."""
+    keepers: dict[str, tuple[Split, str]] = {}
+    for split in KEPT_FOR:
+        for image, own in images:
+            if own == split:
+                keepers.setdefault(image.facts.sha256, (split, image.source.file))
+    left = []
+    for image, split in images:
+        keeper, file = keepers[image.facts.sha256]
+        if split == keeper:
+            left.append((image, split))
+        else:
+            notes.append(Note(image.source.file, "", f"copy in {split} of an image in {keeper}", file))
+    return left

@@ -1,0 +1,123 @@
+"""What a reader of a foreign format hands on: images with their boxes, and a note of all that it left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from mobileyolo.core.records import Split
+from mobileyolo.dataset.description import SPLIT_NAMES
+from mobileyolo.dataset.folders import is_file, join, suffix, walk
+from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+
+Format = Literal["voc", "coco", "bare"]
+FORMATS: tuple[Format, ...] = ("voc", "coco", "bare")
+Unit = Literal["pixels", "sides"]  # of the image's width and height, turned by EXIF
+Edges = tuple[float, float, float, float]  # left, top, right, bottom
+Outcome = Literal["left out", "changed", "kept"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to import.
+
+    names: classes in the order of their ids; None for those that the source has.
+    val, test: share of the images; multiples of 0.05.
+    resplit: split by seed even if the source has a split of its own?
+    difficult: keep the boxes that a VOC source calls difficult?
+    from_zero: are a VOC source's coordinates edges counted from 0, and not pixels counted from 1?
+    background: is an image without annotation a background?
+    link: hard links instead of copies?
+    """
+
+    names: tuple[str, ...] | None = None
+    seed: int = 0
+    val: Fraction = Fraction(1, 5)
+    test: Fraction = Fraction(1, 10)
+    resplit: bool = False
+    difficult: bool = False
+    from_zero: bool = False
+    background: bool = False
+    link: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something in the source that is missing from the dataset, or is not there as it was."""
+
+    file: str  # below the source, with forward slashes
+    record: str  # in the file, as `line 3`; empty for the whole file
+    reason: str
+    value: str = ""
+    outcome: Outcome = "left out"
+
+
+@dataclass(frozen=True)
+class SourceBox:
+    """A box as the source has it."""
+
+    record: str
+    name: str  # of its class
+    edges: Edges  # in the image's unit
+    shown: str  # as it stands in the source
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image and what the source says of it.
+
+    file: below the source, with forward slashes.
+    labels: the file that says it, below the source; empty where none does.
+    split: what the source puts it in, if anything.
+    declared: width and height in pixels that the source claims, if it claims them.
+    objects: how many the source has in it, with those that the reader left out.
+    """
+
+    file: str
+    labels: str
+    boxes: tuple[SourceBox, ...]
+    objects: int
+    split: Split | None = None
+    declared: tuple[int, int] | None = None
+    unit: Unit = "pixels"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A foreign dataset as read: class names by id, images in the order of their files, notes."""
+
+    names: tuple[str, ...]
+    images: tuple[SourceImage, ...]
+    notes: tuple[Note, ...]
+
+
+def files_below(root: Path, suffixes: Iterable[str]) -> list[str]:
+    """Files with one of some suffixes, below a folder and without what is hidden, sorted, with forward slashes.
+
+    Raises:
+        DatasetError: a folder can't be listed.
+    """
+    wanted = frozenset(suffixes)
+    named = (join(folder, name) for folder, names in walk(root, ".") for name in names if suffix(name) in wanted)
+    return sorted(file for file in named if is_file(root / file))
+
+
+def images_below(root: Path) -> list[str]:
+    """Image files below a folder, with those of formats that can't be read, so that they are listed."""
+    return files_below(root, IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES)
+
+
+def split_called(name: str) -> Split | None:
+    """The split that a name speaks of: `train2017`, `instances_val`, `valid`, `Test`."""
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    found = [split for split, names in SPLIT_NAMES.items() if words & {*names, *(["validation"] * (split == "val"))}]
+    return found[0] if len(found) == 1 else None
+
+
+def split_of_folders(file: str) -> Split | None:
+    """The split that a file's folders speak of, the outermost first."""
+    return next((split for part in PurePosixPath(file).parts[:-1] if (split := split_called(part))), None)

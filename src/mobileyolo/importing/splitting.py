@@ -1,0 +1,64 @@
+"""Which image goes into which split, by scikit-learn and a seed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils import check_random_state
+
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.records import Split
+
+
+def split_groups(
+    classes: Sequence[Sequence[int]], groups: NDArray[np.int64], val: Fraction, test: Fraction, seed: int
+) -> list[Split]:
+    """Split images so that groups stay whole and every split has its share of each class's boxes.
+
+    Args:
+        classes: For each image, the class id of each of its boxes.
+        groups: For each image, the number of its group: near-duplicates are one.
+        val: Share of the validation split.
+        test: Share of the test split; 0 for none.
+        seed: Another one gives another split.
+
+    Raises:
+        DatasetError: there are fewer groups than splits.
+    """
+    needed = 3 if test else 2
+    distinct = len(np.unique(groups))
+    if distinct < needed:
+        raise DatasetError(f"{distinct} usable images that are not much the same; {needed} splits need one each")
+    # As many folds as the shares have common parts, such as 10 for 0.2 and 0.1; of them, 2 are val and 1 is test.
+    folds = min(math.lcm(val.denominator, test.denominator), distinct)
+    tests = min(max(round(test * folds), 1), folds - 2) if test else 0
+    vals = min(max(round(val * folds), 1), folds - tests - 1)
+    # One row for each box, and one for each image as such, which balances their number and backgrounds too.
+    background = 1 + max((max(each, default=0) for each in classes), default=0)
+    rows = [(image, class_id) for image, each in enumerate(classes) for class_id in (*each, background)]
+    images, strata = np.array(rows, dtype=np.int64).T
+    folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    fold = np.empty(len(classes), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that a class has fewer boxes than there are folds
+        for number, (_, chosen) in enumerate(folder.split(strata, strata, groups[images])):
+            fold[images[chosen]] = number
+    # The folds are filled in turn, the groups with most boxes first: let the seed say which fold is which. Those of
+    # just the right size come first, for in a small dataset one image more can be twice the share.
+    order = check_random_state(seed).permutation(folds)
+    excess = np.abs(np.bincount(fold, minlength=folds) * folds - len(classes))
+    order = order[np.argsort(excess[order], kind="stable")]
+    splits = {number: _split_of(place, tests, vals) for place, number in enumerate(order.tolist())}
+    return [splits[number] for number in fold.tolist()]
+
+
+def _split_of(place: int, tests: int, vals: int) -> Split:
+    if place < tests:
+        return "test"
+    return "val" if place < tests + vals else "train"

@@ -1,0 +1,108 @@
+"""The manifest as the dataset that Ultralytics trains on and validates with.
+
+Ultralytics' own reader writes a label cache beside the images, rewrites damaged JPEGs in place and loads .npy files
+that lie there. This one takes every label from the manifest and only ever reads the images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ultralytics.data.dataset import YOLODataset
+
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.records import Manifest, Split
+
+
+class SplitLabels:
+    """Labels of one split in the form that Ultralytics keeps them in.
+
+    Attributes:
+        labels: one dictionary an image, in the manifest's order; shape is (height, width), bboxes are xywhn.
+    """
+
+    def __init__(self, manifest: Manifest, root: Path, split: Split) -> None:
+        """Join the tables of one split.
+
+        Raises:
+            DatasetError: an image is gone or has changed its size on disk since it was validated.
+        """
+        images = manifest.images[manifest.images["split"] == split]
+        boxes = {str(image): own for image, own in manifest.boxes.groupby("image", sort=False)}
+        no_boxes = manifest.boxes.iloc[:0]
+        self.labels: list[dict[str, Any]] = []
+        for row in images.itertuples(index=False):
+            file = root / str(row.image)
+            if not file.is_file() or file.stat().st_size != row.bytes:
+                raise DatasetError(f"{file}: gone or changed since the dataset was validated; run dvc repro again")
+            own = boxes.get(str(row.image), no_boxes)
+            self.labels.append(
+                {
+                    "im_file": str(file),
+                    "shape": (row.height, row.width),
+                    "cls": own[["class_id"]].to_numpy(np.float32),  # (n, 1)
+                    "bboxes": own[["x", "y", "w", "h"]].to_numpy(np.float32),  # (n, 4)
+                    "segments": [],
+                    "keypoints": None,
+                    "normalized": True,
+                    "bbox_format": "xywh",
+                }
+            )
+
+
+class ManifestDataset(YOLODataset):
+    """Ultralytics' dataset, fed with `SplitLabels` instead of folders (its img_path argument)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # load_image prefers an .npy file of the same name, and deletes one that it can't read.
+        self.npy_files = [Path("no-npy-cache")] * self.ni
+
+    def get_img_files(self, img_path: SplitLabels) -> list[str]:
+        """Paths of the images."""
+        return [label["im_file"] for label in img_path.labels]
+
+    def get_labels(self) -> list[dict[str, Any]]:
+        """Copies of the labels, since the dataset changes them."""
+        return [dict(label) for label in self.img_path.labels]
+
+
+def dataset_dictionary(
+    manifest: Manifest, names: tuple[str, ...], root: Path, splits: tuple[Split, ...]
+) -> dict[str, Any]:
+    """What Ultralytics keeps as its `data`: class names, channels and, by split, what `ManifestDataset` takes."""
+    return {
+        "names": dict(enumerate(names)),
+        "nc": len(names),
+        "channels": 3,
+        **{split: SplitLabels(manifest, root, split) for split in splits},
+    }
+
+
+def build_dataset(
+    source: SplitLabels, settings: Any, data: dict[str, Any], *, batch: int, stride: int, augment: bool
+) -> ManifestDataset:
+    """A dataset with the settings that Ultralytics' build_yolo_dataset (8.4) gives its own.
+
+    Args:
+        source: the split's labels.
+        settings: the trainer's or validator's arguments.
+        data: a `dataset_dictionary`.
+        batch: images a batch, for batches of like aspect ratio.
+        stride: the model's largest, which batch shapes are a multiple of.
+        augment: train with augmentation, or validate in rectangles.
+    """
+    return ManifestDataset(
+        img_path=source,
+        imgsz=settings.imgsz,
+        batch_size=batch,
+        augment=augment,
+        hyp=settings,
+        rect=not augment,
+        stride=stride,
+        pad=0.0 if augment else 0.5,
+        data=data,
+        task="detect",
+    )

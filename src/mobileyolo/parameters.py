@@ -1,0 +1,69 @@
+"""All of params.yaml: every wing's section put together, so that a wrong key or value is found before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from mobileyolo.core.backbones import BackboneName, width_of
+from mobileyolo.core.config import PARAMS_FILE, Data, Section, Seeds, validated
+from mobileyolo.core.errors import ConfigError
+from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
+from mobileyolo.costs.options import LatencyOptions
+from mobileyolo.dataset.rules import ValidationRules
+from mobileyolo.digits import DigitsOptions
+from mobileyolo.evaluation.options import EvaluationOptions
+from mobileyolo.models.starting import WEIGHTS_KEYS, StartingWeights, Teaching, weights_file
+from mobileyolo.training.recipe import TrainingRecipe
+from mobileyolo.verdict.options import VerdictOptions
+
+
+class Train(TrainingRecipe, Teaching):
+    """The recipe that both arms share, and who teaches."""
+
+
+class Parameters(Section):
+    """Every key that params.yaml has to have."""
+
+    backbone: BackboneName
+    baseline: BackboneName
+    seeds: Seeds
+    data: Data
+    digits: DigitsOptions
+    validate_: Annotated[ValidationRules, Field(alias="validate")]  # pydantic's BaseModel has a method of that name
+    init: StartingWeights
+    train: Train
+    evaluate: EvaluationOptions
+    latency: LatencyOptions
+    compare: VerdictOptions
+
+    @model_validator(mode="after")
+    def _somebody_starts_from_the_backbone(self) -> Self:
+        if self.init.backbone != NONE and not any(width_of(name) for name in (self.backbone, self.baseline)):
+            raise ValueError(
+                f"init.backbone: {self.init.backbone!r}: only MobileNetV1 starts from it, and neither backbone "
+                f"{self.backbone} nor baseline {self.baseline} is one; set it to {NONE}"
+            )
+        return self
+
+
+def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Parameters:
+    """All sections, checked, and the weights that they name.
+
+    Raises:
+        ConfigError: an unknown key, a wrong value, or weights that are not there.
+    """
+    parameters = validated(Parameters, values, file)
+    init, teacher = parameters.init, parameters.train.teacher
+    names: dict[Role, str] = {"backbone": init.backbone, "detector": init.detector, "teacher": teacher}
+    for role, name in names.items():
+        path = weights_file(role, name)
+        if path is not None and not path.is_file():
+            raise ConfigError(
+                f"{file}: {WEIGHTS_KEYS[role]}: {name!r}: no file {path}; put one there, give an absolute path, or "
+                f"have a known name downloaded into {WEIGHTS_DIR}: mobileyolo fetch <name>"
+            )
+    return parameters

@@ -1,0 +1,1 @@
+"""The comparison's report: page, summary, figures, tables for `dvc plots`."""

@@ -1,0 +1,1 @@
+"""The validation's report: page, findings.csv, verdict.json."""

@@ -1,0 +1,1 @@
+"""What both reports are made of: pages, panels, table cells, style."""

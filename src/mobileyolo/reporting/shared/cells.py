@@ -1,0 +1,42 @@
+"""Tables of formatted cells, for Markdown and for a terminal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of formatted cells; align has one letter a column, l or r."""
+
+    header: tuple[str, ...]
+    align: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+def markdown(table: Table) -> str:
+    """A table in GitHub's Markdown, its cells as plain text."""
+    rule = {"l": ":--", "r": "--:"}
+    lines = [table.header, tuple(rule[side] for side in table.align), *table.rows]
+    escaped = [lines[0], *lines[2:]]
+    texts = [[re.sub(r"([\\`*\[\]<>|&])", r"\\\1", cell) for cell in line] for line in escaped]
+    texts.insert(1, list(lines[1]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in texts)
+
+
+def console(table: Table) -> str:
+    """A table aligned for a terminal, where Chinese characters are two columns wide."""
+    lines = [table.header, *table.rows]
+    widths = [max(_columns(cell) for cell in column) for column in zip(*lines, strict=True)]
+
+    def aligned(cell: str, width: int, side: str) -> str:
+        space = " " * (width - _columns(cell))
+        return cell + space if side == "l" else space + cell
+
+    return "\n".join("  ".join(map(aligned, line, widths, table.align)).rstrip() for line in lines)
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -1,0 +1,39 @@
+"""The section `train` of params.yaml, without what concerns a teacher: the recipe that both arms share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from mobileyolo.core.config import ImageSize, Section, Share
+
+
+class TrainingRecipe(Section):
+    """How both arms are trained. Names and meanings are those of Ultralytics' train settings."""
+
+    key: ClassVar[str] = "train"
+    whole: ClassVar[bool] = False  # teacher and dis are models/starting.py's
+
+    epochs: Annotated[int, Field(ge=1)]
+    imgsz: ImageSize  # pixels
+    batch: Annotated[int, Field(ge=1)]
+    nbs: Annotated[int, Field(ge=1)]
+    optimizer: Literal["auto", "SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSProp"]
+    lr0: Annotated[float, Field(gt=0)]
+    lrf: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    cos_lr: bool
+    mosaic: Share
+    close_mosaic: Annotated[int, Field(ge=0)]
+    mixup: Share
+    hsv_h: Share
+    hsv_s: Share
+    hsv_v: Share
+    degrees: Annotated[float, Field(ge=0, le=180)]
+    translate: Share
+    scale: Share
+    fliplr: Share
+    flipud: Share

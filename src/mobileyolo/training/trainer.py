@@ -1,0 +1,290 @@
+"""One arm's training: Ultralytics' trainer on the manifest, with one recipe for both arms."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.nn.distill_model import DistillationModel
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.torch_utils import unwrap_model
+
+from mobileyolo.core import environment
+from mobileyolo.core.backbones import Arm, width_of
+from mobileyolo.core.errors import TrainingError
+from mobileyolo.core.files import ModelFiles, digest_of, model_file, read_mapping, start_weights_file, write_table
+from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingPlan, TrainingRecord
+from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
+from mobileyolo.models import bridge
+from mobileyolo.models.architecture import ModelDict
+from mobileyolo.models.weights import Tensors, save
+from mobileyolo.training.recipe import TrainingRecipe
+
+# history.csv's columns, and the names that Ultralytics 8.4 has for them.
+HISTORY_COLUMNS = {
+    "train_box_loss": "train/box_loss",
+    "train_cls_loss": "train/cls_loss",
+    "train_dfl_loss": "train/dfl_loss",
+    "val_box_loss": "val/box_loss",
+    "val_cls_loss": "val/cls_loss",
+    "val_dfl_loss": "val/dfl_loss",
+    "precision": "metrics/precision(B)",
+    "recall": "metrics/recall(B)",
+    "map50": "metrics/mAP50(B)",
+    "map50_95": "metrics/mAP50-95(B)",
+}
+
+DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # last, and only with a teacher
+
+EpochListener = Callable[[int, dict[str, float]], None]  # 1-based epoch, values by HISTORY_COLUMNS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        history: one row an epoch, columns epoch, HISTORY_COLUMNS and, with a teacher, DISTILLATION_COLUMN.
+        checkpoint: what goes into best.pt.
+    """
+
+    record: TrainingRecord
+    history: pd.DataFrame
+    checkpoint: dict[str, Any]
+
+    def write(self, files: ModelFiles) -> None:
+        """Write all of the model's files; each appears whole."""
+        write_table(files.history, self.history)
+        self.record.write(files.training)
+        save(self.checkpoint, files.weights)
+
+
+@dataclass(frozen=True)
+class ArmModel:
+    """What is trained.
+
+    Attributes:
+        architecture: model dictionary.
+        start: tensors that start from weights from elsewhere, by name; the others start at random.
+        teacher: checkpoint of the model that teaches it, if any.
+    """
+
+    architecture: ModelDict
+    start: Tensors
+    teacher: Path | None
+
+    @classmethod
+    def read(cls, arm: Arm, seed: int) -> ArmModel:
+        """Read what the stages build and teach wrote."""
+        files = ModelFiles(arm, seed)
+        return cls(
+            architecture=read_mapping(model_file(arm)),
+            start=torch.load(start_weights_file(arm), weights_only=True),
+            teacher=files.teacher_weights if files.teacher_weights.is_file() else None,
+        )
+
+
+class ArmTrainer(DetectionTrainer):
+    """Ultralytics' trainer with the model, the data and the epoch's end in our hands."""
+
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        model: ArmModel,
+        data: dict[str, Any],
+        on_epoch: EpochListener,
+    ) -> None:
+        self._arm_model = model
+        self._dataset = data
+        super().__init__(overrides=settings)
+        self._batch_asked = self.args.batch
+        self.history: list[dict[str, float]] = []
+        self._on_epoch = on_epoch
+        # Runs after validation and checkpoint of each epoch.
+        self.add_callback("on_fit_epoch_end", self._record_epoch)
+
+    def get_dataset(self) -> dict[str, Any]:
+        """The manifest instead of a data YAML."""
+        return self._dataset
+
+    def get_model(self, cfg: object = None, weights: object = None, verbose: bool = True) -> DetectionModel:
+        """The arm's architecture, with the weights that it starts from and random ones for the rest."""
+        model = bridge.build_model(self._arm_model.architecture)
+        model.load_state_dict(model.state_dict() | self._arm_model.start)
+        return model
+
+    def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:
+        """A dataset from the manifest."""
+        stride = max(int(unwrap_model(self.model).stride.max()), 32)
+        return build_dataset(
+            img_path, self.args, self.data, batch=batch or self.batch_size, stride=stride, augment=mode == "train"
+        )
+
+    def get_validator(self) -> DetectionValidator:
+        """Ultralytics' own validator; the parent's method would read the folder names."""
+        return DetectionValidator(
+            self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks
+        )
+
+    def final_eval(self) -> None:
+        """Nothing: the stage evaluate measures best.pt, on another split."""
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        """Stop where the parent rolls back to the last checkpoint: the arm would not have run the recipe."""
+        if super()._handle_nan_recovery(epoch):
+            raise TrainingError(
+                f"the loss was no number in epoch {epoch + 1}, and going back to the last checkpoint would put the "
+                "arms on unequal terms; lower train.lr0 for both"
+            )
+        return False
+
+    def _record_epoch(self, _trainer: BaseTrainer) -> None:
+        if self.args.batch != self._batch_asked:
+            raise TrainingError(
+                f"memory ran out, and Ultralytics went on with batch {self.args.batch} in place of "
+                f"{self._batch_asked}, which would put the arms on unequal terms; lower train.batch for both"
+            )
+        values = {**self.label_loss_items(self.tloss), **self.metrics}
+        columns = HISTORY_COLUMNS | (DISTILLATION_COLUMN if self.args.distill_model else {})
+        row = {column: float(values[name]) for column, name in columns.items()}
+        self.history.append({"epoch": self.epoch + 1, **row})
+        self._on_epoch(self.epoch + 1, row)
+
+
+def plan(
+    arm: Arm, seed: int, recipe: TrainingRecipe, card: DatasetCard, start: StartRecord, teacher: Teacher
+) -> TrainingPlan:
+    """What params.yaml and the stages before say about one training.
+
+    Args:
+        arm: baseline or candidate.
+        seed: of the initial weights, the data order and the augmentation.
+        recipe: how both arms are trained.
+        card: what validation found the dataset to be.
+        start: the arm's backbone and the weights that it starts from.
+        teacher: who teaches it.
+    """
+    equal_terms = {
+        "data": card.digest,
+        "train": recipe.model_dump(),
+        "engine": bridge.engine(),
+        "offered": {role: source.digest for role, source in start.offered.items()},
+        "teacher": [teacher.digest, teacher.dis] if teacher.both_arms else None,
+    }
+    return TrainingPlan(
+        arm=arm,
+        backbone=start.backbone,
+        width=width_of(start.backbone),
+        seed=seed,
+        data_digest=card.digest,
+        recipe=recipe.model_dump(),
+        start=start.summary(),
+        teacher=teacher,
+        engine=bridge.engine(),
+        recipe_digest=digest_of(equal_terms),
+    )
+
+
+def train(
+    planned: TrainingPlan,
+    root: Path,
+    card: DatasetCard,
+    manifest: Manifest,
+    model: ArmModel,
+    on_epoch: EpochListener,
+) -> Trained:
+    """Train one arm with one seed.
+
+    Args:
+        planned: what to train.
+        root: the dataset's folder.
+        card: what validation found the dataset to be.
+        manifest: the dataset's clean rows.
+        model: what is trained.
+        on_epoch: told each epoch's losses and validation metrics.
+
+    Raises:
+        TrainingError: Ultralytics changed the terms on its own: halved the batch for lack of memory, or rolled the
+            weights back after a loss that was no number.
+    """
+    bridge.prepare()
+    data = dataset_dictionary(manifest, card.names, root, ("train", "val"))
+    state = environment.STATE_DIR.resolve()
+    state.mkdir(exist_ok=True)
+    # A folder of its own: no other training, not even one that was left behind, can write a checkpoint there.
+    with tempfile.TemporaryDirectory(dir=state, prefix=f"{planned.arm}-s{planned.seed}-") as workspace:
+        settings = _settings(planned, model.teacher, Path(workspace))
+        trainer = ArmTrainer(settings, model, data, on_epoch)
+        trainer.train()
+        checkpoint, digest = _published(trainer)
+    return Trained(
+        record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
+        history=pd.DataFrame(trainer.history),
+        checkpoint=checkpoint,
+    )
+
+
+def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> dict[str, Any]:
+    """Ultralytics' train settings."""
+    return {
+        **planned.recipe,
+        **({"distill_model": str(teacher), "dis": planned.teacher.dis} if teacher else {}),
+        "model": "model.yaml",  # never read: get_model builds the arm
+        "data": "manifest",  # never read: get_dataset serves the manifest
+        "seed": planned.seed,
+        "deterministic": True,
+        "device": environment.device(),
+        # Equal budgets: both arms train to the last epoch.
+        "patience": planned.recipe["epochs"],
+        "pretrained": False,
+        # Its self-test loads weights from the network.
+        "amp": False,
+        "plots": False,
+        "exist_ok": True,
+        # Absolute, else Ultralytics writes below its own runs folder.
+        "project": str(workspace.parent),
+        "name": workspace.name,
+    }
+
+
+def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
+    """The best epoch's checkpoint as Ultralytics loads it, and its weights' digest.
+
+    Optimizer, date, git state and absolute paths stay out: what is left depends on the training alone.
+    """
+    best = torch.load(trainer.best, map_location="cpu", weights_only=False)
+    model = _student(best["ema"])
+    settings = {key: value for key, value in best["train_args"].items() if key not in _LOCAL_SETTINGS}
+    model.args = settings
+    published = {
+        "epoch": best["epoch"] + 1,
+        "model": model,
+        "ema": None,
+        "optimizer": None,
+        "train_args": settings,
+        "train_metrics": best["train_metrics"],
+        "version": best["version"],
+        "license": best["license"],
+    }
+    return published, bridge.weights_digest(model)
+
+
+_LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers", "distill_model"})
+
+
+def _student(model: Any) -> Any:
+    """The model without what only its distillation needed."""
+    if not isinstance(model, DistillationModel):
+        return model
+    model._remove_feature_hooks()
+    student = model.student_model
+    student.criterion = None
+    return student

@@ -1,0 +1,1 @@
+"""Two arms' results -> differences, intervals, a verdict. Pure."""

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mobileyolo.core.backbones import BACKBONES
+from mobileyolo.core.config import Params, load_params
+from mobileyolo.core.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[3] / "params.yaml"
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    return loaded
+
+
+def load(tmp_path: Path, values: object) -> Params:
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return load_params(file)
+
+
+def set_key(values: dict[str, Any], key: str, value: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[last] = value
+
+
+def test_the_shipped_parameters_are_valid() -> None:
+    params = load_params(SHIPPED)
+    assert params.backbone_of("candidate") == "mnv1_n"
+    assert params.backbone_of("baseline") == "yolo11n"
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[str, Any], backbone: str) -> None:
+    params = load(tmp_path, values | {"backbone": backbone, "baseline": backbone})
+    assert params.backbone_of("candidate") == params.backbone_of("baseline") == backbone
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("backbone", "nonsense", "backbone: 'nonsense': unknown backbone; choose one of mnv1_n, mnv1_s, mnv1_m"),
+        ("backbone", "x; touch pwned", "backbone: 'x; touch pwned': unknown backbone"),
+        ("backbone", None, "backbone: None: unknown backbone"),
+        ("trian.epochs", 3, "trian: unknown key; did you mean 'train'? choose one of backbone, baseline, seeds"),
+        ("train.epoch", 3, "train.epoch: unknown key; did you mean 'epochs'? choose one of epochs, imgsz"),
+        ("validate.tolerance.bad", 0, "validate.tolerance.bad: unknown key; choose one of unreadable_image"),
+        ("validate.slack", 2, "validate.slack: 2: input should be less than or equal to 1"),
+        ("validate.quality.tinybox.limit", 0, "validate.quality.tinybox: unknown key; did you mean 'tiny_box'?"),
+        ("validate.quality.tiny_box.limt", 0, "validate.quality.tiny_box.limt: unknown key; did you mean 'limit'?"),
+        (
+            "validate.quality.tiny_box.limit",
+            8,
+            "validate.quality.tiny_box.limit: 8: input should be less than or equal",
+        ),
+        ("validate.quality.tiny_box.share", -1, "validate.quality.tiny_box.share: -1: input should be greater than or"),
+        ("validate.quality.long_image.limit", 0.5, "validate.quality.long_image.limit: 0.5: input should be greater"),
+        (
+            "validate.quality.contested_box.limit",
+            0.4,
+            "validate.quality.contested_box.limit: 0.4: input should be great",
+        ),
+        (
+            "validate.quality.near_duplicate_in_split.limit",
+            5,
+            "validate.quality.near_duplicate_in_split.limit: 5: input",
+        ),
+        ("validate.quality.few_scenes", 50, "validate.quality.few_scenes: 50: input should be a valid dictionary"),
+        ("train.epochs", "3", "train.epochs: '3': input should be a valid integer"),
+        ("train.epochs", 0, "train.epochs: 0: input should be greater than or equal to 1"),
+        ("train.epochs", 2.5, "train.epochs: 2.5: input should be a valid integer"),
+        ("train.epochs", True, "train.epochs: True: input should be a valid integer"),
+        ("train.imgsz", 100, "train.imgsz: 100: input should be a multiple of 32"),
+        ("train.optimizer", "adam", "train.optimizer: 'adam': input should be 'auto', 'SGD'"),
+        ("train.mosaic", 1.5, "train.mosaic: 1.5: input should be less than or equal to 1"),
+        ("evaluate.split", "train", "evaluate.split: 'train': input should be 'auto', 'test' or 'val'"),
+        ("compare.confidence", 95, "compare.confidence: 95: input should be less than 1"),
+        ("seeds", [], "seeds: []: value should have at least 1 item"),
+        ("seeds", 0, "seeds: 0: input should be a valid tuple"),
+        ("seeds", [1, 1], "seeds: [1, 1]: a seed stands twice"),
+        ("seeds", ["0; touch pwned"], "seeds.0: '0; touch pwned': input should be a valid integer"),
+        ("seeds", [-1], "seeds.0: -1: input should be greater than or equal to 0"),
+        ("data.dir", "", "data.dir: '': string should have at least 1 character"),
+        ("data", "digits", "data: 'digits': input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_the_choices(
+    tmp_path: Path, values: dict[str, Any], key: str, value: object, said: str
+) -> None:
+    set_key(values, key, value)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, values)
+    assert f"{tmp_path / 'params.yaml'}: {said}" in str(caught.value)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path, values: dict[str, Any]) -> None:
+    set_key(values, "train.epochs", 0)
+    set_key(values, "evaluate.iou", 7)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, values)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_missing_key_is_named(tmp_path: Path, values: dict[str, Any]) -> None:
+    del values["train"]["lr0"]
+    with pytest.raises(ConfigError, match=r"train\.lr0: missing key"):
+        load(tmp_path, values)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "", "just text", "a: [1\n", "!!python/object/apply:os.getcwd []"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"params\.yaml"):
+        load_params(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff", "not UTF-8"), (b"[" * 5000, "nested too deeply"), (None, "Is a directory")],
+    ids=["bytes", "brackets", "folder"],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    file = tmp_path / "params.yaml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"params\.yaml: {message}"):
+        load_params(file)
+
+
+def test_parameters_cannot_change_once_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_params(SHIPPED).train.epochs = 3
+
+
+def test_weights_are_looked_for_by_name_in_their_folder_or_by_absolute_path(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    set_key(values, "init.detector", "yolo11n.pt")
+    set_key(values, "train.teacher", str(tmp_path / "m.pt"))
+    params = load(tmp_path, values)
+    assert params.weights_file("detector") == Path("data/weights/yolo11n.pt")
+    assert params.weights_file("teacher") == tmp_path / "m.pt"
+    assert params.weights_file("backbone") is None
+
+
+def test_the_baseline_as_teacher_is_no_file(tmp_path: Path, values: dict[str, Any]) -> None:
+    set_key(values, "train.teacher", "baseline")
+    assert load(tmp_path, values).weights_file("teacher") is None
+
+
+def test_backbone_weights_that_no_arm_can_take_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    values |= {"backbone": "yolo11s", "init": {"backbone": "mobilenetv1_100", "detector": "none"}}
+    with pytest.raises(ConfigError, match=r"init\.backbone: 'mobilenetv1_100': only MobileNetV1 starts from it"):
+        load(tmp_path, values)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mobileyolo.core import environment
+from mobileyolo.core.errors import ConfigError, StageError
+from stages import seed_of_stage
+from tests.unit.training.test_trainer import make_params
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MOBILEYOLO_THREADS", "many"),
+        ("MOBILEYOLO_THREADS", "0"),
+        ("MOBILEYOLO_DEVICE", "0,1"),  # two GPUs for one model: neither trainer nor measurement is made for it
+        ("MOBILEYOLO_DEVICE", "gpu"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value_and_the_choices(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{name}: {value!r}: choose"):
+        environment.threads() if name.endswith("THREADS") else environment.device()
+
+
+@pytest.mark.parametrize("value", ["", "cpu", "mps", "0", "3"])
+def test_a_device_is_spelt_as_ultralytics_does(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MOBILEYOLO_DEVICE", value)
+    assert environment.device() == value
+
+
+def test_isolating_switches_off_what_would_reach_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ULTRALYTICS_API_KEY", "secret")
+    for name in ("YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ORT_DISABLE_TELEMETRY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("YOLO_CONFIG_DIR", "elsewhere")
+    environment.isolate(tmp_path)
+    assert "ULTRALYTICS_API_KEY" not in os.environ
+    assert os.environ["YOLO_OFFLINE"] == "1"
+    assert (os.environ["YOLO_AUTOINSTALL"], os.environ["ORT_DISABLE_TELEMETRY"]) == ("false", "1")
+    assert os.environ["YOLO_CONFIG_DIR"] == str(tmp_path / ".mobileyolo")
+
+
+@pytest.mark.parametrize(
+    ("stage", "seed"),
+    [("train@baseline-0", 0), ("evaluate@candidate-10", 10), ("train@candidate-1", 1), ("teach-candidate@1", 1)],
+)
+def test_a_stage_has_the_seed_in_its_name(monkeypatch: pytest.MonkeyPatch, stage: str, seed: int) -> None:
+    params = make_params(Path("data")).model_copy(update={"seeds": (0, 1, 10)})
+    monkeypatch.setenv("DVC_STAGE", stage)
+    assert seed_of_stage(params) == seed
+
+
+@pytest.mark.parametrize("stage", ["", "train@baseline", "train@baseline-7", "train@baseline-0; touch pwned"])
+def test_a_stage_without_a_known_seed_is_refused(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    monkeypatch.setenv("DVC_STAGE", stage)
+    with pytest.raises(StageError, match="run this stage through `dvc repro"):
+        seed_of_stage(make_params(Path("data")))
+
+
+PARENT_AND_CHILD = textwrap.dedent(
+    """
+    import subprocess, sys
+    child = "import time; from mobileyolo import environment; environment.end_with_parent(); " \\
+            "print('ready', flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    print(process.pid, flush=True)
+    process.wait()
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
+def test_a_training_ends_when_the_process_that_started_it_is_killed() -> None:
+    source = Path(__file__).parents[3] / "src"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT_AND_CHILD],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(source)},
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait(timeout=60)
+    _, alive = psutil.wait_procs([child], timeout=60)
+    assert alive == []
+
+
+@pytest.mark.skipif(sys.platform == "linux", reason="Linux has it")
+def test_without_that_protection_there_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match="end it by hand"):
+        environment.end_with_parent()
+
+
+IMPORT_ENGINES = textwrap.dedent(
+    """
+    from pathlib import Path
+    from mobileyolo.core import environment
+    environment.isolate(Path("."))
+    import onnxruntime, openvino.tools.ovc
+    print(type(openvino.tools.ovc.telemetry).__module__)
+    """
+)
+
+
+def test_engines_neither_leave_an_identifier_in_the_home_nor_send_usage_data(tmp_path: Path) -> None:
+    """ONNX Runtime makes its identifier, and OpenVINO its first report, as soon as they are imported."""
+    pytest.importorskip("openvino")
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    variables = {name: value for name, value in os.environ.items() if name not in {"CI", "ORT_DISABLE_TELEMETRY"}}
+    variables |= {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}
+    variables |= {"PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    variables.pop("XDG_CACHE_HOME", None)
+    told = subprocess.run(
+        [sys.executable, "-c", IMPORT_ENGINES], cwd=work, env=variables, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["openvino.tools.ovc.telemetry_stub"]
+    assert list(home.iterdir()) == []

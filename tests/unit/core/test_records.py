@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mobileyolo.core.files import digest_of, replacing, write_table, write_text
+from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, DatasetCard, SplitCount
+from mobileyolo.core.results import Statistics
+
+CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})
+
+
+@pytest.mark.parametrize("name", ["card.json", "card.yaml"])
+def test_a_record_reads_back_as_it_was_written(tmp_path: Path, name: str) -> None:
+    CARD.write(tmp_path / name)
+    assert DatasetCard.read(tmp_path / name) == CARD
+
+
+def test_a_record_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text('{"digest": "d", "names": [], "splits": {}, "more": 1}', encoding="utf-8")
+    with pytest.raises(ValueError, match="more"):
+        DatasetCard.read(tmp_path / "card.json")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+
+    def write_until_the_power_fails() -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_until_the_power_fails()
+    assert target.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_text_has_unix_line_ends_on_every_system(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "one\ntwo\n")
+    write_table(tmp_path / "a.csv", pd.DataFrame({"x": [1, 2]}))
+    assert b"\r" not in (tmp_path / "a.txt").read_bytes() + (tmp_path / "a.csv").read_bytes()
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest_of({"a": 1, "b": [1, 2]}) == digest_of({"b": [1, 2], "a": 1}) != digest_of({"a": 1, "b": [2, 1]})
+
+
+def test_statistics_read_back_as_they_were_written(tmp_path: Path) -> None:
+    statistics = Statistics(
+        split="test",
+        measured={"iou": "0.7"},
+        names=("NA", "007"),  # names that a CSV reader likes to take for something else
+        images=pd.DataFrame({"image": ["a.png", "b.png"]}),
+        predictions=pd.DataFrame(
+            {
+                "image": np.array([0], np.int32),
+                "class_id": np.array([1], np.int32),
+                "confidence": np.array([0.5], np.float32),
+                **{column: [True] for column in TRUE_POSITIVE_COLUMNS},
+            }
+        ),
+        targets=pd.DataFrame({"image": np.array([0, 1], np.int32), "class_id": np.array([1, 0], np.int32)}),
+        confusion=np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
+        per_class=pd.DataFrame({"class_id": [0], "name": ["007"], "map50": [0.25]}),
+    )
+    statistics.write(tmp_path / "s0")
+    back = Statistics.read(tmp_path / "s0")
+    assert (back.split, back.names, back.confusion.tolist()) == ("test", ("NA", "007"), statistics.confusion.tolist())
+    for table in ("images", "predictions", "targets", "per_class"):
+        pd.testing.assert_frame_equal(getattr(back, table), getattr(statistics, table))

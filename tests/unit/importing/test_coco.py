@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mobileyolo.core.errors import DatasetError
+from mobileyolo.importing.conversion import import_dataset
+from mobileyolo.importing.sources import Options
+from tests.foreign import (
+    IMAGES,
+    LINES,
+    annotation,
+    coco_record,
+    labels,
+    notes,
+    picture,
+    snapshot,
+    write_coco,
+    write_json,
+)
+
+FILE = "annotations/boxes.json"
+BOTH = list(LINES.values())
+NO_BBOX = "annotation without a bbox of four numbers"
+RLE = {"size": [30, 40], "counts": [600, 200, 400]}
+
+
+def test_boxes_are_read_by_category_name_whatever_the_ids(tmp_path: Path) -> None:
+    import_dataset("coco", write_coco(tmp_path / "source"), tmp_path / "target", Options())
+    assert "names:\n- cat\n- dog\n" in (tmp_path / "target/data.yaml").read_text()
+    found = labels(tmp_path / "target")
+    assert len(found) == IMAGES
+    assert all(lines == BOTH for lines in found.values())
+    assert not notes(tmp_path / "target")
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        (annotation(99, 5, 3, [1, 1, 9, 9], iscrowd=1, segmentation=RLE), "crowd: one box round several objects"),
+        (annotation(99, 5, 3, [1, 1, 9, 9], ignore=1), "annotation marked to be ignored"),
+        (annotation(99, 5, 4, [1, 1, 9, 9]), "unknown category"),
+        (annotation(99, 5, "cat", [1, 1, 9, 9]), "unknown category"),  # type: ignore[arg-type]
+        (annotation(99, 5, True, [1, 1, 9, 9]), "unknown category"),
+        (annotation(99, 77, 3, [1, 1, 9, 9]), "annotation without image"),
+        (annotation(99, [5], 3, [1, 1, 9, 9]), "annotation without image"),  # type: ignore[arg-type]
+        (annotation(99, 5, 3, []), NO_BBOX),
+        (annotation(99, 5, 3, [1, 1, 9]), NO_BBOX),
+        (annotation(99, 5, 3, [1, 1, "9", 9]), NO_BBOX),  # type: ignore[list-item]
+        (annotation(99, 5, 3, [1, 1, float("nan"), 9]), NO_BBOX),
+        (annotation(99, 5, 3, [1, 1, 10**400, 9]), NO_BBOX),
+        ({"id": 99, "image_id": 5, "category_id": 3, "segmentation": RLE}, NO_BBOX),
+        (annotation(99, 5, 3, [1, 1, 0, 9]), "box of no size"),
+        (annotation(99, 5, 3, [9, 9, -4, 4]), "box of no size"),
+        (annotation(99, 5, 3, [40, 1, 9, 9]), "box outside its image"),
+        (annotation(99, 5, 3, [4, 6, 16, 12]), "same box twice"),
+    ],
+)
+def test_what_is_wrong_with_one_annotation_is_listed_and_the_others_are_imported(
+    tmp_path: Path, extra: dict[str, Any], reason: str
+) -> None:
+    record = coco_record(range(IMAGES))
+    record["annotations"].append(extra)
+    source = write_coco(tmp_path / "source", record)
+    before = snapshot(source)
+    import_dataset("coco", source, tmp_path / "target", Options())
+    assert notes(tmp_path / "target") == [(FILE, "annotation 99", "left out", reason)]
+    assert all(lines == BOTH for lines in labels(tmp_path / "target").values())
+    assert snapshot(source) == before
+
+
+@pytest.mark.parametrize(
+    ("section", "extra", "where", "reason"),
+    [
+        ("images", {"id": 5, "file_name": "001.png"}, "image 5", "second image of that id"),
+        ("images", {"id": 50, "file_name": "none.png"}, "image 50", "image without file"),
+        ("images", {"id": 50, "file_name": "../images/001.png"}, "image 50", "image without file"),
+        ("images", {"id": 50, "file_name": "\ud800.png"}, "image 50", "image without file"),
+        ("images", {"id": 50, "file_name": ""}, "image 50", "image without file"),
+        ("images", {"id": 50}, "image 50", "image without id or file_name"),
+        ("images", 3, "images[12]", "image without id or file_name"),
+        ("annotations", "x", "annotations[24]", "annotation without image"),
+        ("categories", {"id": 9}, "categories[2]", "category without id or name"),
+        ("categories", {"id": 3, "name": "dog"}, "categories[2]", "second category of that id"),
+    ],
+)
+def test_what_is_wrong_with_one_record_is_listed_and_the_others_are_imported(
+    tmp_path: Path, section: str, extra: object, where: str, reason: str
+) -> None:
+    record = coco_record(range(IMAGES))
+    record[section].append(extra)
+    import_dataset("coco", write_coco(tmp_path / "source", record), tmp_path / "target", Options())
+    assert notes(tmp_path / "target") == [(FILE, where, "left out", reason)]
+    assert list(labels(tmp_path / "target").values()) == [BOTH] * IMAGES
+
+
+def test_images_that_no_file_mentions_are_listed(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "source")
+    picture(source / "images/more.png", 50)
+    import_dataset("coco", source, tmp_path / "target", Options(background=True))
+    assert notes(tmp_path / "target") == [("images/more.png", "", "left out", "image without annotation")]
+
+
+def test_an_image_without_annotations_is_a_background(tmp_path: Path) -> None:
+    record = coco_record(range(IMAGES))
+    record["annotations"] = [each for each in record["annotations"] if each["image_id"] != 5]
+    import_dataset("coco", write_coco(tmp_path / "source", record), tmp_path / "target", Options())
+    assert labels(tmp_path / "target")["005"] == []
+
+
+def test_several_files_are_the_sources_own_split_and_find_their_own_images(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for split, first in (("train", 0), ("val", 20), ("test", 40)):
+        for number in range(4):
+            picture(source / f"{split}2017/{number:03d}.png", first + number)
+        write_json(source / f"annotations/instances_{split}2017.json", coco_record(range(4)))
+        write_json(source / f"annotations/person_keypoints_{split}2017.json", coco_record(range(4)))
+    imported = import_dataset("coco", source, tmp_path / "target", Options())
+    assert imported.splits == {"train": (4, 8), "val": (4, 8), "test": (4, 8)}
+    assert imported.how == "the source's own split"
+    assert not [note for note in notes(tmp_path / "target") if note[3] != "renamed"]
+    for split in ("train", "val", "test"):
+        for number in range(4):
+            written = tmp_path / f"target/{split}/images/{split}2017-{number:03d}.png"
+            assert written.read_bytes() == (source / f"{split}2017/{number:03d}.png").read_bytes()
+
+
+def test_an_annotation_file_in_each_splits_folder_is_a_split_too(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for folder, first in (("train", 0), ("valid", 4)):
+        for number in range(first, first + 4):
+            picture(source / f"{folder}/{number:03d}.png", number)
+        write_json(source / f"{folder}/_annotations.coco.json", coco_record(range(first, first + 4)))
+    assert import_dataset("coco", source, tmp_path / "target", Options()).splits == {"train": (4, 8), "val": (4, 8)}
+
+
+def test_two_image_files_of_one_name_are_not_guessed_between(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "source")
+    picture(source / "more/005.png", 50)
+    import_dataset("coco", source, tmp_path / "target", Options())
+    assert (FILE, "image 5", "left out", "several image files of that name") in notes(tmp_path / "target")
+    assert "005" not in labels(tmp_path / "target")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{\n 'a': 1}", r"boxes\.json:2: not JSON"),
+        ("[" * 100_000, r"boxes\.json: not COCO"),
+        ("[1]", "no COCO annotations.*found annotations/boxes.json"),
+        (json.dumps({"images": [], "annotations": {}, "categories": []}), "no COCO annotations"),
+        (json.dumps({"images": [], "annotations": [], "categories": []}), "no image with a box that can be used"),
+    ],
+)
+def test_a_file_that_is_not_cocos_stops_the_import_with_its_name_and_line(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    source = write_coco(tmp_path / "source")
+    (source / FILE).write_text(content, encoding="utf-8")
+    with pytest.raises(DatasetError, match=said):
+        import_dataset("coco", source, tmp_path / "target", Options())
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

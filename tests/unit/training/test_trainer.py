@@ -1,0 +1,361 @@
+"""One short training and its evaluation on a tiny dataset, and what they promise."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from ultralytics import YOLO
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+from mobileyolo.core.config import Arm, Params
+from mobileyolo.core.errors import DatasetError, TrainingError
+from mobileyolo.core.files import ModelFiles
+from mobileyolo.core.records import (
+    DatasetCard,
+    Manifest,
+    MetricsRecord,
+    Source,
+    Split,
+    SplitCount,
+    Teacher,
+    TrainingPlan,
+    TrainingRecord,
+)
+from mobileyolo.core.results import ArmResult, Statistics
+from mobileyolo.costs.profile import profile
+from mobileyolo.evaluation.evaluator import evaluate
+from mobileyolo.evaluation.evaluator import evaluator as evaluation
+from mobileyolo.loading import SplitLabels
+from mobileyolo.models import bridge, weights
+from mobileyolo.models.architecture import ModelDict, model_dict
+from mobileyolo.tracking import Tracker
+from mobileyolo.training.trainer import trainer as training
+from mobileyolo.verdict.bootstrap import WeightedMetrics
+from tests.synthetic import write_dataset
+
+SHIPPED = Path(__file__).parents[3] / "params.yaml"
+NAMES = ("square", "bar")
+NO_OFFER = weights.Offer({}, {})
+NO_TEACHER = Teacher(name="none")
+
+
+def make_params(root: Path, **train: object) -> Params:
+    values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    values["data"]["dir"] = str(root)
+    values["train"] |= {"epochs": 2, "imgsz": 64, "batch": 4} | train
+    return Params.model_validate(values)
+
+
+def make_manifest(root: Path) -> Manifest:
+    """A manifest without Great Expectations, whose import takes seconds."""
+    images, boxes = [], []
+    for split in ("train", "val", "test"):
+        for file in sorted((root / split / "images").iterdir()):
+            image, label = (
+                path.relative_to(root).as_posix() for path in (file, root / split / f"labels/{file.stem}.txt")
+            )
+            images.append(
+                (split, image, label, 64, 64, file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest())
+            )
+            for line, text in enumerate((root / label).read_text(encoding="utf-8").splitlines(), start=1):
+                class_id, *xywh = text.split()
+                boxes.append((image, line, int(class_id), *map(float, xywh)))
+    return Manifest(
+        pd.DataFrame(images, columns=list(Manifest.IMAGE_COLUMNS)),
+        pd.DataFrame(boxes, columns=list(Manifest.BOX_COLUMNS)),
+    )
+
+
+class Setting(NamedTuple):
+    root: Path
+    params: Params
+    card: DatasetCard
+    manifest: Manifest
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    root = write_dataset(tmp_path_factory.mktemp("data") / "shapes", train=8, val=4, test=4, classes=NAMES)
+    manifest = make_manifest(root)
+    counts: dict[Split, int] = {"train": 8, "val": 4, "test": 4}
+    splits = {split: SplitCount(images=count, boxes=2 * count) for split, count in counts.items()}
+    return Setting(root, make_params(root), DatasetCard(digest="d" * 64, names=NAMES, splits=splits), manifest)
+
+
+def architecture_of(backbone: str) -> ModelDict:
+    return model_dict(backbone, len(NAMES), bridge.stock_architecture())
+
+
+def planned(setting: Setting, arm: Arm = "candidate", seed: int = 0, **terms: Any) -> TrainingPlan:
+    start, _ = weights.start(architecture_of("mnv1_n"), NO_OFFER)
+    given: dict[str, Any] = {"params": setting.params, "card": setting.card, "start": start, "teacher": NO_TEACHER}
+    return training.plan(arm, seed, **(given | terms))
+
+
+def run(
+    setting: Setting,
+    seed: int = 0,
+    start: weights.Tensors | None = None,
+    teacher: Path | None = None,
+    on_epoch: training.EpochListener = lambda *_: None,
+) -> training.Trained:
+    taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
+    plan = planned(setting, seed=seed, teacher=taught_by)
+    model = training.ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
+    return training.train(plan, setting.params, setting.card, setting.manifest, model, on_epoch)
+
+
+@pytest.fixture(scope="module")
+def trained(setting: Setting) -> training.Trained:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(setting.root.parent)
+        return run(setting)
+
+
+@pytest.fixture
+def files(trained: training.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFiles:
+    monkeypatch.chdir(tmp_path)
+    files = ModelFiles("candidate", 0)
+    trained.write(files)
+    return files
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_seed_gives_the_same_checkpoint_byte_for_byte_and_another_seed_does_not(
+    setting: Setting, files: ModelFiles, trained: training.Trained
+) -> None:
+    again = run(setting)
+    again.write(ModelFiles("again", 0))
+    assert again.record == trained.record
+    assert ModelFiles("again", 0).weights.read_bytes() == files.weights.read_bytes()
+    pd.testing.assert_frame_equal(again.history, trained.history)
+    assert run(setting, seed=1).record.weights_digest != trained.record.weights_digest
+
+
+def test_training_and_evaluation_only_read_the_dataset(setting: Setting, files: ModelFiles) -> None:
+    before = bytes_below(setting.root)
+    measure(setting, files)
+    run(setting)
+    assert bytes_below(setting.root) == before
+
+
+def test_the_record_says_what_was_trained(trained: training.Trained, files: ModelFiles, setting: Setting) -> None:
+    record = TrainingRecord.read(files.training)
+    assert record == trained.record
+    assert (record.backbone, record.width, record.seed, record.data_digest) == ("mnv1_n", 0.25, 0, "d" * 64)
+    assert 1 <= record.best_epoch <= 2
+    assert record.weights_digest == bridge.weights_digest(torch.load(files.weights, weights_only=False)["model"])
+    assert pd.read_csv(files.history)["epoch"].tolist() == [1, 2]
+
+
+def test_the_recipe_digest_depends_on_data_and_recipe_but_not_on_arm_or_seed(setting: Setting) -> None:
+    digest = planned(setting).recipe_digest
+    assert planned(setting, "baseline", 1).recipe_digest == digest
+    assert planned(setting, params=make_params(setting.root, lr0=0.5)).recipe_digest != digest
+    assert planned(setting, card=setting.card.model_copy(update={"digest": "e" * 64})).recipe_digest != digest
+
+
+def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_one_of_them_takes(
+    setting: Setting,
+) -> None:
+    digest = planned(setting).recipe_digest
+    start, _ = weights.start(architecture_of("mnv1_n"), NO_OFFER)
+    offered = start.model_copy(update={"offered": {"detector": Source(name="yolo11n.pt", digest="f" * 64)}})
+    assert planned(setting, start=offered).recipe_digest != digest
+    assert planned(setting, start=start.model_copy(update={"values": 7})).recipe_digest == digest
+    of_both = Teacher(name="yolo11m.pt", digest="t" * 64, dis=6.0, both_arms=True)
+    assert planned(setting, teacher=of_both).recipe_digest != digest
+    of_the_candidate = of_both.model_copy(update={"both_arms": False})
+    assert planned(setting, teacher=of_the_candidate).recipe_digest == digest
+
+
+def test_weights_from_elsewhere_survive_into_the_first_step(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = {"model.5.cv1.conv.weight": torch.full((128, 256, 1, 1), 0.125)}
+    seen: list[torch.nn.Module] = []
+    preprocess = training.ArmTrainer.preprocess_batch
+
+    def first_batch(trainer: training.ArmTrainer, batch: dict[str, Any]) -> Any:
+        if not seen:
+            seen.append(copy.deepcopy(trainer.model))
+        return preprocess(trainer, batch)
+
+    monkeypatch.setattr(training.ArmTrainer, "preprocess_batch", first_batch)
+    torch.manual_seed(7)
+    run(setting, start=start)
+    begun = seen[0].state_dict()
+    assert torch.equal(begun["model.5.cv1.conv.weight"], start["model.5.cv1.conv.weight"])
+    assert begun["model.5.cv2.conv.weight"].std() > 0  # what nothing was given for is random
+
+
+def test_a_taught_model_learns_something_else_and_its_checkpoint_holds_the_pupil_alone(
+    setting: Setting, trained: training.Trained, files: ModelFiles
+) -> None:
+    taught = run(setting, teacher=files.weights)
+    taught.write(ModelFiles("taught", 0))
+    assert taught.record.weights_digest != trained.record.weights_digest
+    assert taught.history["train_dis_loss"].gt(0).all()
+    alone, with_teacher = (YOLO(each).model for each in (files.weights, ModelFiles("taught", 0).weights))
+    assert with_teacher.state_dict().keys() == alone.state_dict().keys()
+    assert not any(module._forward_hooks for module in with_teacher.modules())
+    assert run(setting, teacher=files.weights).record == taught.record  # one seed, one result, with a teacher as well
+
+
+def test_a_checkpoint_holds_no_class_of_this_package(files: ModelFiles) -> None:
+    named = torch.serialization.get_unsafe_globals_in_checkpoint(str(files.weights))
+    assert [name for name in named if name.startswith("mobileyolo")] == []
+
+
+def test_the_checkpoint_holds_no_path_of_the_machine(files: ModelFiles, setting: Setting) -> None:
+    content = files.weights.read_bytes()
+    for path in (setting.root.parent, SHIPPED.parent):  # where the training ran, and this repository
+        assert str(path).encode() not in content
+
+
+def test_plain_ultralytics_loads_and_predicts_with_the_checkpoint(files: ModelFiles, setting: Setting) -> None:
+    image = next((setting.root / "test" / "images").iterdir())
+    (result,) = YOLO(files.weights).predict(image, imgsz=64, verbose=False, save=False)
+    assert result.names == dict(enumerate(NAMES))
+
+
+def test_an_image_that_changed_since_validation_stops_the_training(setting: Setting, tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "shapes")
+    manifest = make_manifest(root)
+    image = root / "train" / "images" / "000.png"
+    image.write_bytes(image.read_bytes() + b"x")
+    with pytest.raises(DatasetError, match=r"train.images.000\.png: gone or changed"):
+        SplitLabels(manifest, root, "train")
+
+
+def test_an_npy_file_beside_an_image_is_neither_used_nor_deleted(
+    setting: Setting, trained: training.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stray = [path.with_suffix(".npy") for path in (setting.root / "train" / "images").glob("*.png")]
+    for path in stray:
+        np.save(path, np.zeros((64, 64, 3), np.uint8))
+    try:
+        assert run(setting).record.weights_digest == trained.record.weights_digest
+        assert all(path.is_file() for path in stray)
+    finally:
+        for path in stray:
+            path.unlink()
+
+
+def measure(setting: Setting, files: ModelFiles) -> tuple[MetricsRecord, Statistics]:
+    cost = profile("mnv1_n", model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()), 64)
+    return evaluate(files.weights, setting.params, setting.card, setting.manifest, cost)
+
+
+@pytest.fixture
+def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that has learnt something: its boxes are the labelled ones, moved a little, and some wrong ones."""
+    matched = evaluation.RecordingValidator.update_metrics
+
+    def update_metrics(validator: Any, preds: list[dict[str, torch.Tensor]], batch: dict[str, Any]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        known = []
+        for index in range(len(preds)):
+            labels = validator._prepare_batch(index, batch)
+            boxes, classes = labels["bboxes"].repeat(3, 1), labels["cls"].repeat(3)
+            confidence, order = torch.rand(len(classes), generator=generator).sort(descending=True)
+            moved = boxes + 3 * torch.randn(boxes.shape, generator=generator)
+            known.append({"bboxes": moved[order], "conf": confidence, "cls": classes[order], "extra": boxes[:, :0]})
+        matched(validator, known, batch)
+
+    monkeypatch.setattr(evaluation.RecordingValidator, "update_metrics", update_metrics)
+
+
+def test_metrics_follow_exactly_from_the_per_image_statistics(
+    setting: Setting, files: ModelFiles, knowing: None
+) -> None:
+    metrics, statistics = measure(setting, files)
+    reported = (metrics.map50, metrics.map50_95, metrics.precision, metrics.recall)
+    assert all(0.05 < value < 1 for value in reported)
+    assert WeightedMetrics(statistics)(np.ones(len(statistics.images))) == pytest.approx(reported, abs=1e-6)
+
+
+def test_every_image_and_box_of_the_held_out_split_is_counted(setting: Setting, files: ModelFiles) -> None:
+    _, statistics = measure(setting, files)
+    assert statistics.split == "test"
+    assert statistics.images["image"].tolist() == [f"test/images/{number:03d}.png" for number in range(4)]
+    assert statistics.targets.groupby("image").size().tolist() == [2, 2, 2, 2]
+    assert statistics.confusion.sum() >= 8
+    assert statistics.per_class["boxes"].sum() == 8
+
+
+def test_evaluating_twice_gives_the_same_bytes(setting: Setting, files: ModelFiles) -> None:
+    for name in ("one", "two"):
+        measure(setting, files)[1].write(Path(name))
+    assert bytes_below(Path("one")) == bytes_below(Path("two"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "splits", "used"),
+    [
+        ("auto", {"train": 1, "val": 1, "test": 1}, "test"),
+        ("auto", {"train": 1, "val": 1}, "val"),  # no test split: the report says that val chose the checkpoint
+        ("val", {"train": 1, "val": 1, "test": 1}, "val"),
+    ],
+)
+def test_the_held_out_split_is_test_where_there_is_one(
+    setting: Setting, asked: str, splits: dict[str, int], used: str
+) -> None:
+    card = setting.card.model_copy(update={"splits": {k: SplitCount(images=v, boxes=v) for k, v in splits.items()}})
+    assert card.held_out(asked) == used
+
+
+@pytest.mark.parametrize(
+    ("asked", "splits", "said"),
+    [
+        ("test", {"train": 1, "val": 1}, "the dataset has no 'test', only train, val"),
+        ("auto", {"train": 1, "val": 0}, "'val' has no labelled box"),
+    ],
+)
+def test_a_split_that_measures_nothing_is_refused(
+    setting: Setting, asked: str, splits: dict[str, int], said: str
+) -> None:
+    card = setting.card.model_copy(update={"splits": {k: SplitCount(images=1, boxes=v) for k, v in splits.items()}})
+    with pytest.raises(DatasetError, match=said):
+        card.held_out(asked)
+
+
+def test_the_logged_model_predicts_a_table_of_boxes(
+    setting: Setting, trained: training.Trained, files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    metrics, statistics = measure(setting, files)
+    result = ArmResult(trained.record, metrics, statistics)
+    Tracker("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
+    (model,) = tmp_path.glob("mlruns/*/artifacts/model")
+    images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
+    table = mlflow.pyfunc.load_model(str(model)).predict(images, params={"conf": 0.001})
+    assert table.columns.tolist() == ["image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2"]
+    assert set(table["image"]) == set(range(4))
+    assert set(table["name"]) <= set(NAMES)
+
+
+@pytest.mark.parametrize("failing", ["batch", "loss"])
+def test_a_training_that_leaves_its_recipe_is_an_error(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Ultralytics halves the batch when memory runs out, and rolls back when the loss is no number."""
+    monkeypatch.chdir(tmp_path)
+    if failing == "batch":
+        monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
+    else:
+        monkeypatch.setattr(DetectionTrainer, "_handle_nan_recovery", lambda *_: True)
+    with pytest.raises(TrainingError, match="unequal terms"):
+        run(setting)
+    assert list((tmp_path / ".mobileyolo").iterdir()) == []
