@@ -1,39 +1,62 @@
 """The command line, a module a command; each one takes its options apart and calls the library.
 
 A module has SUMMARY, a line for the list of commands, a docstring and EXAMPLES for its own page, `add_arguments`, and
-`run`. What takes seconds to import is imported in `run`.
+`run`. It imports in `run` what takes long or belongs to an extra, so that every page of help is there at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
 
 from mobileyolo import __version__
-from mobileyolo.core import environment
+from mobileyolo.core import environment, extras
 from mobileyolo.core.errors import UserError
 
-# By name, with the module.
+__all__ = ["COMMANDS", "build_parser", "main"]
+
+# By name, with the module; in the order in which one needs them.
 COMMANDS = {
-    "show": "show",
-    "log": "log",
-    "validate": "validate",
     "import": "import_dataset",  # a module can't be called import
+    "validate": "validate",
     "fetch": "fetch",
     "cost": "cost",
+    "show": "show",
     "export": "export",
+    "log": "log",
 }
+
+DESCRIPTION = """Is MobileNetV1 a better backbone than the stock one for YOLO11, on your data?
+
+`dvc repro`, in a checkout of this project, trains and compares both. These commands do what lies before and after:
+import, validate and cost work anywhere, the others in the checkout.
+"""
+EPILOG = """`mobileyolo COMMAND --help` says more about a command.
+
+environment variables:
+  MOBILEYOLO_DEVICE    cpu, mps, or the number of a GPU (default: the first GPU, else the CPU)
+  MOBILEYOLO_THREADS   CPU threads (default: all)
+  MOBILEYOLO_CACHE     folder that remembers what was read of datasets (default: your cache folder)
+  MLFLOW_TRACKING_URI  MLflow's server (default: mlflow.db in this folder)
+
+exit codes:
+  0  done
+  1  an error, which says what to do about it
+  2  wrong options
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; its namespace has `run` and that command's options."""
     parser = argparse.ArgumentParser(
         prog="mobileyolo",
-        description="Is MobileNetV1 a better backbone than the stock one for YOLO11, on your data? `dvc repro` answers "
-        "it; these commands do what lies before and after.",
-        epilog="mobileyolo COMMAND --help says more about a command.",
+        description=_filled(DESCRIPTION),
+        epilog=_filled(EPILOG),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mobileyolo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
@@ -42,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=module.SUMMARY,
-            description=module.__doc__,
+            description=_filled(module.__doc__ or ""),
             epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -59,3 +82,17 @@ def main() -> None:
         options.pop("run")(**options)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        said = extras.advice(error.name or "")
+        if said is None:
+            raise
+        sys.exit(f"error: {said}")
+
+
+def _filled(text: str) -> str:
+    """Paragraphs filled to the terminal's width; those with indented lines stay as they are."""
+    width = shutil.get_terminal_size().columns - 2  # as argparse does
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(
+        each if "\n  " in each else textwrap.fill(each, width, break_on_hyphens=False) for each in paragraphs
+    )
