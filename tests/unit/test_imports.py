@@ -64,7 +64,7 @@ def test_the_network_has_a_short_public_name() -> None:
 
 def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(ImportError, match="cannot import name 'MobileNetV2'"):
-        from mobileyolo import MobileNetV2  # type: ignore[attr-defined]  # noqa: F401
+        from mobileyolo import MobileNetV2  # noqa: F401
 
 
 @pytest.mark.parametrize("module", ["mobileyolo", "mobileyolo.commands", "mobileyolo.tracking"])

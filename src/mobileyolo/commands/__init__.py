@@ -1,7 +1,8 @@
 """The command line, a module a command; each one takes its options apart and calls the library.
 
-A module has SUMMARY, a line for the list of commands, a docstring and EXAMPLES for its own page, `add_arguments`, and
-`run`. It imports in `run` what takes long or belongs to an extra, so that every page of help is there at once.
+A module has SUMMARY, a line for the list of commands; a docstring and EXAMPLES for its own page; EXTRA, the extra that
+it needs; `add_arguments` and `run`. It imports in `run` what takes long or belongs to an extra, so that every page of
+help is there at once.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ exit codes:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; its namespace has `run` and that command's options."""
+    """The parser of the whole command line; its namespace has `run`, `extra` and that command's options."""
     parser = argparse.ArgumentParser(
         prog="mobileyolo",
         description=_filled(DESCRIPTION),
@@ -66,11 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
             name,
             help=module.SUMMARY,
             description=_filled(module.__doc__ or ""),
-            epilog=module.EXAMPLES,
+            epilog=f"{module.EXAMPLES}\nIt needs more than the drop-in: pip install 'mobileyolo[{module.EXTRA}]'",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, extra=module.EXTRA)
     return parser
 
 
@@ -78,12 +79,13 @@ def main() -> None:
     """Parse the command line and run the command; an error that the user can fix ends it with exit code 1."""
     environment.isolate(Path.cwd())
     options = vars(build_parser().parse_args())
+    run, extra = options.pop("run"), options.pop("extra")
     try:
-        options.pop("run")(**options)
+        run(**options)
     except UserError as error:
         sys.exit(f"error: {error}")
     except ModuleNotFoundError as error:
-        said = extras.advice(error.name or "")
+        said = extras.advice(error.name or "", extra)
         if said is None:
             raise
         sys.exit(f"error: {said}")

@@ -12,6 +12,7 @@ from mobileyolo.commands.converters import imgsz as imgsz_converter
 from mobileyolo.commands.converters import whole
 
 SUMMARY = "count parameters and GFLOPs of every backbone"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo cost
   mobileyolo cost --classes 3 --imgsz 320

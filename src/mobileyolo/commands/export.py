@@ -17,6 +17,7 @@ from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.deployment.formats import FORMATS
 
 SUMMARY = "export trained models for other engines, and check them against PyTorch"
+EXTRA = "pipeline"
 EXAMPLES = """examples:
   mobileyolo export
   mobileyolo export --arm candidate --format onnx --format ncnn --imgsz 320

@@ -15,6 +15,7 @@ import argparse
 from mobileyolo.core import environment
 
 SUMMARY = "download starting weights by name"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo fetch yolo11n.pt mobilenetv1_100
   dvc exp run -S backbone=mnv1_m -S init.detector=yolo11n.pt -S init.backbone=mobilenetv1_100

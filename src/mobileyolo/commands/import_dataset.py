@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mobileyolo.importing.formats import Format
 
 SUMMARY = "make a YOLO dataset of Pascal VOC, COCO or unsplit YOLO files"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo import voc VOCdevkit/VOC2012 data/voc
   mobileyolo import coco coco data/coco --link

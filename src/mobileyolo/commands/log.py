@@ -12,6 +12,7 @@ from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.errors import UserError
 
 SUMMARY = "log to MLflow what its store lacks of the last comparison"
+EXTRA = "pipeline"
 EXAMPLES = """examples:
   mobileyolo log
   MLFLOW_TRACKING_URI=http://localhost:5000 mobileyolo log

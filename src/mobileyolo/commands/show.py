@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 SUMMARY = "print the last comparison"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo show
 """

@@ -16,6 +16,7 @@ from mobileyolo.core import environment
 from mobileyolo.core.errors import UserError
 
 SUMMARY = "look for faults in any YOLO dataset"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo validate /data/helmets
   mobileyolo validate /data/helmets --report helmets-report --strict

@@ -37,22 +37,28 @@ EXTRAS = {
 }
 
 
-def advice(module: str) -> str | None:
+def advice(module: str, needed: str = "validate") -> str | None:
     """What to say of a module that can't be found, None if no extra brings it.
 
     >>> advice("great_expectations.core")
     "great_expectations is not installed; pip install 'mobileyolo[validate]'"
+    >>> advice("pandas", needed="pipeline")
+    "pandas is not installed; pip install 'mobileyolo[pipeline]'"
+
+    Args:
+        module: its name.
+        needed: the extra that whoever imported it needs in any case; each brings `validate`.
     """
     package = module.partition(".")[0]
     for extra, packages in EXTRAS.items():
         if package in packages:
-            return f"{package} is not installed; pip install 'mobileyolo[{extra}]'"
+            return f"{package} is not installed; pip install 'mobileyolo[{needed if extra == 'validate' else extra}]'"
     return None
 
 
 def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """As Python's own, but a package of a missing extra is one line without a traceback."""
-    said = advice(error.name or "") if isinstance(error, ModuleNotFoundError) else None
+    """As Python's own, but in a stage a package of a missing extra is one line without a traceback."""
+    said = advice(error.name or "", needed="pipeline") if isinstance(error, ModuleNotFoundError) else None
     if said:
         sys.stderr.write(f"error: {said}\n")
     else:
