@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from mobileyolo.commands.outcome import last_comparison
-from mobileyolo.core.files import REPORT_FILE
+from mobileyolo.commands.outcome import last_comparison, staleness
+from mobileyolo.reporting.comparison.closing import next_steps
 from mobileyolo.reporting.comparison.tables import console_report
 
 SUMMARY = "print the last comparison"
@@ -23,5 +23,8 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run() -> None:
     """Print it."""
-    print(console_report(last_comparison()))
-    print(f"\nReport: {REPORT_FILE.resolve()}\nRuns:   mlflow ui")
+    comparison = last_comparison()
+    print(console_report(comparison))
+    print(next_steps(comparison))
+    for line in staleness():
+        print(line)

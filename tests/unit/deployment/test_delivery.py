@@ -163,8 +163,8 @@ def test_the_command_ends_with_one_clear_error(
     ("arguments", "said"),
     [
         (["--format", "tflite"], "invalid choice: 'tflite'"),
-        (["--imgsz", "100"], "'100' is no multiple of 32 above 0"),
-        (["--imgsz", "0"], "'0' is no multiple of 32 above 0"),
+        (["--imgsz", "100"], "'100' is not a multiple of 32 from 32 to 8192"),
+        (["--imgsz", "0"], "'0' is not a multiple of 32 from 32 to 8192"),
     ],
 )
 def test_a_wrong_option_is_refused(
