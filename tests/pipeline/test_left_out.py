@@ -35,6 +35,12 @@ def forget_failure(): pass
 """,
 }
 OUTPUTS = {
+    "digits": ["data/raw/digits"],
+    "validate": ["data/dataset.yaml", "data/manifest", "reports/validation/index.html"],
+    "build@candidate": [
+        f"models/candidate/{name}" for name in ("model.yaml", "profile.json", "start.json", "start.pt")
+    ],
+    "cost": ["reports/cost.json"],
     "train@candidate-0": ["models/candidate/s0"],
     "evaluate@candidate-0": ["reports/metrics/candidate", "reports/statistics/candidate"],
     "compare": ["reports/comparison.json", "reports/index.html", "reports/metrics.json", "reports/plots"],

@@ -275,3 +275,15 @@ def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace
     assert failed.code != 0
     assert "init.detector: 'gone.pt': no file" in failed.output
     assert not failed.ran("fetch@detector")
+
+
+def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: Workspace, taught: Result) -> None:
+    """The last test here: it commits, and experiments of the commit before are no longer listed."""
+    workspace.dvc("repro")
+    workspace.run("git", "add", "params.yaml", "dvc.lock", "reports/metrics.json")
+    workspace.run("git", "commit", "--quiet", "--message", "mnv1_n against yolo11n")
+    workspace.dvc("exp", "run", "-S", "compare.seed_sd=0.1")
+    diff = json.loads(workspace.dvc("metrics", "diff", "--json").output)["diff"]["reports/metrics.json"]
+    assert {"low", "high"} <= diff.keys()
+    for change in diff.values():
+        assert change["new"] > change["old"] or change["new"] < change["old"]
