@@ -38,7 +38,13 @@ def quiet_libraries() -> None:
 
 
 def _wanted(record: logging.LogRecord) -> bool:
-    return not _UNWANTED.match(_COLOUR.sub("", record.getMessage()).lstrip())
+    """Take the unwanted lines out of a message; false if nothing is left of it."""
+    lines = record.getMessage().split("\n")
+    kept = [line for line in lines if not _UNWANTED.match(_COLOUR.sub("", line))]
+    if len(kept) == len(lines):
+        return True
+    record.msg, record.args = "\n".join(kept), None
+    return bool(record.msg.strip())
 
 
 @dataclass(frozen=True)

@@ -103,12 +103,8 @@ def test_a_second_run_has_nothing_to_do(workspace: Workspace, first: Result) -> 
 
 
 def test_git_sees_nothing_new_but_the_lock_file_and_the_answer_in_numbers(workspace: Workspace, first: Result) -> None:
-    assert workspace.run("git", "status", "--porcelain").output.split() == [
-        "??",
-        "dvc.lock",
-        "??",
-        "reports/metrics.json",
-    ]
+    status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").output
+    assert status.split() == ["??", "dvc.lock", "??", "reports/metrics.json"]
 
 
 def test_the_users_dataset_is_left_as_it_was(dataset: Path, untouched: dict[str, bytes], first: Result) -> None:

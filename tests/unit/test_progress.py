@@ -43,6 +43,13 @@ def test_only_lines_that_say_nothing_are_dropped(message: str, kept: bool) -> No
     assert progress._wanted(record) is kept
 
 
+def test_the_useful_lines_of_a_longer_message_stay() -> None:
+    text = "Using 320 train, 80 val images\nUsing %d dataloader workers\nLogging results to x\nStarting training"
+    record = logging.LogRecord("ultralytics", logging.INFO, "", 0, text, (0,), None)
+    assert progress._wanted(record)
+    assert record.getMessage() == "Using 320 train, 80 val images\nStarting training"
+
+
 def test_after_a_failed_experiment_the_way_back_is_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert progress.way_back() == ""
     monkeypatch.setenv("DVC_EXP_NAME", "some-name")
