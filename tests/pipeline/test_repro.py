@@ -212,7 +212,7 @@ def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     workspace: Workspace, other_backbone: Result
 ) -> None:
     """Not that of the installed package, and not that of the workspace as it is when the queue starts."""
-    library = workspace.path / "src" / "mobileyolo" / "reporting" / "tables.py"
+    library = workspace.path / "src" / "mobileyolo" / "reporting" / "comparison" / "tables.py"
     original = library.read_text(encoding="utf-8")
     queued = "\n\ndef headline(comparison: Comparison) -> str:\n    return 'the code that was queued'\n"
     library.write_text(original + queued, encoding="utf-8")
