@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check format ui lock clean
+.PHONY: help install repro show table test check format ui lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,14 +15,23 @@ help: ## List the targets
 install: $(ENVIRONMENT) ## Make .venv from the hash-pinned lock, with this package in it
 
 $(ENVIRONMENT): requirements.lock pyproject.toml
+	@echo "Making $(VENV): $$(grep -c '==' requirements.lock) packages, about 3 GB to download and 7 GB on disk."
+	@echo "That took 2 minutes where the packages lay on the disk; else it takes as long as the download."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@du -sh $(VENV) | awk '{print "Installed: " $$1 " in $(VENV)"}'
+	@touch $@
 
-repro: $(ENVIRONMENT) ## Run the whole comparison (dvc repro) and print its table
+repro: $(ENVIRONMENT) ## Run the whole comparison (dvc repro), which ends with its tables
 	dvc repro
-	@python -m mobileyolo show
+
+show: $(ENVIRONMENT) ## Print the last comparison again
+	@mobileyolo show
+
+table: $(ENVIRONMENT) ## List experiments side by side: what differs, without hashes of code and files
+	@dvc exp show --only-changed --no-pager --precision 3 --keep 'verdict|delta|low|high' \
+		--drop '.*/.*|params.yaml|Created|.*\.(map50|precision|recall)'
 
 test: $(ENVIRONMENT) ## Run all tests
 	python -m pytest

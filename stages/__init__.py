@@ -22,9 +22,12 @@ sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
 
 import yaml  # noqa: E402 -- after isolate
 
+from mobileyolo import progress  # noqa: E402
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import PARAMS_FILE, Params, load_params  # noqa: E402
 from mobileyolo.core.errors import StageError, UserError  # noqa: E402
+
+progress.quiet_libraries()
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -34,10 +37,16 @@ def run(main: Callable[[Params], None]) -> None:
 
     An error that the user can fix ends it with one clear message and exit code 1.
     """
+    progress.announce(_ROOT)
     try:
         main(load_params(declared=declared_parameters(_stage_name())))
     except UserError as error:
-        sys.exit(f"error: {error}")
+        progress.record_failure(str(error))
+        sys.exit(f"error: {error}{progress.way_back()}")
+    except BaseException as error:
+        progress.record_failure(f"{type(error).__name__}: {error}")
+        raise
+    progress.forget_failure()
 
 
 def declared_parameters(stage: str) -> frozenset[str] | None:

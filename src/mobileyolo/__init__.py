@@ -6,6 +6,7 @@ torch by itself: the parser learns the rows once something else imports it, or n
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from wrapt import register_post_import_hook
@@ -20,9 +21,7 @@ __all__ = ["MobileNetV1", "__version__"]
 def __getattr__(name: str) -> object:
     """The network, imported with torch and Ultralytics only once somebody asks for it."""
     if name == "MobileNetV1":
-        from mobileyolo.models.mobilenet_v1 import MobileNetV1
-
-        return MobileNetV1
+        return import_module("mobileyolo.models.mobilenet_v1").MobileNetV1
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -21,7 +21,7 @@ from mobileyolo.training.recipe import TrainingRecipe
 from mobileyolo.verdict.options import VerdictOptions
 
 
-class Train(TrainingRecipe, Teaching):
+class Train(Teaching, TrainingRecipe):
     """The recipe that both arms share, and who teaches."""
 
 

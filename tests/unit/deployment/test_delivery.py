@@ -13,20 +13,21 @@ from ultralytics import YOLO
 from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo import __main__ as command_line
+from mobileyolo import commands as command_line
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import ExportError
 from mobileyolo.core.files import DATASET_FILE, ModelFiles, write_text
 from mobileyolo.core.records import DatasetCard, SplitCount, Teacher, TrainingRecord
 from mobileyolo.deployment import exporting
-from mobileyolo.deployment.delivery import ExportRecord, deliver
+from mobileyolo.deployment.delivery import deliver
 from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.deployment.records import ExportRecord
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from tests.synthetic import write_dataset
 from tests.synthetic_results import RANDOM
-from tests.unit.training.test_trainer import NAMES, SHIPPED, make_manifest, make_params
+from tests.unit.training.test_trainer import NAMES, SHIPPED, make_manifest
 
 CARD = DatasetCard(
     digest="d" * 64, names=NAMES, splits={"train": SplitCount(images=4, boxes=8), "test": SplitCount(images=2, boxes=4)}
@@ -79,7 +80,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(files: ModelFiles, *formats: str, imgsz: int | None = None) -> ExportRecord:
     root = Path("data/shapes")
-    return deliver(files, formats or tuple(FORMATS), imgsz, make_params(root), CARD, make_manifest(root))
+    return deliver(files, formats or tuple(FORMATS), imgsz, root, "auto", CARD, make_manifest(root))
 
 
 def break_exports_of(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,8 +163,8 @@ def test_the_command_ends_with_one_clear_error(
     ("arguments", "said"),
     [
         (["--format", "tflite"], "invalid choice: 'tflite'"),
-        (["--imgsz", "100"], "'100' is no multiple of 32 above 0"),
-        (["--imgsz", "0"], "'0' is no multiple of 32 above 0"),
+        (["--imgsz", "100"], "'100' is not a multiple of 32 from 32 to 8192"),
+        (["--imgsz", "0"], "'0' is not a multiple of 32 from 32 to 8192"),
     ],
 )
 def test_a_wrong_option_is_refused(

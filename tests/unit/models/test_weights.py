@@ -59,7 +59,7 @@ def offer(**files: Path) -> Offer:
 
 
 def test_a_stock_arm_takes_the_whole_detector_but_for_its_classes(yolo11n: Path) -> None:
-    record, tensors = start(architecture("yolo11n"), offer(detector=yolo11n))
+    record, tensors = start("yolo11n", architecture("yolo11n"), offer(detector=yolo11n))
     assert record.of_tensors == 499
     # The branch of the classes is 80 channels wide in a model of 80 classes and 64 in one of 3.
     assert {".".join(name.split(".")[:3]) for name in record.random} == {"model.23.cv3"}
@@ -70,14 +70,14 @@ def test_a_stock_arm_takes_the_whole_detector_but_for_its_classes(yolo11n: Path)
 
 
 def test_with_as_many_classes_a_stock_arm_takes_everything(yolo11n: Path) -> None:
-    record, tensors = start(architecture("yolo11n", classes=80), offer(detector=yolo11n))
+    record, tensors = start("yolo11n", architecture("yolo11n", classes=80), offer(detector=yolo11n))
     assert (record.tensors, record.values, record.random) == (record.of_tensors, record.of_values, ())
     model = bridge.build_model(architecture("yolo11n", classes=80))
     model.load_state_dict(tensors)
 
 
 def test_a_candidate_takes_neck_and_head_under_their_numbers_in_its_own_model(yolo11n: Path) -> None:
-    record, tensors = start(architecture("mnv1_n", classes=80), offer(detector=yolo11n))
+    record, tensors = start("mnv1_n", architecture("mnv1_n", classes=80), offer(detector=yolo11n))
     # As measured for this project: 312 of 475 tensors with all classes, by the article's shift of -4.
     assert (record.tensors, record.of_tensors) == (312, 475)
     loaded = read_detector(yolo11n)
@@ -88,7 +88,7 @@ def test_a_candidate_takes_neck_and_head_under_their_numbers_in_its_own_model(yo
 
 def test_mobilenet_takes_its_backbone_from_timm_and_the_rest_from_the_detector(yolo11n: Path, mobilenet: Path) -> None:
     given = offer(detector=yolo11n, backbone=mobilenet)
-    record, tensors = start(architecture("mnv1_m"), given)
+    record, tensors = start("mnv1_m", architecture("mnv1_m"), given)
     model = bridge.build_model(architecture("mnv1_m"))
     of_backbone = [name for name in model.state_dict() if name.startswith("model.0.")]
     assert set(of_backbone) <= set(tensors)
@@ -99,19 +99,19 @@ def test_mobilenet_takes_its_backbone_from_timm_and_the_rest_from_the_detector(y
 
 
 def test_a_stock_arm_leaves_mobilenets_weights_alone(yolo11n: Path, mobilenet: Path) -> None:
-    record, _ = start(architecture("yolo11n"), offer(detector=yolo11n, backbone=mobilenet))
+    record, _ = start("yolo11n", architecture("yolo11n"), offer(detector=yolo11n, backbone=mobilenet))
     assert set(record.sources) == {"detector"}
     assert set(record.offered) == {"detector", "backbone"}
 
 
 def test_a_model_of_this_project_can_be_gone_on_from(tmp_path: Path) -> None:
     model = bridge.build_model(architecture("mnv1_s"))
-    record, _ = start(architecture("mnv1_s"), offer(detector=write_checkpoint(tmp_path / "best.pt", model)))
+    record, _ = start("mnv1_s", architecture("mnv1_s"), offer(detector=write_checkpoint(tmp_path / "best.pt", model)))
     assert record.values == record.of_values
 
 
 def test_with_no_offer_everything_starts_at_random() -> None:
-    record, tensors = start(architecture("mnv1_n"), Offer({}, {}))
+    record, tensors = start("mnv1_n", architecture("mnv1_n"), Offer({}, {}))
     assert (record.tensors, record.values, tensors) == (0, 0, {})
     assert len(record.random) == record.of_tensors
     assert str(record) == "random weights"
@@ -119,7 +119,7 @@ def test_with_no_offer_everything_starts_at_random() -> None:
 
 def test_a_backbone_of_another_width_is_refused_with_its_width(mobilenet: Path) -> None:
     with pytest.raises(WeightsError, match="are for width 1"):
-        start(architecture("mnv1_n"), offer(backbone=mobilenet))
+        start("mnv1_n", architecture("mnv1_n"), offer(backbone=mobilenet))
 
 
 def test_a_copy_holds_tensors_only_and_the_digest_is_that_of_the_file(yolo11n: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_detector_of_which_nothing_fits_is_refused() -> None:
         {"detector": Source(name="odd.pt", digest="d" * 64)}, {"detector": {"model.0.weight": torch.zeros(1)}}
     )
     with pytest.raises(WeightsError, match=r"nothing of odd\.pt fits"):
-        start(architecture("mnv1_n"), foreign)
+        start("mnv1_n", architecture("mnv1_n"), foreign)
 
 
 def test_nothing_is_written_for_a_file_that_is_refused(tmp_path: Path) -> None:
