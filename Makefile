@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro show table test check format ui lock clean
+.PHONY: help install repro show table test coverage check format ui lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ table: $(ENVIRONMENT) ## List experiments side by side: what differs, without ha
 
 test: $(ENVIRONMENT) ## Run all tests
 	python -m pytest
+
+coverage: $(ENVIRONMENT) ## Run all tests and show the branches that they reach; slower than test
+	python -m pytest --cov --cov-report=term-missing
 
 check: $(ENVIRONMENT) ## Lint, format check and strict types
 	ruff check .

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +12,8 @@ import pytest
 from mobileyolo import __version__
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(
-    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
-    for path in (ROOT / "src/mobileyolo").rglob("*.py")
-)
+FILES = sorted((ROOT / "src/mobileyolo").rglob("*.py"))
+MODULES = [".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in FILES]
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +66,18 @@ def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
         from mobileyolo import MobileNetV2  # noqa: F401
 
 
-@pytest.mark.parametrize("module", ["mobileyolo", "mobileyolo.commands", "mobileyolo.tracking"])
-def test_every_public_name_is_there(module: str) -> None:
-    assert python(f"import {module} as module; print([n for n in module.__all__ if not hasattr(module, n)])") == "[]"
+def test_every_public_name_is_there() -> None:
+    script = "import importlib; modules = map(importlib.import_module, {names})\n"
+    script += "print([f'{{m.__name__}}.{{name}}' for m in modules for name in m.__all__ if not hasattr(m, name)])"
+    names = [module for module, file in zip(MODULES, FILES, strict=True) if "__all__ = " in file.read_text("utf-8")]
+    assert "mobileyolo" in names
+    assert python(script.format(names=names)) == "[]"
+
+
+def test_every_module_with_an_example_in_a_docstring_is_among_those_whose_examples_are_run() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    with_examples = [path.relative_to(ROOT).as_posix() for path in FILES if ">>> " in path.read_text(encoding="utf-8")]
+    assert settings["testpaths"] == ["tests", *sorted(with_examples)]
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,11 @@ class Params:
     def get(self, key: str, kind: Any) -> Any:
         """One value, checked against a type.
 
+        >>> params = Params({"train": {"epochs": "8"}}, PARAMS_FILE)
+        >>> params.get("train.epochs", int)
+        Traceback (most recent call last):
+        mobileyolo.core.errors.ConfigError: params.yaml: train.epochs: '8': input should be a valid integer
+
         Raises:
             ConfigError: it is missing or of another type.
             StageError: it was not declared.
