@@ -56,5 +56,5 @@ lock: ## Resolve requirements.lock anew (needs uv)
 		--python-version 3.11 --no-emit-index-url --generate-hashes --quiet -o requirements.lock
 
 clean: ## Remove everything that the pipeline and the tools wrote, but not DVC's cache and MLflow's store
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .mobileyolo data/raw data/manifest data/dataset.yaml \
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage* .mobileyolo data/raw data/manifest data/dataset.yaml \
 		data/checked.txt models reports
