@@ -1,8 +1,8 @@
 """Import modules, each first in an interpreter of its own: name after name on stdin, a line of JSON back for each.
 
-What was wrong is a traceback, or "" for nothing. Where the system can fork, the interpreters are copies of this one,
-which has the slow vendors in it, so that a module takes a fraction of a second. Ultralytics and this package are not
-among them: the order in which those two import each other is what is tested.
+What was wrong is a traceback, or "" for nothing. On Linux the interpreters are forks of this one, which has the slow
+vendors in it, so that a module takes a fraction of a second; elsewhere a fork of them may not live. Ultralytics and
+this package are not among them: the order in which those two import each other is what is tested.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ SLOW_VENDORS = (
     "scipy.stats",
     "sklearn.model_selection",
 )
+SOURCE = str(Path(__file__).parents[1] / "src")
 UNDER_TEST = ("ultralytics", "mobileyolo")
 
 
@@ -53,14 +54,15 @@ def in_a_fork(name: str) -> str:
 
 def in_a_new_process(name: str) -> str:
     """What importing a module raises in an interpreter that starts from nothing."""
-    ended = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, check=False)
+    script = f"import sys; sys.path.insert(0, {SOURCE!r}); import {name}"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     return ended.stderr if ended.returncode else ""
 
 
 def main() -> None:
     """Answer until stdin ends."""
     answer = in_a_new_process
-    if hasattr(os, "fork"):
+    if sys.platform == "linux":
         answer = in_a_fork
         for vendor in SLOW_VENDORS:
             importlib.import_module(vendor)
@@ -73,5 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[1] / "src")
+    sys.path[0] = SOURCE
     main()
