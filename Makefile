@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro show table test check format ui lock clean
+.PHONY: help install repro show table test coverage check format ui lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ table: $(ENVIRONMENT) ## List experiments side by side: what differs, without ha
 test: $(ENVIRONMENT) ## Run all tests
 	python -m pytest
 
+coverage: $(ENVIRONMENT) ## Run all tests and show the branches that they reach; slower than test
+	python -m pytest --cov --cov-report=term-missing
+
 check: $(ENVIRONMENT) ## Lint, format check and strict types
 	ruff check .
 	ruff format --check .
@@ -53,5 +56,5 @@ lock: ## Resolve requirements.lock anew (needs uv)
 		--python-version 3.11 --no-emit-index-url --generate-hashes --quiet -o requirements.lock
 
 clean: ## Remove everything that the pipeline and the tools wrote, but not DVC's cache and MLflow's store
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .mobileyolo data/raw data/manifest data/dataset.yaml \
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage* .mobileyolo data/raw data/manifest data/dataset.yaml \
 		data/checked.txt models reports

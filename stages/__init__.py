@@ -15,17 +15,19 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT / "src"), os.environ.get("PYTHONPATH")]))
 
-from mobileyolo import progress  # noqa: E402 -- needs the path above
-from mobileyolo.core import environment  # noqa: E402
+from mobileyolo.core import environment, extras  # noqa: E402 -- needs the path above
 
 environment.isolate(_ROOT)
-progress.quiet_libraries()
+sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
 
 import yaml  # noqa: E402 -- after isolate
 
+from mobileyolo import progress  # noqa: E402
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import PARAMS_FILE, Params, load_params  # noqa: E402
 from mobileyolo.core.errors import StageError, UserError  # noqa: E402
+
+progress.quiet_libraries()
 
 Choice = TypeVar("Choice", bound=str)
 

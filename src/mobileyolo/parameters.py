@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from mobileyolo.core.backbones import BackboneName, width_of
-from mobileyolo.core.config import PARAMS_FILE, Data, Section, Seeds, validated
+from mobileyolo.core.backbones import width_of
+from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, Seeds, validated
 from mobileyolo.core.errors import ConfigError
 from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
 from mobileyolo.costs.options import LatencyOptions

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator
+from typing import Literal
 
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
@@ -39,15 +37,6 @@ def width_of(backbone: str) -> float | None:
     """Width multiplier alpha of a MobileNetV1 backbone, None for a stock one."""
     preset = BACKBONES[backbone]
     return preset.width if isinstance(preset, MobileNet) else None
-
-
-def _known(name: object) -> object:
-    if not isinstance(name, str) or name not in BACKBONES:
-        raise ValueError(f"unknown backbone; choose one of {', '.join(BACKBONES)}")
-    return name
-
-
-BackboneName = Annotated[str, BeforeValidator(_known)]
 
 
 def backbone_key(arm: Arm) -> str:

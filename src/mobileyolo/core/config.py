@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mobileyolo.core.backbones import BACKBONES
 from mobileyolo.core.errors import ConfigError, StageError
 
 PARAMS_FILE = Path("params.yaml")
@@ -51,6 +52,15 @@ def _seeds(values: object) -> object:
 
 
 Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1)]
+
+
+def _known_backbone(name: object) -> object:
+    if not isinstance(name, str) or name not in BACKBONES:
+        raise ValueError(f"unknown backbone; choose one of {', '.join(BACKBONES)}")
+    return name
+
+
+BackboneName = Annotated[str, BeforeValidator(_known_backbone)]
 
 
 class Data(Section):
@@ -93,6 +103,11 @@ class Params:
 
     def get(self, key: str, kind: Any) -> Any:
         """One value, checked against a type.
+
+        >>> params = Params({"train": {"epochs": "8"}}, PARAMS_FILE)
+        >>> params.get("train.epochs", int)
+        Traceback (most recent call last):
+        mobileyolo.core.errors.ConfigError: params.yaml: train.epochs: '8': input should be a valid integer
 
         Raises:
             ConfigError: it is missing or of another type.

@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from platformdirs import user_cache_path
-
 from mobileyolo.core.errors import ConfigError
 
 STATE_DIR = Path(".mobileyolo")  # in flight or private to this workspace; ignored by git
@@ -89,7 +87,11 @@ def threads() -> int:
 
 def cache_dir() -> Path:
     """Where what was read from datasets is remembered: MOBILEYOLO_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("MOBILEYOLO_CACHE") or user_cache_path("mobileyolo"))
+    if folder := os.environ.get("MOBILEYOLO_CACHE"):
+        return Path(folder)
+    from platformdirs import user_cache_path  # belongs to an extra; who asks for help or the version may not have it
+
+    return user_cache_path("mobileyolo")
 
 
 def end_with_parent() -> None:

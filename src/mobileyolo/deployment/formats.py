@@ -6,9 +6,8 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mobileyolo.core import extras
 from mobileyolo.core.errors import ExportError
-
-INSTALL = 'python -m pip install -e ".[export]"'
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,5 @@ def check_packages(names: Iterable[str]) -> None:
     for name in names:
         missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
         if missing:
-            raise ExportError(
-                f"{FORMATS[name].title}: not installed: {', '.join(missing)}; run `{INSTALL}` in this folder, or "
-                "leave the format out with --format"
-            )
+            said = extras.advice(missing[0]) or f"{missing[0]} is not installed"
+            raise ExportError(f"{FORMATS[name].title}: {said}, or leave the format out with --format")

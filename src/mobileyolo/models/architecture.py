@@ -29,17 +29,36 @@ MOBILENET_TAP_CHANNELS = (128, 256, 512, 1024)
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
-    """Round channels up to a multiple, as Ultralytics does."""
+    """Round channels up to a multiple, as Ultralytics does.
+
+    >>> make_divisible(65), make_divisible(64)
+    (72, 64)
+    """
     return math.ceil(channels / divisor) * divisor
 
 
 def mobilenet_channels(channels: int, width: float) -> int:
-    """Channels of a MobileNetV1 layer at width multiplier alpha: rounded to a multiple of 8, never below 8."""
+    """Channels of a MobileNetV1 layer at width multiplier alpha: rounded to a multiple of 8, never below 8.
+
+    >>> [mobilenet_channels(channels, width=0.25) for channels in MOBILENET_TAP_CHANNELS]
+    [32, 64, 128, 256]
+    >>> mobilenet_channels(32, width=0.1)
+    8
+    """
     return max(8, int(channels * width + 4) // 8 * 8)
 
 
 def mobilenet_rows(width: float) -> list[Row]:
-    """One row for the network, then one for each of its maps, so that the neck counts as in the article."""
+    """One row for the network, then one for each of its maps, so that the neck counts as in the article.
+
+    >>> for row in mobilenet_rows(width=0.25):
+    ...     print(row)
+    [-1, 1, 'MobileNetV1', [0.25]]
+    [0, 1, 'Index', [32, -4]]
+    [0, 1, 'Index', [64, -3]]
+    [0, 1, 'Index', [128, -2]]
+    [0, 1, 'Index', [256, -1]]
+    """
     # Counted from the end, because the module that a model holds returns its input before the maps.
     taps: list[Row] = [
         [0, 1, "Index", [mobilenet_channels(channels, width), index - len(MOBILENET_TAP_CHANNELS)]]

@@ -19,6 +19,10 @@ _EXPLICIT = "MobileNetV1"  # the row that this package writes itself, followed b
 def expand(architecture: ModelDict) -> ModelDict:
     """The same model with every layer in a row of its own; a model without a compact row comes back as it is.
 
+    >>> model = {"backbone": [[-1, 1, "MobileNetV1_n", []], [-1, 1, "SPPF", [1024, 5]]], "head": []}
+    >>> [row[2] for row in expand(model)["backbone"]]
+    ['MobileNetV1', 'Index', 'Index', 'Index', 'Index', 'SPPF']
+
     Args:
         architecture: model dictionary, left as it is.
 
@@ -41,6 +45,9 @@ def expand(architecture: ModelDict) -> ModelDict:
 
 def describe(architecture: ModelDict, position: int) -> str:
     """Where a row stands and what it says.
+
+    >>> describe({"backbone": [[-1, 1, "MobileNetV1_n", []]], "head": [[[-1, 3], 1, "Concat", [1]]]}, position=1)
+    "head row 1, [[-1, 3], 1, 'Concat', [1]]"
 
     Args:
         architecture: model dictionary, compact or not.

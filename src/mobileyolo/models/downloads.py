@@ -1,4 +1,4 @@
-"""Weights from the network, only when somebody asks for them by name: python -m mobileyolo fetch."""
+"""Weights from the network, only when somebody asks for them by name: mobileyolo fetch."""
 
 from __future__ import annotations
 
@@ -57,8 +57,6 @@ def _from_timm(name: str, target: Path) -> None:
 
 
 def _timm_names() -> list[str]:
-    try:
-        import timm
-    except ModuleNotFoundError:
-        raise WeightsError("timm, which knows ImageNet weights by name, is not installed: pip install timm") from None
+    import timm
+
     return sorted({*timm.list_models(TIMM_MODELS), *timm.list_pretrained(TIMM_MODELS)})
