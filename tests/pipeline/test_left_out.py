@@ -26,6 +26,7 @@ class Nothing:
 Tracker = LiveRun = Nothing
 def log_results(*_args): pass
 """,
+    "src/mobileyolo/extras.py": "def excepthook(*_error): pass\ndef advice(*_names): pass\n",
     "src/mobileyolo/progress.py": """
 def quiet_libraries(): pass
 def announce(_root): pass

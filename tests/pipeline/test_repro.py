@@ -279,7 +279,7 @@ def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: W
     workspace.run("git", "add", "params.yaml", "dvc.lock", "reports/metrics.json")
     workspace.run("git", "commit", "--quiet", "--message", "mnv1_n against yolo11n")
     workspace.dvc("exp", "run", "-S", "compare.seed_sd=0.1")
-    diff = json.loads(workspace.dvc("metrics", "diff", "--json").output)["diff"]["reports/metrics.json"]
+    diff = json.loads(workspace.dvc("metrics", "diff", "--json").output)["reports/metrics.json"]
     assert {"low", "high"} <= diff.keys()
     for change in diff.values():
         assert change["new"] > change["old"] or change["new"] < change["old"]

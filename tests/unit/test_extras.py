@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from mobileyolo.commands import COMMANDS
-from mobileyolo.core.extras import EXTRAS
 from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.extras import EXTRAS
 from tests.tutorial import write_tutorial
 
 ROOT = Path(__file__).parents[2]

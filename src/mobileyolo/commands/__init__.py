@@ -14,8 +14,8 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
-from mobileyolo import __version__
-from mobileyolo.core import environment, extras
+from mobileyolo import __version__, extras
+from mobileyolo.core import environment
 from mobileyolo.core.errors import UserError
 
 __all__ = ["COMMANDS", "build_parser", "main"]

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mobileyolo.core import extras
+from mobileyolo import extras
 from mobileyolo.core.errors import ExportError
 
 
