@@ -10,9 +10,11 @@ import numpy as np
 from mobileyolo.core.errors import ComparisonError
 from mobileyolo.core.records import METRICS, EngineLatency, LatencyRecord
 from mobileyolo.core.results import ArmResult
-from mobileyolo.verdict.bootstrap import Array, WeightedMetrics, leads, luck_of_training, paired_bootstrap
+from mobileyolo.verdict.bootstrap import differences, paired_bootstrap, seed_half_width
+from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.options import VerdictOptions
 from mobileyolo.verdict.records import ArmSummary, Comparison, CostRatio, MetricDelta
+from mobileyolo.verdict.sorting import Array
 
 DECIDING_METRIC = "map50_95"  # the comparison's verdict is this metric's
 NOT_LEARNT = 0.05  # mAP50 below which a model is still at its start
@@ -108,11 +110,11 @@ def _interval(
     baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], options: VerdictOptions
 ) -> tuple[Array, Array]:
     """Ends of each lead's interval, shape (4,): the choice of images and the luck of training, added in quadrature."""
-    by_seed = leads(baseline, candidate, np.ones(baseline[0].images))
+    by_seed = differences(baseline, candidate, np.ones(baseline[0].images))
     draws = paired_bootstrap(baseline, candidate, options.resamples, options.seed)
     tail = (1 - options.confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    luck, lead = luck_of_training(by_seed, options.confidence, options.seed_sd), by_seed.mean(0)
+    luck, lead = seed_half_width(by_seed, options.confidence, options.seed_sd), by_seed.mean(0)
     return lead - np.hypot(np.maximum(lead - low, 0), luck), lead + np.hypot(np.maximum(high - lead, 0), luck)
 
 

@@ -41,7 +41,7 @@ from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
 from mobileyolo.training import trainer as training
 from mobileyolo.training.recipe import TrainingRecipe
-from mobileyolo.verdict.bootstrap import WeightedMetrics
+from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"

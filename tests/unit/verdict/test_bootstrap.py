@@ -9,7 +9,9 @@ import pytest
 
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
 from mobileyolo.core.results import Statistics
-from mobileyolo.verdict.bootstrap import RECALLS, WeightedMetrics, luck_of_training, paired_bootstrap
+from mobileyolo.verdict.bootstrap import paired_bootstrap, seed_half_width
+from mobileyolo.verdict.metrics import WeightedMetrics
+from mobileyolo.verdict.precision_recall import RECALLS
 from tests.synthetic_results import make_statistics, with_changes
 
 EIGHTY = tuple(f"class {number}" for number in range(80))
@@ -138,17 +140,17 @@ def test_a_model_never_leads_itself() -> None:
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 8])
-def test_the_luck_of_training_is_covered_as_often_as_promised(seeds: int) -> None:
+def test_the_seed_half_width_is_covered_as_often_as_promised(seeds: int) -> None:
     """Leads that differ by luck alone, round a true lead of 0: Student's t covers it in 95 % of the cases."""
     generator = np.random.default_rng(0)
     leads_by_seed = generator.normal(0, 0.03, (4000, seeds, 1))
-    covered = [abs(each.mean()) <= luck_of_training(each, 0.95, seed_sd=0)[0] for each in leads_by_seed]
+    covered = [abs(each.mean()) <= seed_half_width(each, 0.95, seed_sd=0)[0] for each in leads_by_seed]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
-def test_with_one_seed_the_luck_of_training_is_that_of_two_models() -> None:
+def test_with_one_seed_the_seed_half_width_is_that_of_two_models() -> None:
     # 1.96 standard deviations of a difference: sqrt(2) times that of one model
-    assert luck_of_training(np.zeros((1, 4)), 0.95, seed_sd=0.02) == pytest.approx([1.96 * 0.02 * 2**0.5] * 4, rel=1e-3)
+    assert seed_half_width(np.zeros((1, 4)), 0.95, seed_sd=0.02) == pytest.approx([1.96 * 0.02 * 2**0.5] * 4, rel=1e-3)
 
 
 def test_one_seed_of_the_generator_gives_one_result() -> None:
