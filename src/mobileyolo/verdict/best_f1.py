@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobileyolo.verdict.sorting import Array, SortedPredictions
+from mobileyolo.verdict.sorting import Array, Indices, SortedPredictions
 
 CONFIDENCES = np.linspace(0, 1, 1000)  # thresholds; one of them has the highest F1
 F1_SMOOTHING = 101  # thresholds; width of the box filter over the F1 curve
@@ -85,7 +85,7 @@ class BestF1:
         recall: Array = lines.recall[at] + below * lines.recall_slope[at]
         return precision, recall
 
-    def _lines(self, drawn: Array, labels: Array, weights: Array) -> _Lines:
+    def _lines(self, drawn: Indices, labels: Array, weights: Array) -> _Lines:
         """The straight lines; see the example at the top of this file.
 
         Args:

@@ -73,12 +73,12 @@ class SortedPredictions:
     @property
     def images(self) -> int:
         """Number of images."""
-        return self.labels.shape[0]
+        return len(self.labels)
 
     @property
     def classes(self) -> int:
         """Number of classes that have a label."""
-        return self.labels.shape[1]
+        return len(self.sentinel) - 1
 
     def row_weights(self, weights: Array) -> Array:
         """How often each row was drawn, from how often each image was; shape (rows,)."""
