@@ -104,6 +104,11 @@ def end_with_parent() -> None:
         warnings.warn("on this system a killed dvc leaves its training running; end it by hand", stacklevel=2)
 
 
+def strict_tracking() -> bool:
+    """Is a bug in tracking raised, and not only warned about? MOBILEYOLO_STRICT_TRACKING=1, which our tests set."""
+    return os.environ.get("MOBILEYOLO_STRICT_TRACKING") == "1"
+
+
 def main_workspace() -> Path:
     """The user's workspace, also inside the temporary one of a queued experiment (DVC_ROOT is the main one there)."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
