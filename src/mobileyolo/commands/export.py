@@ -16,7 +16,7 @@ from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.core.config import Seeds, load_params
 from mobileyolo.core.files import ModelFiles
 from mobileyolo.core.records import Manifest, TrainingRecord
-from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.deployment.formats import EXPORT_FORMATS
 
 SUMMARY = "export trained models for other engines, checked against PyTorch"
 EXAMPLES = """examples:
@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arm", choices=ARMS, help="default: both")
     parser.add_argument("--seed", type=int, help="default: the first in params.yaml")
     parser.add_argument(
-        "--format", dest="formats", action="append", choices=[*FORMATS, "all"], help="can be repeated; default: all"
+        "--format",
+        dest="formats",
+        action="append",
+        choices=[*EXPORT_FORMATS, "all"],
+        help="can be repeated; default: all",
     )
     parser.add_argument("--imgsz", type=imgsz_converter, help="side of the input in pixels; default: the training's")
 
@@ -46,7 +50,7 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
 
     params, card, manifest = load_params(), last_dataset(), Manifest.read()
     root, held_out = Path(params.data_dir), params.get("evaluate.split", str)
-    names = list(FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
+    names = list(EXPORT_FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
     for each in [arm] if arm else ARMS:
         files = ModelFiles(each, params.get("seeds", Seeds)[0] if seed is None else seed)
         record = deliver(files, names, imgsz, root, held_out, card, manifest)

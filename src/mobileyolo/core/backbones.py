@@ -25,9 +25,9 @@ class Stock:
     scale: str
 
 
-Backbone = MobileNet | Stock
+BackboneSpec = MobileNet | Stock
 
-BACKBONES: dict[str, Backbone] = {
+BACKBONES: dict[str, BackboneSpec] = {
     "mnv1_n": MobileNet(0.25),
     "mnv1_s": MobileNet(0.5),
     "mnv1_m": MobileNet(1.0),

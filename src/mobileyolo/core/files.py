@@ -104,7 +104,7 @@ class FetchedWeights:
 
     @property
     def source(self) -> Path:
-        """What was read, a `Source`."""
+        """What was read, a `WeightsSource`."""
         return self.folder / "source.json"
 
     @property

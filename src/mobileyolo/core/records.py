@@ -135,7 +135,7 @@ class Profile(Record):
     gflops: float  # 2 x multiply-adds / 1e9, one image of imgsz x imgsz
 
 
-class Source(Record):
+class WeightsSource(Record):
     """Weights from elsewhere, or their absence: models/weights/<role>/source.json."""
 
     name: str  # as params.yaml has it, without folders
@@ -145,7 +145,7 @@ class Source(Record):
 class Start(Record):
     """How much of a model's state starts from weights from elsewhere; the rest is random."""
 
-    sources: dict[str, Source]  # by role; those that gave something
+    sources: dict[str, WeightsSource]  # by role; those that gave something
     tensors: int
     of_tensors: int
     values: int
@@ -167,7 +167,7 @@ class StartRecord(Start):
     """An arm's backbone, and the weights that it starts from: models/<arm>/start.json."""
 
     backbone: str
-    offered: dict[str, Source]  # by role, to both arms
+    offered: dict[str, WeightsSource]  # by role, to both arms
     random: tuple[str, ...]  # names
 
     def summary(self) -> Start:

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn.modules import SPPF, Conv
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo.core.backbones import BACKBONES, Backbone, MobileNet
+from mobileyolo.core.backbones import BACKBONES, BackboneSpec, MobileNet
 from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, assemble, shipped_dict
@@ -96,7 +96,7 @@ def _architectures(classes: int) -> Iterator[tuple[str, float | None, ModelDict]
     """Name, width and dictionary of every model on the sheet: MobileNetV1 from narrow to wide, then the stock ones."""
     stock = bridge.stock_architecture()
     unnamed = [MobileNet(width) for width in PAPER_WIDTHS if MobileNet(width) not in BACKBONES.values()]
-    backbones: list[tuple[str, Backbone]] = [*BACKBONES.items(), *(("MobileNetV1", each) for each in unnamed)]
+    backbones: list[tuple[str, BackboneSpec]] = [*BACKBONES.items(), *(("MobileNetV1", each) for each in unnamed)]
     mobile = [(name, each) for name, each in backbones if isinstance(each, MobileNet)]
     for name, each in sorted(mobile, key=lambda item: item[1].width):
         yield name, each.width, assemble(each, classes, stock)

@@ -11,7 +11,7 @@ import math
 from copy import deepcopy
 from typing import Any
 
-from mobileyolo.core.backbones import BACKBONES, Backbone, Stock
+from mobileyolo.core.backbones import BACKBONES, BackboneSpec, Stock
 
 ModelDict = dict[str, Any]
 Row = list[Any]  # [from, repeats, module, args]
@@ -59,7 +59,7 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
     return assemble(BACKBONES[backbone], classes, stock)
 
 
-def assemble(backbone: Backbone, classes: int, stock: ModelDict) -> ModelDict:
+def assemble(backbone: BackboneSpec, classes: int, stock: ModelDict) -> ModelDict:
     """As `model_dict`, for a backbone that need not have a name."""
     neck_rows = deepcopy(stock["backbone"][STOCK_BACKBONE_ROWS:] + stock["head"])
     scaled_neck = [_scaled(row, stock["scales"], NECK_SCALE, classes) for row in neck_rows]

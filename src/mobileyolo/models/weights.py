@@ -15,7 +15,7 @@ from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo.core.errors import WeightsError
 from mobileyolo.core.files import FetchedWeights, Role, replacing
-from mobileyolo.core.records import Source, StartRecord
+from mobileyolo.core.records import StartRecord, WeightsSource
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, ModelDict, Row
 from mobileyolo.models.imagenet import from_timm
@@ -24,7 +24,7 @@ from mobileyolo.models.mobilenet_v1 import MobileNetV1
 Tensors = dict[str, Tensor]
 
 
-def fetch(role: Role, path: Path, copy: Path) -> Source:
+def fetch(role: Role, path: Path, copy: Path) -> WeightsSource:
     """Read weights from elsewhere and write a copy that holds nothing else.
 
     Args:
@@ -36,7 +36,7 @@ def fetch(role: Role, path: Path, copy: Path) -> Source:
         WeightsError: the file is missing, damaged, or holds something else.
     """
     save(_READERS[role](path), copy)
-    return Source(name=path.name, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+    return WeightsSource(name=path.name, digest=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def save(content: object, path: Path) -> None:
@@ -107,14 +107,14 @@ _READERS: Mapping[Role, Callable[[Path], object]] = {
 class Offer:
     """The weights that both arms may start from, by role; those that params.yaml names no file for are left out."""
 
-    sources: Mapping[Role, Source]
+    sources: Mapping[Role, WeightsSource]
     tensors: Mapping[Role, Tensors]
 
     @classmethod
     def read(cls) -> Offer:
         """Read what `fetch` kept."""
         roles: tuple[Role, Role] = ("detector", "backbone")
-        sources = {role: Source.read(FetchedWeights(role).source) for role in roles}
+        sources = {role: WeightsSource.read(FetchedWeights(role).source) for role in roles}
         given = {role: source for role, source in sources.items() if source.digest}
         return cls(given, {role: torch.load(FetchedWeights(role).weights, weights_only=True) for role in given})
 

@@ -23,12 +23,12 @@ from mobileyolo.core.records import (
     DatasetCard,
     Manifest,
     MetricsRecord,
-    Source,
     Split,
     SplitCount,
     Teacher,
     TrainingPlan,
     TrainingRecord,
+    WeightsSource,
 )
 from mobileyolo.core.results import ArmResult, Statistics
 from mobileyolo.costs.profile import profile
@@ -183,7 +183,7 @@ def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_o
 ) -> None:
     digest = planned(setting).recipe_digest
     start, _ = weights.start("mnv1_n", architecture_of("mnv1_n"), NO_OFFER)
-    offered = start.model_copy(update={"offered": {"detector": Source(name="yolo11n.pt", digest="f" * 64)}})
+    offered = start.model_copy(update={"offered": {"detector": WeightsSource(name="yolo11n.pt", digest="f" * 64)}})
     assert planned(setting, start=offered).recipe_digest != digest
     assert planned(setting, start=start.model_copy(update={"values": 7})).recipe_digest == digest
     of_both = Teacher(name="yolo11m.pt", digest="t" * 64, dis=6.0, both_arms=True)

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.records import METRICS, TRUE_POSITIVE_COLUMNS, EngineLatency, LatencyRecord, Source, Start, Teacher
+from mobileyolo.core.records import (
+    METRICS,
+    TRUE_POSITIVE_COLUMNS,
+    EngineLatency,
+    LatencyRecord,
+    Start,
+    Teacher,
+    WeightsSource,
+)
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.options import VerdictOptions
@@ -239,7 +247,7 @@ def test_a_cost_of_zero_is_refused() -> None:
 
 def test_an_unequal_start_stands_with_the_verdict() -> None:
     baseline, candidate = make_arms()
-    source = {"detector": Source(name="yolo11n.pt", digest="d" * 64)}
+    source = {"detector": WeightsSource(name="yolo11n.pt", digest="d" * 64)}
     whole = Start(sources=source, tensors=499, of_tensors=499, values=2_600_000, of_values=2_600_000)
     part = Start(sources=source, tensors=312, of_tensors=475, values=1_630_000, of_values=1_860_000)
     comparison = compared(
