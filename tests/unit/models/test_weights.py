@@ -187,20 +187,20 @@ def test_a_damaged_safetensors_file_is_one_clear_error(mobilenet: Path, tmp_path
 
 def test_a_detector_with_another_neck_is_refused(tmp_path: Path) -> None:
     model = DetectionModel("yolov8n.yaml", nc=3, verbose=False)
-    with pytest.raises(WeightsError, match="is no YOLO11 detector: its last layers are"):
+    with pytest.raises(WeightsError, match="is not a YOLO11 detector: its last layers are"):
         read_detector(write_checkpoint(tmp_path / "yolov8n.pt", model))
 
 
 def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "seg.pt", SegmentationModel("yolo11n-seg.yaml", nc=3, verbose=False))
     for reader in (read_detector, read_teacher):
-        with pytest.raises(WeightsError, match="holds no detection model but a SegmentationModel"):
+        with pytest.raises(WeightsError, match="holds a SegmentationModel, not a detection model"):
             reader(path)
 
 
 def test_a_teacher_with_other_maps_is_refused(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "p6.pt", DetectionModel("yolov8n-p6.yaml", nc=3, verbose=False))
-    with pytest.raises(WeightsError, match="detects on 4 maps"):
+    with pytest.raises(WeightsError, match="detects on 4 feature maps"):
         read_teacher(path)
 
 
@@ -208,7 +208,7 @@ def test_a_detector_of_which_nothing_fits_is_refused() -> None:
     foreign = Offer(
         {"detector": WeightsSource(name="odd.pt", digest="d" * 64)}, {"detector": {"model.0.weight": torch.zeros(1)}}
     )
-    with pytest.raises(WeightsError, match=r"nothing of odd\.pt fits"):
+    with pytest.raises(WeightsError, match=r"no tensor of odd\.pt fits"):
         start("mnv1_n", architecture("mnv1_n"), foreign)
 
 
