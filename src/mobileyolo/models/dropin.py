@@ -42,8 +42,8 @@ def register(tasks: ModuleType) -> None:
 def known_to_workers(_trainer: object) -> None:
     """Do nothing; but the processes of a training on several GPUs import this module because of this callback.
 
-    Ultralytics starts each of them with a script of its own, which reads the model YAML again. The script also imports
-    the modules of the trainer's callbacks, and so this one, which adds the rows.
+    Ultralytics starts each of them with a script of its own, which reads the model YAML again. The script also
+    unpickles the trainer's callbacks, which imports this module and so adds the rows.
     """
 
 

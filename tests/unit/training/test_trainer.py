@@ -362,7 +362,7 @@ def test_the_logged_model_predicts_a_table_of_boxes(
 def test_a_training_that_leaves_its_recipe_is_an_error(
     setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    """Ultralytics halves the batch when memory runs out, and rolls back when the loss is no number."""
+    """Ultralytics halves the batch when memory runs out, and returns to a checkpoint when the loss is NaN."""
     monkeypatch.chdir(tmp_path)
     if failing == "batch":
         monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
