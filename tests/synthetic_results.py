@@ -23,8 +23,8 @@ from mobileyolo.core.records import (
     TrainingRecord,
 )
 from mobileyolo.core.results import ArmResult, Statistics
-from mobileyolo.verdict.bootstrap import WeightedMetrics
 from mobileyolo.verdict.comparison import compare
+from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.options import VerdictOptions
 from mobileyolo.verdict.records import Comparison
 

@@ -243,7 +243,7 @@ def test_the_baseline_teaches_the_candidate_without_being_trained_again(workspac
     comparison = json.loads(workspace.read("reports/comparison.json"))
     (teacher,) = comparison["candidate"]["teachers"]
     assert (teacher["name"], teacher["digest"]) == ("yolo11n s0", comparison["baseline"]["weights_digests"][0])
-    assert "not taught equally: mnv1_n by yolo11n s0, yolo11n by nobody." in comparison["reason"]
+    assert "The teachers differ: yolo11n had no teacher; mnv1_n was taught by yolo11n s0." in comparison["reason"]
     (run,) = [run for run in workspace.runs() if run.info.run_name == "mnv1_n-s0-taught"]
     assert run.data.params["train.teacher"] == "yolo11n s0"
     assert run.data.tags["teacher.digest"] == teacher["digest"]
@@ -261,7 +261,7 @@ def test_both_arms_start_from_a_detector_and_the_verdict_says_how_unequally(
     baseline, candidate = comparison["baseline"]["start"], comparison["candidate"]["start"]
     assert baseline["values"] == baseline["of_values"]
     assert 0 < candidate["values"] < candidate["of_values"]
-    assert "The arms did not start equal: yolo11n with 499 of 499 tensors" in comparison["reason"]
+    assert "The starting weights differ: yolo11n has 499 of 499 tensors" in comparison["reason"]
     assert b"Where the models start" in workspace.read("reports/index.html")
 
 

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from mobileyolo.commands import COMMANDS
-from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.deployment.formats import EXPORT_FORMATS
 from mobileyolo.extras import EXTRAS
 from tests.tutorial import write_tutorial
 
@@ -154,7 +154,7 @@ def test_the_extra_imagenet_brings_what_reads_and_names_weights_of_timm() -> Non
 
 @pytest.mark.parametrize(("extra", "missing"), [("export", ""), ("pipeline", "OpenVINO: openvino is not installed")])
 def test_the_extra_export_brings_every_engine(extra: str, missing: str) -> None:
-    script = "from mobileyolo.deployment.formats import FORMATS, check_packages; check_packages(FORMATS)"
+    script = "from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages; check_packages(EXPORT_FORMATS)"
     allowed = environment(extra)
     assert "timm" not in allowed
     process = run(script, allowed)
@@ -215,7 +215,7 @@ def test_the_table_of_extras_is_that_of_pyproject(extra: str) -> None:
 def test_every_package_that_the_code_imports_is_a_dependency_or_in_an_extra() -> None:
     base = {module for module, names in INSTALLED.items() if names & {each.name for each in own_requirements(None)}}
     known = base.union(*EXTRAS.values())
-    engines = {package for each in FORMATS.values() for package in each.packages}
+    engines = {package for each in EXPORT_FORMATS.values() for package in each.packages}
     assert third_party() | engines <= known
     assert known - base - third_party() - engines == {
         "dvc",  # runs the stages

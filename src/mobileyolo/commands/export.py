@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mobileyolo.commands.converters import imgsz as imgsz_converter
 from mobileyolo.core.backbones import ARMS, Arm
-from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.deployment.formats import EXPORT_FORMATS
 
 SUMMARY = "export trained models for other engines, and check them against PyTorch"
 EXTRA = "pipeline"
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         dest="formats",
         action="append",
-        choices=[*FORMATS, "all"],
+        choices=[*EXPORT_FORMATS, "all"],
         help="what to export it to; can be repeated (default: all)",
     )
     parser.add_argument(
@@ -55,7 +55,7 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
 
     params, card, manifest = load_params(), last_dataset(), Manifest.read()
     root, held_out = Path(params.data_dir), params.get("evaluate.split", str)
-    names = list(FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
+    names = list(EXPORT_FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
     for each in [arm] if arm else ARMS:
         files = ModelFiles(each, params.get("seeds", Seeds)[0] if seed is None else seed)
         record = deliver(files, names, imgsz, root, held_out, card, manifest)

@@ -85,7 +85,7 @@ def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[st
         ("compare.confidence", 95, "compare.confidence: 95: input should be less than 1"),
         ("seeds", [], "seeds: []: value should have at least 1 item"),
         ("seeds", 3, "seeds: 3: input should be a list of whole numbers, such as [3]"),
-        ("seeds", [1, 1], "seeds: [1, 1]: a seed stands twice"),
+        ("seeds", [1, 1], "seeds: [1, 1]: a seed occurs twice"),
         ("seeds", ["0; touch pwned"], "seeds.0: '0; touch pwned': input should be a valid integer"),
         ("seeds", [-1], "seeds.0: -1: input should be greater than or equal to 0"),
         ("data.dir", "", "data.dir: '': string should have at least 1 character"),

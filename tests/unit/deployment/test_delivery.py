@@ -21,7 +21,7 @@ from mobileyolo.core.files import DATASET_FILE, ModelFiles, write_text
 from mobileyolo.core.records import DatasetCard, SplitCount, Teacher, TrainingRecord
 from mobileyolo.deployment import exporting
 from mobileyolo.deployment.delivery import deliver
-from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.deployment.formats import EXPORT_FORMATS
 from mobileyolo.deployment.records import ExportRecord
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
@@ -80,7 +80,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(files: ModelFiles, *formats: str, imgsz: int | None = None) -> ExportRecord:
     root = Path("data/shapes")
-    return deliver(files, formats or tuple(FORMATS), imgsz, root, "auto", CARD, make_manifest(root))
+    return deliver(files, formats or tuple(EXPORT_FORMATS), imgsz, root, "auto", CARD, make_manifest(root))
 
 
 def break_exports_of(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +104,10 @@ def test_every_format_finds_what_the_model_finds_and_nothing_else_is_left(
     files = write_model(arm)
     record = run(files)
     folder = Path("exports", f"{arm}-s0")
-    assert list(record.formats) == list(FORMATS)
+    assert list(record.formats) == list(EXPORT_FORMATS)
     assert all(each.boxes > 0 and list(each.failures()) == [] for each in record.formats.values())
     assert ExportRecord.read(folder / "parity.json") == record
-    assert {path.name for path in folder.iterdir()} == {"parity.json", *(each.file for each in FORMATS.values())}
+    assert {path.name for path in folder.iterdir()} == {"parity.json", *(each.file for each in EXPORT_FORMATS.values())}
     assert {path.name for path in workspace.iterdir()} == {"data", "models", "exports", ".mobileyolo"}
     assert list(environment.STATE_DIR.iterdir()) == []
     assert len(list(files.weights.parent.iterdir())) == 3

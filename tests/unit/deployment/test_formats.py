@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mobileyolo.core.errors import ExportError
-from mobileyolo.deployment.formats import FORMATS, check_packages
+from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_missing_package_is_named_with_its_format_and_the_extra_that_brings_it
     with pytest.raises(
         ExportError, match=rf"{title}: {package} is not installed; pip install 'mobileyolo\[{extra}\]', "
     ):
-        check_packages(FORMATS)
+        check_packages(EXPORT_FORMATS)
 
 
 def test_the_formats_are_listed_without_importing_an_engine() -> None:

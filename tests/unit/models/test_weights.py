@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
 from mobileyolo.core.errors import WeightsError
-from mobileyolo.core.records import Source
+from mobileyolo.core.records import WeightsSource
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.models.weights import Offer, fetch, read_backbone, read_detector, read_teacher, start
@@ -53,7 +53,7 @@ def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def offer(**files: Path) -> Offer:
     readers = {"detector": read_detector, "backbone": read_backbone}
     return Offer(
-        {role: Source(name=path.name, digest="d" * 64) for role, path in files.items()},  # type: ignore[misc]
+        {role: WeightsSource(name=path.name, digest="d" * 64) for role, path in files.items()},  # type: ignore[misc]
         {role: readers[role](path) for role, path in files.items()},  # type: ignore[misc]
     )
 
@@ -124,7 +124,7 @@ def test_a_backbone_of_another_width_is_refused_with_its_width(mobilenet: Path) 
 
 def test_a_copy_holds_tensors_only_and_the_digest_is_that_of_the_file(yolo11n: Path, tmp_path: Path) -> None:
     source = fetch("detector", yolo11n, tmp_path / "weights.pt")
-    assert source == Source(name="yolo11n.pt", digest=hashlib.sha256(yolo11n.read_bytes()).hexdigest())
+    assert source == WeightsSource(name="yolo11n.pt", digest=hashlib.sha256(yolo11n.read_bytes()).hexdigest())
     copied = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert all(isinstance(tensor, torch.Tensor) for tensor in copied.values())
     fetch("detector", yolo11n, tmp_path / "again.pt")
@@ -187,28 +187,28 @@ def test_a_damaged_safetensors_file_is_one_clear_error(mobilenet: Path, tmp_path
 
 def test_a_detector_with_another_neck_is_refused(tmp_path: Path) -> None:
     model = DetectionModel("yolov8n.yaml", nc=3, verbose=False)
-    with pytest.raises(WeightsError, match="is no YOLO11 detector: its last layers are"):
+    with pytest.raises(WeightsError, match="is not a YOLO11 detector: its last layers are"):
         read_detector(write_checkpoint(tmp_path / "yolov8n.pt", model))
 
 
 def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "seg.pt", SegmentationModel("yolo11n-seg.yaml", nc=3, verbose=False))
     for reader in (read_detector, read_teacher):
-        with pytest.raises(WeightsError, match="holds no detection model but a SegmentationModel"):
+        with pytest.raises(WeightsError, match="holds a SegmentationModel, not a detection model"):
             reader(path)
 
 
 def test_a_teacher_with_other_maps_is_refused(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "p6.pt", DetectionModel("yolov8n-p6.yaml", nc=3, verbose=False))
-    with pytest.raises(WeightsError, match="detects on 4 maps"):
+    with pytest.raises(WeightsError, match="detects on 4 feature maps"):
         read_teacher(path)
 
 
 def test_a_detector_of_which_nothing_fits_is_refused() -> None:
     foreign = Offer(
-        {"detector": Source(name="odd.pt", digest="d" * 64)}, {"detector": {"model.0.weight": torch.zeros(1)}}
+        {"detector": WeightsSource(name="odd.pt", digest="d" * 64)}, {"detector": {"model.0.weight": torch.zeros(1)}}
     )
-    with pytest.raises(WeightsError, match=r"nothing of odd\.pt fits"):
+    with pytest.raises(WeightsError, match=r"no tensor of odd\.pt fits"):
         start("mnv1_n", architecture("mnv1_n"), foreign)
 
 

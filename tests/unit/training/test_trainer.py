@@ -23,12 +23,12 @@ from mobileyolo.core.records import (
     DatasetCard,
     Manifest,
     MetricsRecord,
-    Source,
     Split,
     SplitCount,
     Teacher,
     TrainingPlan,
     TrainingRecord,
+    WeightsSource,
 )
 from mobileyolo.core.results import ArmResult, Statistics
 from mobileyolo.costs.profile import profile
@@ -41,7 +41,7 @@ from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
 from mobileyolo.training import trainer as training
 from mobileyolo.training.recipe import TrainingRecipe
-from mobileyolo.verdict.bootstrap import WeightedMetrics
+from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"
@@ -183,7 +183,7 @@ def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_o
 ) -> None:
     digest = planned(setting).recipe_digest
     start, _ = weights.start("mnv1_n", architecture_of("mnv1_n"), NO_OFFER)
-    offered = start.model_copy(update={"offered": {"detector": Source(name="yolo11n.pt", digest="f" * 64)}})
+    offered = start.model_copy(update={"offered": {"detector": WeightsSource(name="yolo11n.pt", digest="f" * 64)}})
     assert planned(setting, start=offered).recipe_digest != digest
     assert planned(setting, start=start.model_copy(update={"values": 7})).recipe_digest == digest
     of_both = Teacher(name="yolo11m.pt", digest="t" * 64, dis=6.0, both_arms=True)
@@ -362,7 +362,7 @@ def test_the_logged_model_predicts_a_table_of_boxes(
 def test_a_training_that_leaves_its_recipe_is_an_error(
     setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    """Ultralytics halves the batch when memory runs out, and rolls back when the loss is no number."""
+    """Ultralytics halves the batch when memory runs out, and returns to a checkpoint when the loss is NaN."""
     monkeypatch.chdir(tmp_path)
     if failing == "batch":
         monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
