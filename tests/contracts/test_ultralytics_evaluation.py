@@ -83,7 +83,7 @@ def test_a_confusion_matrix_has_a_row_for_each_predicted_class() -> None:
     np.testing.assert_array_equal(confusion.matrix, expected)
 
 
-@contract("DetMetrics.nt_per_image")
+@contract("metrics.nt_per_image")
 def test_metrics_count_by_class_id_and_keep_results_by_position() -> None:
     from ultralytics.utils.metrics import DetMetrics
 

@@ -235,7 +235,7 @@ def test_loading_safely_builds_known_classes_only(tmp_path: Path) -> None:
     torch.save({"model": model}, tmp_path / "model.pt")
     checkpoint, _ = tasks.torch_safe_load(tmp_path / "model.pt", safe_only=True)
     assert type(checkpoint["model"]) is tasks.DetectionModel
-    with pytest.raises(TypeError, match="foreign.pt"):
+    with pytest.raises(TypeError, match=r"foreign\.pt"):
         tasks.torch_safe_load(write_foreign(tmp_path / "foreign.pt"), safe_only=True)
     assert "foreign.pt" not in BUILT
     tasks.torch_safe_load(write_foreign(tmp_path / "built.pt"), safe_only=False)
@@ -263,7 +263,7 @@ def test_counting_operations_says_0_where_it_fails() -> None:
     from mobileyolo.models import bridge
 
     class Broken(nn.Conv2d):
-        def forward(self, *_: object) -> None:
+        def forward(self, *_: object) -> Any:
             raise RuntimeError("can't be counted")
 
     assert get_flops(Broken(3, 3, 1), 64) == 0.0
@@ -369,14 +369,12 @@ def test_it_installs_nothing(isolated: list[Any]) -> None:
 
 
 @contract("ULTRALYTICS_SAFE_LOAD")
-def test_it_loads_by_its_list_of_classes(
-    isolated: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_loads_by_its_list_of_classes(isolated: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics.nn import tasks
 
     assert isolated[2] is True
     monkeypatch.setattr(tasks, "SAFE_LOAD", True)
-    with pytest.raises(TypeError, match="served.pt"):
+    with pytest.raises(TypeError, match=r"served\.pt"):
         tasks.torch_safe_load(write_foreign(tmp_path / "served.pt"))
     assert "served.pt" not in BUILT
 
