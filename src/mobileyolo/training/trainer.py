@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from copy import copy
@@ -43,6 +44,8 @@ HISTORY_COLUMNS = {
 }
 
 DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # the last column, only with a teacher
+
+MAX_DET = 300  # boxes an image in the validation after each epoch; as the comment at evaluate.max_det says
 
 EpochListener = Callable[[int, dict[str, float]], None]  # epoch, counted from 1, and values by HISTORY_COLUMNS
 
@@ -127,6 +130,13 @@ class ArmTrainer(DetectionTrainer):
         return build_dataset(
             img_path, self.args, self.data, batch=batch or self.batch_size, stride=stride, augment=mode == "train"
         )
+
+    def _build_train_pipeline(self) -> None:
+        """As the parent's, but max_det stays: Ultralytics 8.4 raises it to the most boxes that an image has."""
+        self.args.max_det = sys.maxsize  # above any image, so that there is nothing to raise or to warn of
+        super()._build_train_pipeline()
+        self.args.max_det = MAX_DET
+        unwrap_model(self.model).set_head_attr(max_det=MAX_DET)
 
     def get_validator(self) -> DetectionValidator:
         """Ultralytics' own validator. The parent's method is replaced because it looks at folder names."""

@@ -1,0 +1,116 @@
+"""What tracking/ and core/environment.py rely on in MLflow."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.contracts.table import contract
+
+
+@cache
+def pages() -> str:
+    """The code of MLflow's pages, which is all that reads some of its tags."""
+    import mlflow.server
+
+    folder = Path(mlflow.server.__file__).parent / "js/build/static/js"
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.js")))
+
+
+@contract("MLFLOW_DATASET_CONTEXT")
+def test_an_input_has_a_tag_for_what_it_was_used_for() -> None:
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+    assert MLFLOW_DATASET_CONTEXT in pages()
+
+
+@contract("mlflow_colspec")
+def test_a_datasets_columns_are_what_mlflows_own_datasets_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow.data
+
+    from mobileyolo.core.records import DatasetCard, SplitCount
+    from mobileyolo.tracking.dataset import dataset_input
+
+    theirs = json.loads(mlflow.data.from_pandas(pd.DataFrame({"x": [0.5]})).to_dict()["schema"])
+    card = DatasetCard(digest="0" * 64, names=("square",), splits={"train": SplitCount(images=1, boxes=1)})
+    ours = json.loads(dataset_input("folder", card).dataset.schema)
+    assert theirs.keys() == ours.keys() == {"mlflow_colspec"}
+    assert theirs["mlflow_colspec"][0].keys() == ours["mlflow_colspec"][0].keys()
+    assert "mlflow_colspec" in pages()
+
+
+@contract("mlflow.experimentKind")
+def test_the_pages_know_the_kind_of_our_experiments() -> None:
+    from mobileyolo.tracking import store
+
+    ((tag, kind),) = store._MODEL_TRAINING.items()
+    assert f'"{tag}"' in pages()
+    assert f'"{kind}"' in pages()
+
+
+@contract("mlflow.source.name")
+def test_the_pages_read_a_runs_source() -> None:
+    from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME
+
+    assert MLFLOW_SOURCE_NAME == "mlflow.source.name"
+    assert MLFLOW_SOURCE_NAME in pages()
+
+
+@contract("mlflow.note.content")
+def test_the_pages_read_a_runs_description() -> None:
+    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+    assert MLFLOW_RUN_NOTE == "mlflow.note.content"
+    assert MLFLOW_RUN_NOTE in pages()
+
+
+ECHO = """
+from typing import Any
+import mlflow
+import numpy as np
+from mlflow.pyfunc import PythonModel
+
+class Echo(PythonModel):
+    def predict(self, context, model_input: np.ndarray, params: dict[str, Any] | None = None):
+        return [type(model_input).__name__]
+
+mlflow.models.set_model(Echo())
+"""
+
+
+@contract("PythonModel.predict")
+def test_an_input_annotated_as_an_array_is_handed_on_as_it_came(tmp_path: Path) -> None:
+    import mlflow
+
+    from mobileyolo.tracking import model
+
+    (tmp_path / "echo.py").write_text(ECHO, encoding="utf-8")
+    mlflow.pyfunc.save_model(
+        path=tmp_path / "model",
+        python_model=str(tmp_path / "echo.py"),
+        pip_requirements=["mlflow"],
+        signature=model._SIGNATURE,
+    )
+    echo = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    table = pd.DataFrame({"path": ["a.png"]})
+    array = np.zeros((1, 2, 2, 3), np.uint8)
+    given: list[object] = ["a.png", ["a.png"], array, [array[0]], table]
+    assert [echo.predict(each) for each in given] == [["str"], ["list"], ["ndarray"], ["list"], ["DataFrame"]]
+
+
+@contract("MLFLOW_DISABLE_TELEMETRY")
+def test_usage_data_are_kept_where_the_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.telemetry import utils
+
+    for name in ("_IS_MLFLOW_TESTING_TELEMETRY", "_IS_IN_CI_ENV_OR_TESTING", "_IS_MLFLOW_DEV_VERSION"):
+        monkeypatch.setattr(utils, name, False)
+    monkeypatch.delenv("DO_NOT_TRACK", raising=False)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    assert utils.is_telemetry_disabled()
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    assert not utils.is_telemetry_disabled()  # the variable is what decides

@@ -1,0 +1,115 @@
+"""What core/environment.py, dataset/scanning.py and models/imagenet.py rely on in DVC, joblib, timm and two engines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.contracts.table import contract
+
+
+def environment_of_a_command(**of_experiment: str) -> dict[str, str]:
+    """The variables that DVC gives the command of a stage, and in an experiment the experiment's."""
+    from dvc.stage.run import prepare_kwargs
+
+    stage: Any = SimpleNamespace(
+        wdir=".", addressing="train@candidate-0", repo=SimpleNamespace(root_dir="the workspace")
+    )
+    variables: dict[str, str] = prepare_kwargs(stage, run_env=of_experiment)["env"]
+    return variables
+
+
+@contract("DVC_STAGE")
+def test_a_command_is_told_its_stage() -> None:
+    assert environment_of_a_command()["DVC_STAGE"] == "train@candidate-0"
+
+
+@contract("DVC_ROOT")
+def test_a_command_is_told_the_users_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    import inspect
+
+    from dvc import env
+    from dvc.repo.experiments.queue import base
+
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert environment_of_a_command()["DVC_ROOT"] == "the workspace"
+    assert environment_of_a_command(DVC_ROOT="the user's own")["DVC_ROOT"] == "the user's own"
+    assert env.DVC_ROOT == "DVC_ROOT"
+    assert "run_env[DVC_ROOT] = self.repo.root_dir" in inspect.getsource(base)  # what a queued experiment is given
+
+
+@contract("DVC_EXP_NAME")
+def test_a_command_is_told_its_experiment() -> None:
+    import inspect
+
+    from dvc import env
+    from dvc.repo.experiments.queue import base
+
+    assert env.DVC_EXP_NAME == "DVC_EXP_NAME"
+    assert "run_env[DVC_EXP_NAME] = name" in inspect.getsource(base)
+    assert environment_of_a_command(DVC_EXP_NAME="an-experiment")["DVC_EXP_NAME"] == "an-experiment"
+
+
+def process_id() -> int:
+    """Of the process that calls it."""
+    return os.getpid()
+
+
+@contract("get_reusable_executor")
+def test_joblibs_processes_end_with_its_executor() -> None:
+    import psutil
+    from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
+
+    (worker, _) = Parallel(2, prefer="processes", batch_size=1)(delayed(process_id)() for _ in range(2))
+    process = psutil.Process(worker)
+    assert worker != os.getpid()
+    get_reusable_executor(reuse=True).shutdown()
+    _, alive = psutil.wait_procs([process], timeout=30)
+    assert alive == []
+
+
+@contract("conv_stem")
+def test_timm_names_its_mobilenets_tensors_like_this() -> None:
+    import timm
+    import torch
+
+    from mobileyolo.models.imagenet import from_timm
+    from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+    with torch.device("meta"):
+        weights = timm.create_model("mobilenetv1_100", pretrained=False).state_dict()
+    weights = {name: torch.ones(tensor.shape) for name, tensor in weights.items()}
+    network = MobileNetV1(1.0)
+    converted = from_timm(weights, network)
+    assert converted.keys() == network.state_dict().keys()
+
+
+ENGINES = """
+import sys
+sys.modules["openvino_telemetry"] = None
+import openvino.tools.ovc
+print(type(openvino.tools.ovc.telemetry).__module__)
+"""
+
+
+@contract("openvino_telemetry")
+def test_openvino_works_without_its_telemetry_package(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    told = subprocess.run([sys.executable, "-c", ENGINES], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert told.stdout.split() == ["openvino.tools.ovc.telemetry_stub"]
+
+
+@contract("ORT_DISABLE_TELEMETRY")
+def test_onnx_runtime_leaves_no_identifier_in_the_home(tmp_path: Path) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in {"CI", "XDG_CACHE_HOME"}}
+    variables |= {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA")}
+    variables["ORT_DISABLE_TELEMETRY"] = "1"
+    subprocess.run([sys.executable, "-c", "import onnxruntime"], env=variables, check=True, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,399 @@
+"""What models/, costs/, deployment/ and core/environment.py rely on in Ultralytics."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.contracts.table import contract
+
+
+def tiny(*rows: list[Any], scale: str = "n") -> dict[str, Any]:
+    """A model dictionary of these rows."""
+    return {"nc": 1, "scales": {scale: [1.0, 1.0, 1024]}, "scale": scale, "backbone": list(rows), "head": []}
+
+
+@contract("tasks.parse_model")
+def test_a_model_looks_its_parser_up_by_a_global(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.nn import tasks
+
+    from mobileyolo.models import bridge
+
+    bridge.prepare()
+    seen: list[dict[str, Any]] = []
+    original = tasks.parse_model
+
+    def parse(d: dict[str, Any], ch: int, verbose: bool = True) -> Any:
+        seen.append(d)
+        return original(d, ch=ch, verbose=verbose)
+
+    monkeypatch.setattr(tasks, "parse_model", parse)
+    stock = bridge.stock_architecture()
+    tasks.DetectionModel({**stock, "scale": "n"}, nc=1, verbose=False)
+    assert [each["backbone"] for each in seen] == [stock["backbone"]]
+
+
+@contract("vars(tasks)")
+def test_the_parser_looks_a_module_up_by_a_global(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch import nn
+    from ultralytics.nn import tasks
+
+    class Probe(nn.Module):
+        def __init__(self, *given: object) -> None:
+            super().__init__()
+            self.given = given
+
+    monkeypatch.setitem(vars(tasks), "Probe", Probe)
+    layers, _ = tasks.parse_model(tiny([-1, 1, "Probe", [0.25, 3]]), 3, False)
+    assert [(type(layer), layer.given) for layer in layers] == [(Probe, (0.25, 3))]
+
+
+@contract("layer.f")
+def test_each_layer_has_its_sources_and_detect_is_the_last() -> None:
+    from ultralytics.nn.modules import Detect
+
+    from mobileyolo.models import bridge
+
+    model = bridge.build_model({**bridge.stock_architecture(), "scale": "n", "nc": 2})
+    assert type(model.model[-1]) is Detect
+    assert model.model[-1].f == [16, 19, 22]
+    assert [layer.f for layer in model.model[:2]] == [-1, -1]
+
+
+@contract("TorchVision.__new__")
+def test_a_torchvision_module_is_its_blocks_and_a_flag() -> None:
+    import torch
+
+    from mobileyolo.models.mobilenet_v1 import MobileNetV1
+
+    network = MobileNetV1(0.25).eval()
+    module = network.as_stock_module()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        given, *maps = module(image)
+        expected = network(image)
+    assert given is image
+    assert len(maps) == len(expected)
+    assert all(torch.equal(one, other) for one, other in zip(maps, expected, strict=True))
+    assert b"mobileyolo" not in pickle.dumps(module)
+
+
+@contract("C3k2")
+@pytest.mark.parametrize(("scale", "has_c3k"), [("n", False), ("s", False), ("m", True), ("l", True), ("x", True)])
+def test_larger_scales_have_c3k_blocks_whatever_the_row_says(scale: str, has_c3k: bool) -> None:
+    from ultralytics.nn.modules.block import C3k
+    from ultralytics.nn.tasks import parse_model
+
+    layers, _ = parse_model(tiny([-1, 1, "C3k2", [64, False]], scale=scale), 3, False)
+    assert any(isinstance(module, C3k) for module in layers.modules()) == has_c3k
+
+
+@contract("Conv.fuse")
+def test_fusing_leaves_no_batch_norm_in_our_network() -> None:
+    from torch import nn
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+
+    model = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
+
+    def norms() -> int:
+        return sum(isinstance(module, nn.BatchNorm2d) for module in model.model[0].modules())
+
+    assert norms() == 27  # the stem's, and two for each of the paper's 13 separable layers
+    model.fuse(verbose=False)
+    assert norms() == 0
+
+
+class StubTrainer:
+    """As much of a trainer as Ultralytics hands to other processes."""
+
+    def __init__(self, callbacks: dict[str, list[Any]]) -> None:
+        self.args = SimpleNamespace(device="0,1")
+        self.model = None
+        self.callbacks = callbacks
+
+
+@contract("default_callbacks")
+def test_a_training_hands_its_callbacks_to_the_processes_of_several_gpus() -> None:
+    import torch
+    from ultralytics.utils.callbacks.base import get_default_callbacks
+    from ultralytics.utils.dist import generate_ddp_file
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.dropin import known_to_workers
+    from tests.contracts.recording import trained
+
+    bridge.prepare()
+    event = "on_pretrain_routine_start"
+    assert known_to_workers in get_default_callbacks()[event]
+    assert known_to_workers in trained().subject.callbacks[event]
+    script = Path(generate_ddp_file(StubTrainer({event: [known_to_workers]})))
+    state = script.with_suffix(".pt")
+    try:
+        assert torch.load(state, weights_only=False)["callbacks"] == {event: [known_to_workers]}
+    finally:
+        script.unlink()
+        state.unlink()
+
+
+@contract("SETTINGS")
+def test_each_trainer_reads_which_integrations_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import SETTINGS
+    from ultralytics.utils.callbacks import base
+
+    from mobileyolo.models import bridge
+
+    bridge.prepare()
+    switches = {name for name, value in SETTINGS.defaults.items() if isinstance(value, bool)}
+    assert switches == {*bridge._INTEGRATIONS, *bridge._HINTS}
+    assert not any(SETTINGS[name] for name in switches)
+
+    asked: list[str] = []
+
+    def import_module(name: str, _package: str) -> SimpleNamespace:
+        asked.append(name)
+        return SimpleNamespace(callbacks={})
+
+    monkeypatch.setattr(base, "import_module", import_module)
+    trainer = StubTrainer(defaultdict(list))
+    base.add_integration_callbacks(trainer)
+    assert asked == []
+    monkeypatch.setitem(SETTINGS, "mlflow", True)
+    base.add_integration_callbacks(trainer)
+    assert asked == [".mlflow"]
+
+
+@contract("torch_utils.NUM_THREADS")
+def test_selecting_the_cpu_sets_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from ultralytics.utils import torch_utils
+
+    before = torch.get_num_threads()
+    try:
+        for threads in (before + 1, before + 2):
+            monkeypatch.setattr(torch_utils, "NUM_THREADS", threads)
+            torch_utils.select_device("cpu", verbose=False)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@contract("cfg/models/11/yolo11.yaml")
+def test_ultralytics_ships_yolo11_with_its_scales() -> None:
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS
+
+    stock = bridge.stock_architecture()
+    assert list(stock["scales"]) == ["n", "s", "m", "l", "x"]
+    assert stock["backbone"][STOCK_BACKBONE_ROWS][2] == "SPPF"
+    assert stock["head"][-1][2] == "Detect"
+
+
+BUILT: list[str] = []
+
+
+class Foreign:
+    """A class that is none of Ultralytics', and says when it is built from a file."""
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        BUILT.append(state["name"])
+
+
+def write_foreign(path: Path) -> Path:
+    """A checkpoint with an object of that class."""
+    import torch
+
+    foreign = Foreign()
+    vars(foreign)["name"] = path.name
+    torch.save({"model": foreign}, path)
+    return path
+
+
+@contract("tasks.torch_safe_load")
+def test_loading_safely_builds_known_classes_only(tmp_path: Path) -> None:
+    import torch
+    from ultralytics.nn import tasks
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+
+    model = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
+    torch.save({"model": model}, tmp_path / "model.pt")
+    checkpoint, _ = tasks.torch_safe_load(tmp_path / "model.pt", safe_only=True)
+    assert type(checkpoint["model"]) is tasks.DetectionModel
+    with pytest.raises(TypeError, match=r"foreign\.pt"):
+        tasks.torch_safe_load(write_foreign(tmp_path / "foreign.pt"), safe_only=True)
+    assert "foreign.pt" not in BUILT
+    tasks.torch_safe_load(write_foreign(tmp_path / "built.pt"), safe_only=False)
+    assert "built.pt" in BUILT
+
+
+@contract("attempt_download_asset")
+def test_an_asset_is_put_where_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import downloads
+
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(downloads, "safe_download", lambda url, file, **_: asked.append((url, str(file))))
+    target = tmp_path / "yolo11n.pt"
+    downloads.attempt_download_asset(target)
+    ((url, file),) = asked
+    assert url.endswith("/yolo11n.pt")
+    assert file == str(target)
+
+
+@contract("get_flops")
+def test_counting_operations_says_0_where_it_fails() -> None:
+    from torch import nn
+    from ultralytics.utils.torch_utils import get_flops
+
+    from mobileyolo.models import bridge
+
+    class Broken(nn.Conv2d):
+        def forward(self, *_: object) -> Any:
+            raise RuntimeError("can't be counted")
+
+    assert get_flops(Broken(3, 3, 1), 64) == 0.0
+    assert get_flops(bridge.build_model({**bridge.stock_architecture(), "scale": "n"}), 64) > 0
+
+
+@contract("pt_path")
+def test_the_exporter_takes_a_model_from_memory_and_names_the_result_by_its_path(tmp_path: Path) -> None:
+    from mobileyolo.deployment import exporting
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+
+    model = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
+    assert exporting.export(model, "torchscript", tmp_path, 64).is_file()
+
+
+@contract("non_max_suppression")
+def test_suppression_gives_a_row_for_each_class_and_at_most_as_many_as_asked() -> None:
+    import torch
+    from ultralytics.utils.nms import non_max_suppression
+
+    output = torch.tensor([[[20.0], [30.0], [10.0], [20.0], [0.9], [0.6]]])  # one anchor: xywh, two classes
+
+    def boxes(**named: Any) -> list[list[float]]:
+        (found,) = non_max_suppression(output.clone(), 0.25, 0.7, **named)
+        return [[round(float(value), 3) for value in row] for row in found]
+
+    best, other = [15.0, 20.0, 25.0, 40.0, 0.9, 0.0], [15.0, 20.0, 25.0, 40.0, 0.6, 1.0]
+    assert boxes(multi_label=True, max_det=10) == [best, other]
+    assert boxes(multi_label=True, max_det=1) == [best]
+    assert boxes(multi_label=False, max_det=10) == [best]
+
+
+@contract("LetterBox")
+def test_letterbox_pads_to_the_exact_shape() -> None:
+    from ultralytics.data.augment import LetterBox
+
+    assert LetterBox((64, 64), auto=False)(image=np.zeros((20, 50, 3), np.uint8)).shape == (64, 64, 3)
+
+
+@contract("patches.imread")
+def test_an_image_is_read_as_bgr_and_what_is_none_as_none(tmp_path: Path) -> None:
+    from ultralytics.utils.patches import imread
+
+    Image.new("RGB", (4, 2), (255, 0, 0)).save(tmp_path / "red.png")
+    (tmp_path / "text.png").write_text("no image", encoding="utf-8")
+    pixels = imread(str(tmp_path / "red.png"))
+    assert pixels.shape == (2, 4, 3)
+    assert pixels[0, 0].tolist() == [0, 0, 255]
+    assert imread(str(tmp_path / "text.png")) is None
+
+
+SETTINGS_SCRIPT = """
+import json, socket
+asked = []
+socket.getaddrinfo = lambda host, *_, **__: asked.append(host) or []
+from ultralytics.utils import AUTOINSTALL, ONLINE, SAFE_LOAD, USER_CONFIG_DIR
+print(json.dumps([AUTOINSTALL, ONLINE, SAFE_LOAD, str(USER_CONFIG_DIR), asked]))
+"""
+
+
+@cache
+def imported(folder: Path, **variables: str) -> list[Any]:
+    """What Ultralytics makes of its environment: installs itself, is online, loads safely, its folder, hosts asked."""
+    names = ("YOLO_CONFIG_DIR", "YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ULTRALYTICS_SAFE_LOAD")
+    environment = {name: value for name, value in os.environ.items() if name not in names} | variables
+    environment["HOME"] = str(folder)
+    told = subprocess.run(
+        [sys.executable, "-c", SETTINGS_SCRIPT], env=environment, capture_output=True, text=True, check=True, cwd=folder
+    )
+    found: list[Any] = json.loads(told.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """As with all of the variables that we set."""
+    folder = tmp_path_factory.mktemp("isolated")
+    (folder / "config").mkdir()
+    set_by_us = {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
+    return imported(folder, YOLO_CONFIG_DIR=str(folder / "config"), **set_by_us)
+
+
+@contract("YOLO_CONFIG_DIR")
+def test_its_folder_is_the_one_that_was_named(isolated: list[Any]) -> None:
+    assert Path(isolated[3]).name == "config" or Path(isolated[3]).parent.name == "config"
+
+
+@contract("YOLO_OFFLINE")
+def test_offline_it_looks_for_no_network(isolated: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import is_online
+
+    assert isolated[1] is False
+    assert isolated[4] == []
+    monkeypatch.delenv("YOLO_OFFLINE")  # the variable, and not the lack of a network, is what decides
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    assert is_online()
+
+
+@contract("YOLO_AUTOINSTALL")
+def test_it_installs_nothing(isolated: list[Any]) -> None:
+    assert isolated[0] is False
+
+
+@contract("ULTRALYTICS_SAFE_LOAD")
+def test_it_loads_by_its_list_of_classes(isolated: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.nn import tasks
+
+    assert isolated[2] is True
+    monkeypatch.setattr(tasks, "SAFE_LOAD", True)
+    with pytest.raises(TypeError, match=r"served\.pt"):
+        tasks.torch_safe_load(write_foreign(tmp_path / "served.pt"))
+    assert "served.pt" not in BUILT
+
+
+@contract("ULTRALYTICS_API_KEY")
+def test_without_a_key_it_streams_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils.callbacks import platform
+
+    class Streaming(Exception):  # noqa: N818  # no error, but what would come next
+        pass
+
+    def streaming(_trainer: object) -> None:
+        raise Streaming
+
+    trainer = SimpleNamespace(args=SimpleNamespace(project="ours", name="run"))
+    monkeypatch.setattr(platform, "TESTS_RUNNING", False)
+    monkeypatch.setattr(platform, "_get_project_name", streaming)
+    monkeypatch.delenv("ULTRALYTICS_API_KEY", raising=False)
+    platform.on_pretrain_routine_start(trainer)
+    monkeypatch.setenv("ULTRALYTICS_API_KEY", "a key")
+    with pytest.raises(Streaming):
+        platform.on_pretrain_routine_start(trainer)

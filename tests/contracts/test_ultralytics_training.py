@@ -1,0 +1,170 @@
+"""What training/trainer.py relies on in Ultralytics' trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contracts.table import contract
+
+
+@contract("BaseTrainer.get_dataset")
+def test_the_trainer_asks_for_the_dataset() -> None:
+    from tests.contracts.recording import trained
+
+    recorded = trained()
+    assert [(call.given, call.named) for call in recorded.of("get_dataset")] == [((), {})]
+    assert recorded.subject.data is recorded.data
+
+
+@contract("BaseTrainer.get_model")
+def test_the_trainer_asks_for_the_model() -> None:
+    from tests.contracts.recording import trained
+
+    recorded = trained()
+    (call,) = recorded.of("get_model")
+    assert recorded.subject.model is call.returned
+
+
+@contract("DetectionTrainer.build_dataset")
+def test_the_trainer_asks_for_both_splits() -> None:
+    from tests.contracts.recording import trained
+
+    recorded = trained()
+    asked = [call.given[:2] for call in recorded.of("build_dataset")]
+    assert asked == [(recorded.data["train"], "train"), (recorded.data["val"], "val")]
+
+
+@contract("DetectionTrainer._build_train_pipeline")
+def test_the_trainer_builds_its_loaders_before_its_validator() -> None:
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    from tests.contracts.recording import trained
+
+    order = trained().order
+    assert order.count("_build_train_pipeline") == 1
+    assert order.index("_build_train_pipeline") < order.index("get_validator")
+    assert "_build_train_pipeline" in vars(DetectionTrainer)
+
+
+@contract("DetectionTrainer.get_validator")
+def test_the_trainer_asks_for_the_validator_once() -> None:
+    from tests.contracts.recording import trained
+
+    recorded = trained()
+    (call,) = recorded.of("get_validator")
+    assert recorded.subject.validator is call.returned
+    assert call.returned.seen == 2  # images
+
+
+@contract("BaseTrainer._handle_nan_recovery")
+def test_the_trainer_asks_after_each_epoch_whether_to_repeat_it() -> None:
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    from mobileyolo.training.trainer import ArmTrainer
+    from tests.contracts.recording import train, trained
+
+    recorded = trained()
+    assert [(call.given, call.returned) for call in recorded.of("_handle_nan_recovery")] == [
+        ((0,), False),
+        ((1,), False),
+    ]
+    assert recorded.order[-5:] == [
+        *("_handle_nan_recovery", "_record_epoch", "_handle_nan_recovery", "_record_epoch"),
+        "final_eval",
+    ]
+
+    class Repeating(ArmTrainer):
+        answers = iter([True, False, False])
+
+        def _handle_nan_recovery(self, epoch: int) -> bool:
+            return next(self.answers)
+
+    assert [call.given for call in train(Repeating).of("_handle_nan_recovery")] == [(0,), (0,), (1,)]
+
+    trainer = train().subject
+    trainer.loss = trainer.loss * float("nan")
+    assert DetectionTrainer._handle_nan_recovery(trainer, 1) is True
+
+
+@contract("BaseTrainer.final_eval")
+def test_the_trainer_evaluates_once_at_the_end() -> None:
+    from tests.contracts.recording import trained
+
+    assert trained().order.count("final_eval") == 1
+    assert trained().order[-1] == "final_eval"
+
+
+@contract("on_fit_epoch_end")
+def test_the_trainer_runs_its_callback_once_an_epoch_after_the_checkpoint() -> None:
+    import torch
+
+    from mobileyolo.training.trainer import HISTORY_COLUMNS, ArmTrainer
+    from tests.contracts.recording import train
+
+    saved: list[tuple[int, int]] = []
+
+    class Looking(ArmTrainer):
+        def _record_epoch(self, trainer: Any) -> None:
+            super()._record_epoch(trainer)
+            saved.append((trainer.epoch, torch.load(trainer.last, weights_only=False)["epoch"]))
+
+    history = train(Looking).subject.history
+    assert saved == [(0, 0), (1, 1)]
+    assert [set(row) for row in history] == [{"epoch", *HISTORY_COLUMNS}] * 2
+
+
+@contract("args.batch")
+def test_the_trainer_says_in_its_settings_that_it_went_on_with_a_smaller_batch() -> None:
+    from mobileyolo.core.errors import TrainingError
+    from mobileyolo.training.trainer import ArmTrainer
+    from tests.contracts.recording import train
+
+    class Short(ArmTrainer):
+        memory = iter([False])  # enough of it, at the first step
+
+        def preprocess_batch(self, batch: dict[str, Any]) -> Any:
+            if not next(self.memory, True):
+                raise RuntimeError("CUDA out of memory")
+            return super().preprocess_batch(batch)
+
+    with pytest.raises(TrainingError, match="went on with batch 1 in place of 2"):
+        train(Short)
+
+
+@contract("best.pt")
+def test_the_trainer_writes_a_checkpoint_of_known_parts() -> None:
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
+
+    from tests.contracts.recording import trained
+
+    best = torch.load(trained().subject.best, weights_only=False)
+    assert {"epoch", "ema", "train_args", "train_metrics", "version", "license"} <= best.keys()
+    assert best["epoch"] in {0, 1}
+    assert isinstance(best["ema"], DetectionModel)
+    assert best["train_args"]["imgsz"] == 64
+
+
+@contract("DistillationModel._remove_feature_hooks")
+def test_a_taught_model_can_be_freed_of_its_teacher(tmp_path: Path) -> None:
+    import torch
+    from ultralytics.nn.distill_model import DistillationModel
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+    from mobileyolo.training.trainer import DISTILLATION_COLUMN
+    from tests.contracts.recording import train
+
+    teacher = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
+    torch.save({"model": teacher}, tmp_path / "teacher.pt")
+    trainer = train(teacher=tmp_path / "teacher.pt").subject
+    assert set(DISTILLATION_COLUMN) <= trainer.history[0].keys()
+    model = torch.load(trainer.best, weights_only=False)["ema"]
+    assert isinstance(model, DistillationModel)
+    assert any(module._forward_hooks for module in model.student_model.modules())
+    model._remove_feature_hooks()
+    assert not any(module._forward_hooks for module in model.student_model.modules())
+    assert hasattr(model.student_model, "criterion")

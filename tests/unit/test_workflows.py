@@ -1,0 +1,103 @@
+"""What GitHub runs: nothing that somebody else can change under us, and no more rights than reading."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+
+
+def parsed(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows" / name).read_text(encoding="utf-8"))
+    return content
+
+
+def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def unpinned(text: str) -> list[str]:
+    """Actions that are not pinned by commit, with the version beside it."""
+    used = re.findall(r"^\s*(?:- )?uses:\s*(.+?)\s*$", text, re.MULTILINE)
+    return [each for each in used if not PINNED.fullmatch(each)]
+
+
+@each_workflow
+def test_each_action_is_pinned_by_its_commit_and_names_its_version(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    used = [step["uses"] for step in steps(parsed(path.name)) if "uses" in step]
+    assert used
+    assert len(re.findall(r"\buses:", text)) == len(used)
+    assert unpinned(text) == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "actions/checkout@v4",
+        "actions/checkout@11bd719 # v4.2.2",
+        "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683",
+        "actions/checkout@main # v4.2.2",
+    ],
+)
+def test_a_tag_a_branch_a_short_commit_or_one_without_its_version_is_not_pinned(action: str) -> None:
+    assert unpinned(f"steps:\n  - uses: {action}\n") == [action]
+
+
+@each_workflow
+def test_a_workflow_may_read_the_repository_and_nothing_else(path: Path) -> None:
+    workflow = parsed(path.name)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert [name for name, job in workflow["jobs"].items() if "permissions" in job] == []
+    assert "secrets." not in path.read_text(encoding="utf-8")
+
+
+@each_workflow
+def test_a_job_ends_by_itself(path: Path) -> None:
+    assert [name for name, job in parsed(path.name)["jobs"].items() if "timeout-minutes" not in job] == []
+
+
+def test_every_python_that_is_supported_is_tested_on_linux_and_on_windows() -> None:
+    jobs = parsed("ci.yml")["jobs"]
+    tested = {(each["os"], each["python"]) for each in jobs["elsewhere"]["strategy"]["matrix"]["include"]}
+    (setup,) = (step for step in jobs["everything"]["steps"] if "setup-python" in step.get("uses", ""))
+    tested.add((jobs["everything"]["runs-on"], setup["with"]["python-version"]))
+    supported = ["3.11", "3.12", "3.13"]
+    assert 'requires-python = ">=3.11,<3.14"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert tested == {(system, python) for system in ("ubuntu-latest", "windows-latest") for python in supported}
+    assert ".ci/run" in [step.get("run") for step in jobs["everything"]["steps"]]
+
+
+def test_the_install_without_make_is_the_one_that_the_readme_tells() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for name, job in (("ci.yml", "elsewhere"), ("scheduled.yml", "contracts"), ("scheduled.yml", "slow")):
+        commands = [step["run"] for step in parsed(name)["jobs"][job]["steps"] if "run" in step]
+        assert [command for command in commands[:2] if command in readme] == commands[:2]
+
+
+def test_the_small_repro_is_a_test_that_exists() -> None:
+    (command,) = (step["run"] for step in parsed("ci.yml")["jobs"]["elsewhere"]["steps"] if "-k" in step.get("run", ""))
+    (path,) = re.findall(r"tests/\S+\.py", command)
+    text = (ROOT / path).read_text(encoding="utf-8")
+    words = re.findall(r"\w+", command.split("-k")[1].replace(" or ", " "))
+    assert [word for word in words if not re.search(rf"def test_\w*{word}", text)] == []
+    assert words
+
+
+def test_once_a_week_the_contracts_meet_the_newest_release_of_each_vendor() -> None:
+    workflow: dict[Any, Any] = {**parsed("scheduled.yml")}
+    (entry,) = workflow[True]["schedule"]  # YAML 1.1 reads `on` as true
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", entry["cron"])
+    job = workflow["jobs"]["contracts"]
+    assert job["strategy"]["matrix"]["vendor"] == ["ultralytics", "great-expectations", "mlflow", "dvc"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands.index("python -m pip install --upgrade ${{ matrix.vendor }}") == 2  # behind the lock
+    assert commands[-1] == "python -m pytest -m contract tests/contracts"
