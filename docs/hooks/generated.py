@@ -70,7 +70,9 @@ def parameters_page() -> str:
     for parameter in parameters():
         parent = parameter.key.rpartition(".")[0]
         # The limit and the share of a kind stand in one table.
-        sections.setdefault("validate.quality" if parent.startswith("validate.quality") else parent, []).append(parameter)
+        sections.setdefault("validate.quality" if parent.startswith("validate.quality") else parent, []).append(
+            parameter
+        )
     parts = []
     for section, members in sections.items():
         parts.append(f"## {section or 'The comparison'}\n")
@@ -166,7 +168,9 @@ def _words(schema: Mapping[str, Any]) -> str:
         "exclusiveMaximum": "below {:,}",
         "multipleOf": "in steps of {:g}",
     }
-    return ", ".join([names[schema["type"]], *(text.format(schema[key]) for key, text in bounds.items() if key in schema)])
+    return ", ".join(
+        [names[schema["type"]], *(text.format(schema[key]) for key, text in bounds.items() if key in schema)]
+    )
 
 
 def _argument(action: argparse.Action) -> str:
@@ -184,7 +188,9 @@ def _help(action: argparse.Action) -> str:
 def _names(entries: list[Any]) -> str:
     """Paths or parameters of a stage, a name each."""
     names = [name for entry in entries for name in (entry if isinstance(entry, dict) else [entry])]
-    nested = [value for entry in entries if isinstance(entry, dict) for value in entry.values() if isinstance(value, list)]
+    nested = [
+        value for entry in entries if isinstance(entry, dict) for value in entry.values() if isinstance(value, list)
+    ]
     if nested:  # parameters of a file: the file's name says nothing here
         names = [name for values in nested for name in values]
     return ", ".join(f"`{name.removeprefix('../../')}`" for name in names)
