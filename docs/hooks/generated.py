@@ -92,9 +92,10 @@ def commands_page() -> str:
     for name, parser in subparsers().items():
         parts.append(f"## {name}\n\n{html.escape((parser.description or '').strip(), quote=False)}\n")
         usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
-        parts.append(f"```text\n{usage}\n```\n\n| argument | what |\n| :-- | :-- |")
-        for action in parser._actions:  # argparse has no public list of them
-            parts.append(f"| {_argument(action)} | {_cell(_help(action))} |")
+        parts.append(f"```text\n{usage}\n```\n")
+        if arguments := arguments_of(parser):
+            parts.append("| argument | what |\n| :-- | :-- |")
+            parts += [f"| {_argument(action)} | {_cell(action.help or '')} |" for action in arguments]
         examples = "\n".join(line.strip() for line in (parser.epilog or "").splitlines()[1:])
         parts.append(f"\n```bash\n{examples}\n```\n")
     return "\n".join(parts)
@@ -105,6 +106,11 @@ def subparsers() -> Mapping[str, argparse.ArgumentParser]:
     (action,) = (each for each in build_parser()._actions if isinstance(each, argparse._SubParsersAction))
     choices: Mapping[str, argparse.ArgumentParser] = action.choices
     return choices
+
+
+def arguments_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """What a command takes, but for --help; argparse has no public list."""
+    return [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
 
 
 def stages_page() -> str:
@@ -122,10 +128,10 @@ def stages_page() -> str:
 def architecture_page() -> str:
     """ARCHITECTURE.md without its title, with links that lead somewhere from the site."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("\n")[2]
+    text = re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", _site_link, text)
     # Material would load Mermaid's script from the web.
     diagram = "The graph, drawn as text: `dvc dag`. As a table: [stages](../reference/files.md#stages)."
-    text = re.sub(r"```mermaid\n.*?```", diagram, text, flags=re.DOTALL)
-    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", _site_link, text)
+    return re.sub(r"```mermaid\n.*?```", diagram, text, flags=re.DOTALL)
 
 
 def _site_link(link: re.Match[str]) -> str:
@@ -179,10 +185,6 @@ def _argument(action: argparse.Action) -> str:
         return f"`{metavar}`"
     choices = "\\|".join(map(str, action.choices)) if action.choices else metavar.upper()
     return f"`{', '.join(action.option_strings)}{'' if action.nargs == 0 else f' {choices}'}`"
-
-
-def _help(action: argparse.Action) -> str:
-    return action.help or ""
 
 
 def _names(entries: list[Any]) -> str:
