@@ -12,13 +12,15 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mlflow.tracking import MlflowClient
 
-from tests.docs.pages import PAGES, Block, blocks, name
+from tests.docs.pages import PAGES, ROOT, Block, blocks, name, read
 from tests.foreign import write_bare, write_coco, write_voc
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.pipeline
 
 # Chinese pages give the same commands (tests/docs/test_pages.py), so that running them once is enough.
 RUN = [page for page in PAGES if "zh" not in page.name + page.parts[-3] and any(not b.reason for b in blocks(page))]
+MLFLOW_PAGE = ROOT / "docs/reference/mlflow.md"
 # The last page empties DVC's cache.
 RUN.sort(key=lambda page: page.name == "clean-up.md")
 # One epoch on tiny images is enough to see that a command works.
@@ -109,6 +112,25 @@ def test_what_a_page_tells_to_type_works(reader: Reader, page: Path) -> None:
         if block.language in {"bash", "python"} and not block.reason:
             result = reader.type(block)
             assert result.code == 0, f"{block} ended with {result.code}:\n{block.text}\n{result.output}"
+
+
+def test_every_name_that_the_runs_of_these_pages_have_is_described(reader: Reader) -> None:
+    """Parameters, metrics, tags and folders of artifacts, whatever the pages before have trained and exported."""
+    described: dict[str, list[str]] = {}
+    for title, section in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", read(MLFLOW_PAGE), re.M | re.S):
+        rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
+        described[title] = re.findall(r"`([^`]+)`", " ".join(rows))
+    client = MlflowClient(f"sqlite:///{(reader.workspace.path / 'mlflow.db').as_posix()}")
+    for run in reader.workspace.runs():
+        folders = [f"{item.path}/" for item in client.list_artifacts(run.info.run_id)]
+        found = {
+            "Parameters": run.data.params,
+            "Metrics": run.data.metrics,
+            "Tags": run.data.tags,
+            "Artifacts": [folder for folder in folders if folder != "report/"],  # has a folder for each pair
+        }
+        for title, names in found.items():
+            assert [each for each in names if not any(fnmatch(each, pattern) for pattern in described[title])] == []
 
 
 def test_every_block_that_is_left_out_says_why() -> None:
