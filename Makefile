@@ -1,4 +1,4 @@
-# `make help` lists the targets. Each has its plain spelling in README.md, for people without make.
+# `make help` lists the targets. Each has its plain spelling in docs/tutorial/digits.md, for people without make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro show table test coverage check format ui lock clean
+.PHONY: help install repro show table test coverage check format ui docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ format: $(ENVIRONMENT) ## Sort imports, fix what can be fixed, and format
 
 ui: $(ENVIRONMENT) ## Show the runs in a browser (mlflow ui)
 	mlflow ui
+
+docs: $(ENVIRONMENT) ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 lock: ## Resolve requirements.lock anew (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --all-extras --universal \
