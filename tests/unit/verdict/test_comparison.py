@@ -34,7 +34,7 @@ def with_training(result: ArmResult, **changes: object) -> ArmResult:
 
 
 def test_two_models_of_one_skill_are_nearly_always_inconclusive() -> None:
-    verdicts = [compared(*make_arms(luck=luck, scenes=luck)).verdict for luck in range(12)]
+    verdicts = [compared(*make_arms(detectors=number, scenes=number)).verdict for number in range(12)]
     assert verdicts.count("inconclusive") >= 11
 
 
@@ -112,7 +112,7 @@ def test_the_reason_of_several_seeds_assumes_nothing() -> None:
 
 
 def blind(result: ArmResult) -> ArmResult:
-    """The same model, but none of its predictions is right."""
+    """The same model, but all of its predictions are wrong."""
     predictions = result.statistics.predictions.assign(**dict.fromkeys(TRUE_POSITIVE_COLUMNS, False))
     return dataclasses.replace(result, statistics=with_changes(result.statistics, predictions=predictions))
 
@@ -143,10 +143,10 @@ def test_a_model_against_itself_with_other_seeds_is_nearly_always_inconclusive(s
     for scenes in range(12):
         baseline, candidate = (
             [
-                make_result(arm, "yolo11n", make_statistics(luck + seed, skill=skill, scenes=scenes, images=20), seed)
+                make_result(arm, "yolo11n", make_statistics(first + seed, skill=skill, scenes=scenes, images=20), seed)
                 for seed, skill in enumerate(generator.normal(0.7, 0.02, seeds))
             ]
-            for arm, luck in (("baseline", 0), ("candidate", 100))
+            for arm, first in (("baseline", 0), ("candidate", 100))
         )
         verdicts.append(compared(baseline, candidate, options).verdict)
     assert verdicts.count("inconclusive") >= 11
