@@ -169,7 +169,7 @@ def make_result(
 def make_arms(
     baseline_skill: float = 0.8, candidate_skill: float = 0.8, seeds: int = 1, detectors: int = 0, **settings: Any
 ) -> tuple[list[ArmResult], list[ArmResult]]:
-    """Both arms on the same images: yolo11n and mnv1_n. Another number for `detectors` gives others of the same skill."""
+    """Both arms on the same images: yolo11n and mnv1_n. Another `detectors` gives others of the same skill."""
     baseline, candidate = [], []
     for seed in range(seeds):
         statistics = make_statistics(1000 * detectors + seed, skill=baseline_skill, **settings)
