@@ -109,6 +109,11 @@ def with_changes(statistics: Statistics, **changes: Any) -> Statistics:
     return dataclasses.replace(statistics, **changes)
 
 
+def with_training(result: ArmResult, **changes: object) -> ArmResult:
+    """The same model with some fields of its training changed."""
+    return dataclasses.replace(result, training=result.training.model_copy(update=changes))
+
+
 def _with_per_class(statistics: Statistics) -> Statistics:
     """Fill in the per-class table, each class evaluated on its own."""
     rows = []
