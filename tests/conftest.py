@@ -9,12 +9,12 @@ import pytest
 from mobileyolo.core import environment
 from tests.synthetic import write_dataset
 
-# Tests run in two processes, which would otherwise both compute on every core; before anything imports torch.
+# Tests run in two processes; without this, each would use every core. Set before anything imports torch.
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
     os.environ.setdefault(_name, "1")
-os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  # not the one of who runs them
-os.environ["MOBILEYOLO_STRICT_TRACKING"] = "1"  # a bug in tracking fails the test that meets it
-# Before any test imports Ultralytics: its settings belong to this run, not to the person who runs it.
+os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  # not the user's own
+os.environ["MOBILEYOLO_STRICT_TRACKING"] = "1"  # a bug in tracking fails the test
+# Before any test imports Ultralytics: settings of this test run, not the user's.
 environment.isolate(Path(tempfile.mkdtemp(prefix="mobileyolo-tests-")))
 
 

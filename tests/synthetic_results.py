@@ -1,4 +1,4 @@
-"""Made-up evaluation results: what two detectors of a given skill would leave behind."""
+"""Made-up evaluation results of two detectors with a given skill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_statistics(
     """Statistics of a detector on random images.
 
     Args:
-        seed: of the detector's luck.
+        seed: of the detector's errors.
         skill: 0 to 1, share of the boxes found and how tightly.
         images: number of images.
         names: class names; later classes are rarer.
@@ -55,28 +55,28 @@ def make_statistics(
         scenes: seed of the labels, the same for two detectors that saw the same images.
         split: which split the images are of.
     """
-    labels, luck = np.random.default_rng(scenes), np.random.default_rng([seed, 1])
+    labels, noise = np.random.default_rng(scenes), np.random.default_rng([seed, 1])
     share = 1 / np.arange(1, len(names) + 1)
     counts = labels.poisson(boxes_per_image, images)
     target_image = np.repeat(np.arange(images), counts)
     target_class = labels.choice(len(names), counts.sum(), p=share / share.sum())
     difficulty = labels.normal(0, 0.12, images)[target_image] + labels.normal(0, 0.12, counts.sum())
 
-    quality = skill - difficulty + luck.normal(0, 0.05, counts.sum())
-    found = luck.random(counts.sum()) < np.clip(quality + 0.15, 0, 0.98)
+    quality = skill - difficulty + noise.normal(0, 0.05, counts.sum())
+    found = noise.random(counts.sum()) < np.clip(quality + 0.15, 0, 0.98)
     iou = np.clip(0.45 + 0.5 * quality[found], 0.3, 0.98)
-    false_counts = luck.poisson(false_per_image, images)
+    false_counts = noise.poisson(false_per_image, images)
     false_total = false_counts.sum()
     table = pd.DataFrame(
         {
             "image": np.concatenate((target_image[found], np.repeat(np.arange(images), false_counts))),
             "class_id": np.concatenate(
-                (target_class[found], luck.choice(len(names), false_total, p=share / share.sum()))
+                (target_class[found], noise.choice(len(names), false_total, p=share / share.sum()))
             ),
             "confidence": np.concatenate(
                 (
-                    np.clip(luck.beta(5, 2, found.sum()) * (0.5 + quality[found] / 2), 0.001, 0.999),
-                    luck.beta(1, 6, false_total),
+                    np.clip(noise.beta(5, 2, found.sum()) * (0.5 + quality[found] / 2), 0.001, 0.999),
+                    noise.beta(1, 6, false_total),
                 )
             ).astype(np.float32),
         }
@@ -87,7 +87,7 @@ def make_statistics(
     table = table.sort_values(["image", "confidence"], ascending=[True, False], kind="stable", ignore_index=True)
 
     confusion = np.zeros((len(names) + 1, len(names) + 1), dtype=np.int64)
-    mistaken = np.where(luck.random(counts.sum()) < 0.06, luck.integers(len(names), size=counts.sum()), target_class)
+    mistaken = np.where(noise.random(counts.sum()) < 0.06, noise.integers(len(names), size=counts.sum()), target_class)
     np.add.at(confusion, (np.where(found, mistaken, np.int64(len(names))), target_class), 1)
     confident = ~table["tp_50"] & (table["confidence"] > 0.25)
     confusion[:, -1] += np.bincount(table["class_id"][confident], minlength=len(names) + 1)
@@ -105,8 +105,13 @@ def make_statistics(
 
 
 def with_changes(statistics: Statistics, **changes: Any) -> Statistics:
-    """The same statistics, but for some fields."""
+    """The same statistics with some fields changed."""
     return dataclasses.replace(statistics, **changes)
+
+
+def with_training(result: ArmResult, **changes: object) -> ArmResult:
+    """The same model with some fields of its training changed."""
+    return dataclasses.replace(result, training=result.training.model_copy(update=changes))
 
 
 def _with_per_class(statistics: Statistics) -> Statistics:
@@ -135,7 +140,7 @@ def _with_per_class(statistics: Statistics) -> Statistics:
 def make_result(
     arm: str, backbone: str, statistics: Statistics, seed: int = 0, width: float | None = None
 ) -> ArmResult:
-    """One trained and evaluated model, on the terms that all made-up models share."""
+    """One trained and evaluated model; all made-up models have equal terms."""
     map50, map50_95, precision, recall = WeightedMetrics(statistics)(np.ones(len(statistics.images)))
     small = width is not None
     return ArmResult(
@@ -167,25 +172,25 @@ def make_result(
 
 
 def make_arms(
-    baseline_skill: float = 0.8, candidate_skill: float = 0.8, seeds: int = 1, luck: int = 0, **settings: Any
+    baseline_skill: float = 0.8, candidate_skill: float = 0.8, seeds: int = 1, detectors: int = 0, **settings: Any
 ) -> tuple[list[ArmResult], list[ArmResult]]:
-    """Both arms on the same images: yolo11n and mnv1_n; other luck gives other detectors of the same skill."""
+    """Both arms on the same images: yolo11n and mnv1_n. Another `detectors` gives others of the same skill."""
     baseline, candidate = [], []
     for seed in range(seeds):
-        statistics = make_statistics(1000 * luck + seed, skill=baseline_skill, **settings)
+        statistics = make_statistics(1000 * detectors + seed, skill=baseline_skill, **settings)
         baseline.append(make_result("baseline", "yolo11n", statistics, seed))
-        statistics = make_statistics(1000 * luck + 500 + seed, skill=candidate_skill, **settings)
+        statistics = make_statistics(1000 * detectors + 500 + seed, skill=candidate_skill, **settings)
         candidate.append(make_result("candidate", "mnv1_n", statistics, seed, width=0.25))
     return baseline, candidate
 
 
 def make_latency(rounds: int = 50) -> LatencyRecord:
     """Latency of both arms, the candidate at about 0.7 times the baseline's in PyTorch and 0.6 in ONNX Runtime."""
-    luck = np.random.default_rng(0)
+    noise = np.random.default_rng(0)
 
     def engine(name: str, median: float, ratio: float) -> EngineLatency:
-        baseline = median * luck.lognormal(0, 0.08, rounds)
-        candidate = baseline * luck.normal(ratio, 0.03, rounds)
+        baseline = median * noise.lognormal(0, 0.08, rounds)
+        candidate = baseline * noise.normal(ratio, 0.03, rounds)
         return EngineLatency(engine=name, rounds_ms={"baseline": tuple(baseline), "candidate": tuple(candidate)})
 
     engines = {"latency_ms": engine("PyTorch", 20, 0.7), "latency_onnx_ms": engine("ONNX Runtime", 10, 0.6)}
@@ -194,23 +199,23 @@ def make_latency(rounds: int = 50) -> LatencyRecord:
 
 def make_history(seed: int, *, final: float, epochs: int = 40) -> pd.DataFrame:
     """Losses and validation metrics of a training that ends at an mAP50-95 of about `final`."""
-    luck = np.random.default_rng(seed)
+    noise = np.random.default_rng(seed)
     epoch = np.arange(1, epochs + 1)
     rise = 1 - np.exp(-epoch / (epochs / 4))
     table = pd.DataFrame({"epoch": epoch})
     for part, level in {"box": 1.2, "cls": 1.5, "dfl": 0.9}.items():
         fall = level * (1.6 - rise * final * 1.6)
-        table[f"train_{part}_loss"] = fall + luck.normal(0, 0.02, epochs)
-        table[f"val_{part}_loss"] = fall * 1.08 + luck.normal(0, 0.05, epochs)
-    table["precision"] = np.clip(rise * (final + 0.3) + luck.normal(0, 0.02, epochs), 0, 1)
-    table["recall"] = np.clip(rise * (final + 0.25) + luck.normal(0, 0.02, epochs), 0, 1)
-    table["map50"] = np.clip(rise * (final + 0.25) + luck.normal(0, 0.015, epochs), 0, 1)
-    table["map50_95"] = np.clip(rise * final + luck.normal(0, 0.012, epochs), 0, 1)
+        table[f"train_{part}_loss"] = fall + noise.normal(0, 0.02, epochs)
+        table[f"val_{part}_loss"] = fall * 1.08 + noise.normal(0, 0.05, epochs)
+    table["precision"] = np.clip(rise * (final + 0.3) + noise.normal(0, 0.02, epochs), 0, 1)
+    table["recall"] = np.clip(rise * (final + 0.25) + noise.normal(0, 0.02, epochs), 0, 1)
+    table["map50"] = np.clip(rise * (final + 0.25) + noise.normal(0, 0.015, epochs), 0, 1)
+    table["map50_95"] = np.clip(rise * final + noise.normal(0, 0.012, epochs), 0, 1)
     return table
 
 
 def make_cost_sheet() -> CostSheet:
-    """A sheet of made-up models: one backbone after the other, larger and larger, under one neck and head."""
+    """A sheet of made-up models: ever larger backbones with the same neck and head."""
 
     def cost(name: str, width: float | None, size: int) -> ModelCost:
         parts = Parts(backbone=size * 1_000_000, neck=1_200_000, head=300_000)
@@ -243,7 +248,7 @@ def make_cost_sheet() -> CostSheet:
 
 
 class ReportInputs(NamedTuple):
-    """What a report is made from."""
+    """The inputs of a report."""
 
     comparison: Comparison
     baseline: list[ArmResult]
@@ -256,7 +261,7 @@ class ReportInputs(NamedTuple):
 def make_report_inputs(
     baseline_skill: float = 0.8, candidate_skill: float = 0.6, seeds: int = 1, **settings: Any
 ) -> ReportInputs:
-    """A comparison of two made-up arms with all that it came from."""
+    """A comparison of two made-up arms, with all of its inputs."""
     baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
     options = VerdictOptions(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
     histories: dict[Arm, list[pd.DataFrame]] = {

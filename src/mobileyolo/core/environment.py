@@ -103,7 +103,7 @@ def end_with_parent() -> None:
         pr_set_pdeathsig = 1  # prctl(2)
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
     else:
-        warnings.warn("on this system a killed dvc leaves its training running; end it by hand", stacklevel=2)
+        warnings.warn("on this system, a training goes on after dvc was killed; end it by hand", stacklevel=2)
 
 
 def strict_tracking() -> bool:

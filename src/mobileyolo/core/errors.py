@@ -20,7 +20,7 @@ class DatasetError(UserError):
 
 
 class WeightsError(UserError):
-    """A file of weights from elsewhere can't be used."""
+    """A file of pretrained weights can't be used."""
 
 
 class ComparisonError(UserError):

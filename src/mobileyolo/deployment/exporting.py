@@ -25,7 +25,7 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int) -> Path:
     """Export a model in single precision, for one image at a time.
 
     Args:
-        model: in single precision; left as it is.
+        model: in single precision; it is not changed.
         name: a key of EXPORT_FORMATS.
         folder: for the file and for what the exporters leave beside it; created if it is missing.
         imgsz: side of the square input in pixels.

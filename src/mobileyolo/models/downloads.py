@@ -36,7 +36,7 @@ def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
             part = Path(temporary, name)
             try:
                 download_to(name, part)
-            except Exception as error:  # both libraries pass on whatever their network code raises
+            except Exception as error:  # both libraries let any error of their network code through
                 raise WeightsError(f"{name}: the download failed: {error}") from error
             if not part.is_file():
                 raise WeightsError(f"{name}: the download failed")

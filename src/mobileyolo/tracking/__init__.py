@@ -1,7 +1,7 @@
 """MLflow: one flat run for each trained model, in one experiment for each dataset.
 
 Tracking never fails a stage. What could not be logged is warned about and logged later: every stage after training
-logs whatever the store lacks, from the files that DVC keeps. A result that DVC restores from its cache creates no run
+logs what the store lacks, from the files that DVC keeps. A result that DVC restores from its cache creates no run
 by itself.
 """
 

@@ -44,8 +44,8 @@ def log_validation(
 ) -> None:
     """Log what validation found in the dataset that a model was trained on."""
     run = runs.find_or_create_run(training, history)
-    # A training goes on being that of this dataset if rows that validation leaves out are fixed or deleted later. So a
-    # kind that an earlier validation found may be gone; its count is then 0.
+    # Faulty rows are left out of the dataset's digest. If somebody deletes them, the digest and this run stay the same,
+    # but the finding disappears. Its count is then 0.
     values = {name: 0.0 for name in run.metrics() if name.startswith("validation.")}
     severities = [finding.severity for finding in verdict.findings.values()]
     values |= {f"validation.{kind}": finding.count for kind, finding in verdict.findings.items()}

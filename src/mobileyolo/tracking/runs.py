@@ -11,7 +11,7 @@ from mobileyolo.core import environment
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.tracking.dataset import dataset_input
 from mobileyolo.tracking.run import RunWriter
-from mobileyolo.tracking.store import end_dead_runs, find_or_create_experiment, open_store, whereabouts
+from mobileyolo.tracking.store import end_dead_runs, find_or_create_experiment, open_store, process_tags
 
 
 class Runs:
@@ -37,7 +37,7 @@ class Runs:
 
     def start_run(self, planned: TrainingPlan) -> RunWriter:
         """Create the run of a training that begins in this process."""
-        return self._create_run(planned, whereabouts())
+        return self._create_run(planned, process_tags())
 
     def find_or_create_run(self, record: TrainingRecord, history: pd.DataFrame) -> RunWriter:
         """The run of a model that was trained, with all of its epochs.

@@ -50,8 +50,8 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
         return str(created.experiment_id)
 
 
-def whereabouts() -> dict[str, str]:
-    """Tags that say which process trains and where; by them `end_dead_runs` knows whether it is still alive."""
+def process_tags() -> dict[str, str]:
+    """Tags that identify the process that trains; `end_dead_runs` uses them to see whether it is still alive."""
     return {
         "git.commit": environment.git_commit(),
         "host": platform.node(),

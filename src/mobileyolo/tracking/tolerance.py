@@ -20,8 +20,8 @@ from urllib3.exceptions import HTTPError
 
 from mobileyolo.core import environment
 
-# What MLflow 3.17 and what it stands on raise when a store does not work; errors of sockets, files, file locks and
-# requests are all OSErrors.
+# What MLflow 3.17 and the libraries under it raise if a store does not work. The errors of sockets, files, file locks
+# and requests are all OSErrors.
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError, HTTPError, OSError)
 
 LATER = "the results are safe in DVC's files. Later stages log what is missing, and so does `mobileyolo log`."
@@ -59,5 +59,5 @@ class Tolerance:
 
     def _warn(self, message: str) -> None:
         if not self._warned:
-            warnings.warn(message, stacklevel=4)  # at whoever opened the block
+            warnings.warn(message, stacklevel=4)  # names the line that opened the block
         self._warned = True

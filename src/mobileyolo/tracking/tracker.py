@@ -121,7 +121,7 @@ class Tracker:
     def log_comparison(
         self, result: ArmResult, history: pd.DataFrame, weights: Path, comparison: Comparison, report: Sequence[Path]
     ) -> None:
-        """Log the outcome of a trained model's comparison, and whatever the store lacks of the model itself.
+        """Log the outcome of a trained model's comparison, and what the store lacks of the model itself.
 
         Args:
             result: one of the models that were compared.
@@ -174,7 +174,7 @@ def log_results(
     arms: Mapping[Arm, Sequence[ArmResult]],
     comparison: Comparison,
 ) -> None:
-    """Log whatever the store lacks of a comparison, every model in it, and their dataset's validation.
+    """Log what the store lacks of a comparison, of every model in it, and of their dataset's validation.
 
     Args:
         dataset: the dataset's folder, as data.dir has it.

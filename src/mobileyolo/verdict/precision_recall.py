@@ -7,12 +7,13 @@ A worked example. One class, two images: A was drawn twice, B once. Each has one
     2    B      0.8         no             1      |  2/3, 2/3
     3    B      0.7         yes            1      |  1, 3/4
 
-The envelope replaces each precision by the highest one at that recall or beyond: 1, 1, 3/4, 3/4. The curve joins these
-four points by straight lines. It starts at precision 1 and is 0 from the recall of the last true positive on.
+The envelope replaces each precision by the highest one at that recall or a higher one: 1, 1, 3/4, 3/4. The curve joins
+these four points by straight lines. It begins at recall 0, here with precision 1 because the first row is a true
+positive. From the recall of the last true positive on, it is 0.
 
-The same without any copies: the recall only rises at true positives, so the curve is known from pieces, one between
-each true positive and the next. Piece k lies behind k copies of true positives. Its start is the envelope at the row
-just before copy k + 1, and its end is the envelope at copy k + 1:
+The same without making copies: the recall only rises at true positives, so the curve consists of pieces, each between
+two of them. Piece k comes after k copies of true positives. Its start is the envelope at the row before copy k + 1 of a
+true positive, and its end is the envelope at copy k + 1:
 
     piece  recalls     start          end
     0      0 to 1/3    1 (no row)     1
@@ -162,7 +163,7 @@ class PrecisionRecall:
         start, end = np.zeros(exists.shape), np.zeros(exists.shape)
         end[exists] = hits.envelope[following]
         passed = np.broadcast_to(pieces.passed, exists.shape)[exists]
-        # All false positives before the following hit stand before copy k + 1, with the k true positives.
+        # Rows before copy k + 1: the k true positives, and all false positives before the following hit.
         rows_before = passed + (hits.rank - hits.found)[following]
         precision_before = np.divide(passed, rows_before, out=np.ones_like(passed), where=rows_before > 0)
         start[exists] = np.maximum(precision_before, end[exists])

@@ -116,7 +116,7 @@ IMPORT_ENGINES = textwrap.dedent(
 
 
 def test_engines_neither_leave_an_identifier_in_the_home_nor_send_usage_data(tmp_path: Path) -> None:
-    """ONNX Runtime makes its identifier, and OpenVINO its first report, as soon as they are imported."""
+    """On import, ONNX Runtime creates its identifier, and OpenVINO sends its first report."""
     pytest.importorskip("openvino")
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()

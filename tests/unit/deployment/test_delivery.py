@@ -36,7 +36,7 @@ BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}
 
 
 def write_model(arm: Arm) -> ModelFiles:
-    """A model that finds something, and is unsure of all of it: fresh weights, but confidences of about one half."""
+    """A model with many uncertain boxes: random weights, but confidences of about one half."""
     torch.manual_seed(0)
     model = bridge.build_model(model_dict(BACKBONES[arm], len(NAMES), bridge.stock_architecture()))
     model.names, model.args = dict(enumerate(NAMES)), {}
@@ -66,7 +66,7 @@ def write_model(arm: Arm) -> ModelFiles:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a dataset, and no way out of this machine."""
+    """A folder with a dataset; the network is switched off."""
 
     def refused(*_: object) -> None:
         raise AssertionError("something asked the network")
@@ -84,7 +84,7 @@ def run(files: ModelFiles, *formats: str, imgsz: int | None = None) -> ExportRec
 
 
 def break_exports_of(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one format hold other weights than the model."""
+    """Export other weights than the model's in one format."""
     whole = exporting.export
 
     def broken(model: DetectionModel, exported: str, folder: Path, imgsz: int) -> Path:
@@ -145,7 +145,7 @@ def test_a_later_export_takes_the_place_of_an_earlier_one_as_a_whole(workspace: 
 def test_the_command_ends_with_one_clear_error(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("YOLO_CONFIG_DIR", os.environ["YOLO_CONFIG_DIR"])  # so that it comes back
+    monkeypatch.setenv("YOLO_CONFIG_DIR", os.environ["YOLO_CONFIG_DIR"])  # so that it is restored
     text = SHIPPED.read_text(encoding="utf-8").replace("data/raw/digits", "data/shapes")
     write_text(Path("params.yaml"), text)
     CARD.write(DATASET_FILE)

@@ -17,7 +17,7 @@ from mobileyolo.models.weights import read_backbone
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What would be asked of the network; the answers are made here."""
+    """Records the downloads that would be made, and makes their files itself."""
     asked: list[str] = []
 
     def asset(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""After `import mobileyolo`, plain Ultralytics is all that a reader of a tutorial needs."""
+"""After `import mobileyolo`, a tutorial's YAML works in plain Ultralytics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.synthetic import write_dataset
 from tests.tutorial import tutorial, write_tutorial
 
 CHECKOUT = Path(__file__).parents[3]
-# Any image gives some boxes, even from a network that has learnt next to nothing.
+# Any image gives some boxes, even from a network that has hardly been trained.
 ANY_BOX = {"imgsz": 64, "conf": 1e-6, "max_det": 20, "verbose": False, "device": "cpu"}
 
 
@@ -211,7 +211,7 @@ def test_a_checkpoint_validates_and_is_trained_on(trained: Trained, tmp_path: Pa
     yolo.train(**settings(trained.data, tmp_path, "again", optimizer="SGD", lr0=1e-12, warmup_epochs=0))
     assert type(yolo.model.model[0]) is TorchVision
     assert bridge.weights_digest(yolo.model) != before
-    # It went on from these weights: at that learning rate they are all but unchanged.
+    # It continued from these weights: at that learning rate they hardly change.
     known = YOLO(trained.weights).model.state_dict()
     moved = max((p - known[name]).abs().max().item() for name, p in yolo.model.named_parameters())
     assert moved < 1e-3

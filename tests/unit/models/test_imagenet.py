@@ -16,12 +16,12 @@ WIDTHS = {"mobilenetv1_100": 1.0, "mobilenetv1_125": 1.25}
 
 
 def timm_network(name: str) -> nn.Module:
-    """An untrained timm network, its batch norms as different from the identity as trained ones are."""
+    """An untrained timm network with batch norms that change their input, as trained ones do."""
     torch.manual_seed(0)
     network: nn.Module = timm.create_model(name, pretrained=False)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            # Variances over four orders of magnitude: where they are small, epsilon decides.
+            # Variances over four orders of magnitude; the small ones make the epsilon matter.
             module.weight.data *= 10 ** (-2 * torch.rand(module.out_channels, 1, 1, 1))
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data = 0.5 + torch.rand_like(module.weight)
@@ -29,12 +29,12 @@ def timm_network(name: str) -> nn.Module:
             module.momentum = 1.0
     with torch.no_grad():
         network.train()(2 * torch.rand(4, 3, 128, 128) - 1)  # sets mean and variance to this batch's
-    # In double precision, which leaves no doubt whether a difference is one of rounding.
+    # In double precision, so that rounding can't explain a difference.
     return network.eval().double()
 
 
 def built_network(width: float, eps: float) -> MobileNetV1:
-    """Ours, its norms' epsilon as torch or as Ultralytics has it."""
+    """This project's network, with the epsilon of torch or of Ultralytics in its norms."""
     network = MobileNetV1(width).eval().double()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

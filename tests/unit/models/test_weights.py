@@ -1,4 +1,4 @@
-"""Weights from elsewhere; every file is a small one that the test makes."""
+"""Pretrained weights; every file is a small one that the test makes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def architecture(backbone: str, classes: int = 3) -> ModelDict:
 
 
 def write_checkpoint(path: Path, model: object, **changes: Any) -> Path:
-    """What Ultralytics leaves after a training: half precision, the model under `model`."""
+    """A checkpoint as Ultralytics saves it after a training: half precision, the model under `model`."""
     torch.save({"model": model.half() if isinstance(model, torch.nn.Module) else model, "ema": None} | changes, path)
     return path
 
 
 @pytest.fixture(scope="module")
 def yolo11n(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint like Ultralytics' yolo11n.pt: 80 classes, weights that no initialisation gives."""
+    """A checkpoint like Ultralytics' yolo11n.pt: 80 classes, and weights that differ from any initial ones."""
     torch.manual_seed(1)
     model = DetectionModel("yolo11n.yaml", nc=80, verbose=False)
     with torch.no_grad():

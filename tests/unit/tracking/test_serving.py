@@ -1,4 +1,4 @@
-"""The model that MLflow keeps, loaded as its users load it."""
+"""The model that MLflow stores, loaded as a user loads it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from mobileyolo.tracking.model import log_model
 from tests.synthetic import write_dataset
 
 NAMES = ("square", "bar")
-ANY_BOX = {"conf": 1e-6}  # a network that has learnt nothing is sure of nothing
+ANY_BOX = {"conf": 1e-6}  # an untrained network has low confidences
 TYPES = {"image": "int64", "class_id": "int64", "name": "string"} | dict.fromkeys(
     ("confidence", "x1", "y1", "x2", "y2"), "float64"
 )
 
 
 class Store:
-    """Stands for MLflow's client: a run whose artifacts are files in a folder."""
+    """In place of MLflow's client: a run whose artifacts are files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Store:
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a logged model: random weights, but norms that fit its images, so that its outputs depend on them."""
+    """Folder of a logged model: random weights, but fitted norms, so that its outputs depend on the image."""
     folder = tmp_path_factory.mktemp("store")
     torch.manual_seed(0)
     model = bridge.build_model(model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()))
@@ -100,7 +100,7 @@ def test_images_of_different_sizes_go_together(model: mlflow.pyfunc.PyFuncModel,
     large = np.asarray(Image.open(paths[0]).resize((200, 120)))
     found = table(model, [rgb(paths[0]), large])
     right, bottom = (found.groupby("image")[side].max() for side in ("x2", "y2"))
-    assert right[0] <= 64 < right[1] <= 200  # pixels of the image as given, not of the network's input
+    assert right[0] <= 64 < right[1] <= 200  # pixels of the original image, not of the network's input
     assert bottom[0] <= 64 < bottom[1] <= 120
 
 
@@ -142,7 +142,7 @@ def test_conf_and_iou_are_obeyed(model: mlflow.pyfunc.PyFuncModel, paths: list[s
         ([np.zeros((0, 8, 3), np.uint8)], r"shape \(0, 8, 3\)"),
         ([np.zeros((8, 8, 3))], "type float64"),
         ([np.full((8, 8, 3), 256)], "0 to 255"),
-        (np.zeros((8, 8, 3), np.uint8), r"shape \(8, 3\)"),  # one image where a list of them belongs
+        (np.zeros((8, 8, 3), np.uint8), r"shape \(8, 3\)"),  # one image instead of a list of images
         (pd.DataFrame({"file": ["a.png"], "id": [1]}), r"one column, of paths, not \['file', 'id'\]"),
     ],
 )
@@ -170,10 +170,10 @@ def test_a_scoring_server_takes_json(model: mlflow.pyfunc.PyFuncModel, paths: li
 def test_it_needs_nothing_of_this_package(
     logged: Path, model: mlflow.pyfunc.PyFuncModel, paths: list[str], tmp_path: Path
 ) -> None:
-    """Another process, another folder, no mobileyolo; its weights are read by Ultralytics' restricted loader."""
+    """In another process and folder, without mobileyolo; Ultralytics' safe loader reads the weights."""
     script = """
 import json, sys
-sys.modules["mobileyolo"] = None  # what Python puts there to make an import fail
+sys.modules["mobileyolo"] = None  # makes an import fail
 import mlflow
 found = mlflow.pyfunc.load_model(sys.argv[1]).predict(json.loads(sys.argv[2]), params=json.loads(sys.argv[3]))
 from ultralytics.utils import AUTOINSTALL, ONLINE, SAFE_LOAD

@@ -271,7 +271,7 @@ def test_a_bug_in_tracking_does_not_end_a_training(store: MlflowClient, monkeypa
 def test_a_store_and_its_artifacts_stay_in_the_main_workspace(
     store: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
 ) -> None:
-    """As in a queued experiment, whose own folder vanishes with it."""
+    """As in a queued experiment, whose folder is deleted at its end."""
     elsewhere = tmp_path / "temporary"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
@@ -303,7 +303,7 @@ def test_the_dataset_is_the_runs_input_with_digest_counts_and_schema(store: Mlfl
 
 
 def found(**kinds: tuple[Severity, int]) -> ValidationVerdict:
-    """A verdict with so many rows of each kind of fault."""
+    """A verdict with these numbers of rows for each kind of fault."""
     return ValidationVerdict(
         passed=True,
         findings={
@@ -351,7 +351,7 @@ def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Pat
 
 @pytest.fixture
 def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportInputs:
-    """A workspace as the stage compare finds it when it logs."""
+    """A workspace with the files that the stage compare logs."""
     monkeypatch.chdir(tmp_path)
     inputs = make_report_inputs()
     for path in (REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *VALIDATION_FILES):

@@ -14,15 +14,15 @@ def test_a_model_never_differs_from_itself() -> None:
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 8])
-def test_the_seed_half_width_is_covered_as_often_as_promised(seeds: int) -> None:
-    """Leads that differ by luck alone, round a true lead of 0: Student's t covers it in 95 % of the cases."""
+def test_the_interval_over_seeds_holds_the_true_difference_as_often_as_promised(seeds: int) -> None:
+    """Differences that vary between seeds around a true difference of 0: in 95 % of the cases the interval holds 0."""
     generator = np.random.default_rng(0)
     differences_by_seed = generator.normal(0, 0.03, (4000, seeds, 1))
     covered = [abs(each.mean()) <= seed_half_width(each, 0.95, seed_sd=0)[0] for each in differences_by_seed]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
-def test_with_one_seed_the_seed_half_width_is_that_of_two_models() -> None:
+def test_with_one_seed_the_assumed_variation_is_that_of_two_models() -> None:
     # 1.96 standard deviations of a difference: sqrt(2) times that of one model
     assert seed_half_width(np.zeros((1, 4)), 0.95, seed_sd=0.02) == pytest.approx([1.96 * 0.02 * 2**0.5] * 4, rel=1e-3)
 

@@ -1,26 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.records import (
-    METRICS,
-    TRUE_POSITIVE_COLUMNS,
-    EngineLatency,
-    LatencyRecord,
-    Start,
-    Teacher,
-    WeightsSource,
-)
+from mobileyolo.core.records import METRICS, EngineLatency, LatencyRecord
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.options import VerdictOptions
 from mobileyolo.verdict.records import Comparison
-from tests.synthetic_results import make_arms, make_latency, make_result, make_statistics, with_changes
+from tests.synthetic_results import make_arms, make_latency, make_result, make_statistics, with_training
 
 OPTIONS = VerdictOptions(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
 
@@ -29,12 +20,8 @@ def compared(baseline: list[ArmResult], candidate: list[ArmResult], options: Ver
     return compare(baseline, candidate, make_latency(), options)
 
 
-def with_training(result: ArmResult, **changes: object) -> ArmResult:
-    return dataclasses.replace(result, training=result.training.model_copy(update=changes))
-
-
 def test_two_models_of_one_skill_are_nearly_always_inconclusive() -> None:
-    verdicts = [compared(*make_arms(luck=luck, scenes=luck)).verdict for luck in range(12)]
+    verdicts = [compared(*make_arms(detectors=number, scenes=number)).verdict for number in range(12)]
     assert verdicts.count("inconclusive") >= 11
 
 
@@ -92,48 +79,6 @@ def test_seeds_pair_up_whatever_their_order() -> None:
     assert compared(baseline[::-1], candidate) == compared(baseline, candidate)
 
 
-def test_the_reason_tells_names_numbers_and_terms() -> None:
-    comparison = compared(*make_arms(0.8, 0.6))
-    metric = comparison.metrics["map50_95"]
-    for part in (
-        "mnv1_n is worse than yolo11n",
-        f"{metric.candidate:.3f} against {metric.baseline:.3f} mAP50-95",
-        "70 test images with one seed",
-        f"{metric.delta:+.3f} has a 95% interval from {metric.low:+.3f} to {metric.high:+.3f}",
-        "the interval assumes a standard deviation of 0.01 for each model",
-    ):
-        assert part in comparison.reason
-
-
-def test_the_reason_of_several_seeds_assumes_nothing() -> None:
-    reason = compared(*make_arms(seeds=2)).reason
-    assert "means over 2 seeds" in reason
-    assert "assumed" not in reason
-
-
-def blind(result: ArmResult) -> ArmResult:
-    """The same model, but none of its predictions is right."""
-    predictions = result.statistics.predictions.assign(**dict.fromkeys(TRUE_POSITIVE_COLUMNS, False))
-    return dataclasses.replace(result, statistics=with_changes(result.statistics, predictions=predictions))
-
-
-def test_the_reason_says_which_model_is_still_at_its_start() -> None:
-    (baseline,), (candidate,) = make_arms()
-    both = compared([blind(baseline)], [blind(candidate)]).reason
-    assert "yolo11n and mnv1_n have learnt hardly anything yet" in both
-    one = compared([baseline], [blind(candidate)]).reason
-    assert ". mnv1_n has learnt hardly anything yet" in one
-
-
-def test_the_reason_of_models_that_learnt_says_nothing_of_that() -> None:
-    assert "learnt" not in compared(*make_arms()).reason
-
-
-def test_what_validation_let_through_stands_beside_the_verdict() -> None:
-    comparison = compare(*make_arms(), make_latency(), OPTIONS, ["3 of 9 images are in two splits."])
-    assert comparison.reason.endswith(" 3 of 9 images are in two splits.")
-
-
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_model_against_itself_with_other_seeds_is_nearly_always_inconclusive(seeds: int) -> None:
     """Each made-up training has a skill of its own, with a standard deviation of 2 points of mAP."""
@@ -143,19 +88,13 @@ def test_a_model_against_itself_with_other_seeds_is_nearly_always_inconclusive(s
     for scenes in range(12):
         baseline, candidate = (
             [
-                make_result(arm, "yolo11n", make_statistics(luck + seed, skill=skill, scenes=scenes, images=20), seed)
+                make_result(arm, "yolo11n", make_statistics(first + seed, skill=skill, scenes=scenes, images=20), seed)
                 for seed, skill in enumerate(generator.normal(0.7, 0.02, seeds))
             ]
-            for arm, luck in (("baseline", 0), ("candidate", 100))
+            for arm, first in (("baseline", 0), ("candidate", 100))
         )
         verdicts.append(compared(baseline, candidate, options).verdict)
     assert verdicts.count("inconclusive") >= 11
-
-
-def test_the_reason_says_when_the_images_chose_the_checkpoints() -> None:
-    chosen = "The checkpoints were chosen on these same images"
-    assert chosen in compared(*make_arms(split="val")).reason
-    assert chosen not in compared(*make_arms(split="test")).reason
 
 
 def test_costs_are_ratios_of_candidate_to_baseline() -> None:
@@ -193,49 +132,10 @@ def test_equal_inputs_and_seed_give_an_equal_comparison() -> None:
     assert compared(*arms) != compared(*arms, OPTIONS.model_copy(update={"seed": 1}))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            lambda result: with_training(result, recipe_digest="deadbeef"),
-            r"recipe_digest differs: '[0-9a-f]{64}' for baseline s0, 'deadbeef' for candidate s0; train and evaluate",
-        ),
-        (
-            lambda result: with_training(result, data_digest="deadbeef"),
-            r"data_digest differs: '[0-9a-f]{64}' for baseline s0, 'deadbeef' for candidate s0",
-        ),
-        (
-            lambda result: with_training(result, seed=7),
-            r"seeds differ: baseline has \[0\], candidate has \[7\]; train both arms on the same seeds",
-        ),
-        (
-            lambda result: dataclasses.replace(result, statistics=with_changes(result.statistics, split="val")),
-            r"split differs: 'test' for baseline s0, 'val' for candidate s0",
-        ),
-        (
-            lambda result: dataclasses.replace(
-                result, statistics=with_changes(result.statistics, images=result.statistics.images[:-1])
-            ),
-            r"images differ: 70 for baseline s0, 69 for candidate s0; .* one of them has is 'images/test/00069.jpg'",
-        ),
-    ],
-)
-def test_unequal_terms_are_refused_by_name_and_values(change: Callable[[ArmResult], ArmResult], message: str) -> None:
+def test_arms_on_unequal_terms_are_not_compared() -> None:
     baseline, candidate = make_arms()
-    with pytest.raises(ComparisonError, match=message):
-        compared(baseline, [change(candidate[0])])
-
-
-def test_unequal_terms_between_the_seeds_of_one_arm_are_refused() -> None:
-    baseline, candidate = make_arms(seeds=2)
-    baseline[1] = with_training(baseline[1], recipe_digest="deadbeef")
-    with pytest.raises(ComparisonError, match=r"recipe_digest differs: .* for baseline s0, 'deadbeef' for baseline s1"):
-        compared(baseline, candidate)
-
-
-def test_nothing_to_compare_is_refused() -> None:
-    with pytest.raises(ComparisonError, match=r"seeds differ: baseline has \[\], candidate has \[\]"):
-        compared([], [])
+    with pytest.raises(ComparisonError, match="data_digest differs"):
+        compared(baseline, [with_training(candidate[0], data_digest="deadbeef")])
 
 
 def test_a_cost_of_zero_is_refused() -> None:
@@ -243,28 +143,3 @@ def test_a_cost_of_zero_is_refused() -> None:
     free = dataclasses.replace(baseline[0], metrics=baseline[0].metrics.model_copy(update={"gflops": 0.0}))
     with pytest.raises(ComparisonError, match=r"gflops of baseline s0 is 0\.0"):
         compared([free], candidate)
-
-
-def test_an_unequal_start_stands_with_the_verdict() -> None:
-    baseline, candidate = make_arms()
-    source = {"detector": WeightsSource(name="yolo11n.pt", digest="d" * 64)}
-    whole = Start(sources=source, tensors=499, of_tensors=499, values=2_600_000, of_values=2_600_000)
-    part = Start(sources=source, tensors=312, of_tensors=475, values=1_630_000, of_values=1_860_000)
-    comparison = compared(
-        [with_training(result, start=whole) for result in baseline],
-        [with_training(result, start=part) for result in candidate],
-    )
-    assert (
-        "The starting weights differ: yolo11n has 499 of 499 tensors, 2.60 of 2.60 M values from yolo11n.pt; "
-        "mnv1_n has 312 of 475 tensors, 1.63 of 1.86 M values from yolo11n.pt." in comparison.reason
-    )
-    assert "starting weights" not in compared(baseline, candidate).reason
-
-
-def test_a_teacher_of_one_arm_alone_stands_with_the_verdict() -> None:
-    baseline, candidate = make_arms()
-    teacher = Teacher(name="yolo11n s0", digest="t" * 64, dis=6.0)
-    taught = [with_training(result, teacher=teacher) for result in candidate]
-    said = "The teachers differ: yolo11n had no teacher; mnv1_n was taught by yolo11n s0."
-    assert said in compared(baseline, taught).reason
-    assert "teachers" not in compared([with_training(result, teacher=teacher) for result in baseline], taught).reason

@@ -19,7 +19,7 @@ EIGHTY = tuple(f"class {number}" for number in range(80))
 
 
 def by_ultralytics(statistics: Statistics, weights: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """METRICS as Ultralytics gives them for rows that are copied as often as their image was drawn."""
+    """METRICS as Ultralytics computes them when each row is copied as often as its image was drawn."""
     from ultralytics.utils.metrics import Metric, ap_per_class
 
     copies = weights[statistics.predictions["image"].to_numpy()]
@@ -82,7 +82,7 @@ def test_equal_confidences_stay_in_the_order_of_images_as_a_stable_sort_would_le
 
 def test_copies_of_equally_confident_rows_count_the_same_in_any_order() -> None:
     statistics = make_statistics(1, images=50)
-    # Within a class, rows of one confidence are all right or all wrong, so that no order between them matters.
+    # Within a class, rows of one confidence are all right or all wrong, so their order does not matter.
     predictions = statistics.predictions.copy()
     predictions["confidence"] = (predictions["confidence"] * 20).round() / 20 - 0.01 * predictions["tp_50"]
     predictions[list(TRUE_POSITIVE_COLUMNS)] = np.repeat(predictions[["tp_50"]].to_numpy(), 10, axis=1)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from mobileyolo.core.errors import ComparisonError
+from mobileyolo.core.results import ArmResult
+from mobileyolo.verdict.terms import check_terms
+from tests.synthetic_results import make_arms, with_changes, with_training
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda result: with_training(result, recipe_digest="deadbeef"),
+            r"recipe_digest differs: '[0-9a-f]{64}' for baseline s0, 'deadbeef' for candidate s0; train and evaluate",
+        ),
+        (
+            lambda result: with_training(result, data_digest="deadbeef"),
+            r"data_digest differs: '[0-9a-f]{64}' for baseline s0, 'deadbeef' for candidate s0",
+        ),
+        (
+            lambda result: with_training(result, seed=7),
+            r"seeds differ: baseline has \[0\], candidate has \[7\]; train both arms on the same seeds",
+        ),
+        (
+            lambda result: dataclasses.replace(result, statistics=with_changes(result.statistics, split="val")),
+            r"split differs: 'test' for baseline s0, 'val' for candidate s0",
+        ),
+        (
+            lambda result: dataclasses.replace(
+                result, statistics=with_changes(result.statistics, images=result.statistics.images[:-1])
+            ),
+            r"images differ: 70 for baseline s0, 69 for candidate s0; .* one of them has is 'images/test/00069.jpg'",
+        ),
+    ],
+)
+def test_unequal_terms_are_refused_by_name_and_values(change: Callable[[ArmResult], ArmResult], message: str) -> None:
+    baseline, candidate = make_arms()
+    with pytest.raises(ComparisonError, match=message):
+        check_terms(baseline, [change(candidate[0])])
+
+
+def test_unequal_terms_between_the_seeds_of_one_arm_are_refused() -> None:
+    baseline, candidate = make_arms(seeds=2)
+    baseline[1] = with_training(baseline[1], recipe_digest="deadbeef")
+    with pytest.raises(ComparisonError, match=r"recipe_digest differs: .* for baseline s0, 'deadbeef' for baseline s1"):
+        check_terms(baseline, candidate)
+
+
+def test_nothing_to_compare_is_refused() -> None:
+    with pytest.raises(ComparisonError, match=r"seeds differ: baseline has \[\], candidate has \[\]"):
+        check_terms([], [])
