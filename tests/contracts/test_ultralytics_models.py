@@ -62,6 +62,24 @@ def test_the_parser_looks_a_module_up_by_a_global(monkeypatch: pytest.MonkeyPatc
     assert [(type(layer), layer.given) for layer in layers] == [(Probe, (0.25, 3))]
 
 
+@contract("Index")
+def test_an_index_row_names_the_channels_and_the_position_of_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from torch import nn
+    from ultralytics.nn import tasks
+
+    class Maps(nn.Module):
+        def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+            return [image, image.repeat(1, 2, 1, 1)]
+
+    monkeypatch.setitem(vars(tasks), "Maps", Maps)
+    rows = [[-1, 1, "Maps", []], [0, 1, "Index", [6, -1]], [-1, 1, "Conv", [8, 1]]]
+    layers, _ = tasks.parse_model(tiny(*rows), 3, False)
+    assert layers[2].conv.in_channels == 6
+    image = torch.rand(1, 3, 4, 4)
+    assert torch.equal(layers[1](layers[0](image)), image.repeat(1, 2, 1, 1))
+
+
 @contract("layer.f")
 def test_each_layer_has_its_sources_and_detect_is_the_last() -> None:
     from ultralytics.nn.modules import Detect
