@@ -14,7 +14,7 @@ from ultralytics.utils.metrics import ap_per_class
 
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
 from mobileyolo.core.results import Statistics
-from mobileyolo.verdict.bootstrap import WeightedMetrics
+from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic_results import make_statistics
 
 # images, classes, labelled boxes an image, false positives an image, resamples
@@ -63,7 +63,7 @@ def main() -> None:
             middle = time.perf_counter()
             slow = [model(weights) for model in copied]
             row[:] = middle - start, time.perf_counter() - middle
-            np.testing.assert_allclose(fast, slow, atol=1e-6)  # ties may differ, see WeightedMetrics
+            np.testing.assert_allclose(fast, slow, atol=1e-6)  # ties may differ, see SortedPredictions
         milliseconds = np.median(times, axis=0) * 1e3
         ratio = np.median(times[:, 1] / times[:, 0])
         rows = len(models[0].predictions)

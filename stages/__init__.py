@@ -15,15 +15,20 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT / "src"), os.environ.get("PYTHONPATH")]))
 
-from mobileyolo.core import environment  # noqa: E402 -- needs the path above
+from mobileyolo import extras  # noqa: E402 -- needs the path above
+from mobileyolo.core import environment  # noqa: E402
 
 environment.isolate(_ROOT)
+sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
 
 import yaml  # noqa: E402 -- after isolate
 
+from mobileyolo import progress  # noqa: E402
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import PARAMS_FILE, Params, load_params  # noqa: E402
 from mobileyolo.core.errors import StageError, UserError  # noqa: E402
+
+progress.quiet_libraries()
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -33,10 +38,16 @@ def run(main: Callable[[Params], None]) -> None:
 
     An error that the user can fix ends it with one clear message and exit code 1.
     """
+    progress.announce(_ROOT)
     try:
         main(load_params(declared=declared_parameters(_stage_name())))
     except UserError as error:
-        sys.exit(f"error: {error}")
+        progress.record_failure(str(error))
+        sys.exit(f"error: {error}{progress.way_back()}")
+    except BaseException as error:
+        progress.record_failure(f"{type(error).__name__}: {error}")
+        raise
+    progress.forget_failure()
 
 
 def declared_parameters(stage: str) -> frozenset[str] | None:

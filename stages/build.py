@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from mobileyolo.core.backbones import BackboneName, backbone_key
-from mobileyolo.core.config import ImageSize, Params
+from mobileyolo.core.backbones import backbone_key
+from mobileyolo.core.config import BackboneName, ImageSize, Params
 from mobileyolo.core.files import DATASET_FILE, model_file, profile_file, start_file, start_weights_file, write_text
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.costs.profile import profile

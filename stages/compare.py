@@ -18,8 +18,9 @@ from mobileyolo.core.files import (
 )
 from mobileyolo.core.records import DatasetCard, LatencyRecord, StartRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
-from mobileyolo.reporting.comparison import tables
+from mobileyolo.reporting.comparison.closing import next_steps
 from mobileyolo.reporting.comparison.report import write_reports
+from mobileyolo.reporting.comparison.tables import console_report
 from mobileyolo.tracking import log_results
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.options import VerdictOptions
@@ -40,7 +41,8 @@ def main(params: Params) -> None:
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
     log_results(params.data_dir, DatasetCard.read(DATASET_FILE), verdict, arms, comparison)
-    print(tables.headline(comparison))
+    print(console_report(comparison))
+    print(next_steps(comparison))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mobileyolo.core.config import Params
 from mobileyolo.core.files import FetchedWeights, replacing_folder
-from mobileyolo.core.records import Source
+from mobileyolo.core.records import WeightsSource
 from mobileyolo.models.starting import WEIGHTS_KEYS, WeightsName, weights_file
 from stages import argument, run
 
@@ -17,7 +17,7 @@ def main(params: Params) -> None:
     fetched = FetchedWeights(role)
     with replacing_folder(fetched.folder) as folder:
         if path is None:  # the usual case, which need not wait for torch
-            source = Source(name=name)
+            source = WeightsSource(name=name)
         else:
             from mobileyolo.models.weights import fetch
 

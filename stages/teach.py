@@ -6,7 +6,7 @@ import shutil
 
 from mobileyolo.core.config import Params, Weight
 from mobileyolo.core.files import BASELINE, NONE, FetchedWeights, ModelFiles, replacing_folder
-from mobileyolo.core.records import Source, Teacher, TrainingRecord
+from mobileyolo.core.records import Teacher, TrainingRecord, WeightsSource
 from stages import arm_argument, run, seed_of_stage
 
 
@@ -15,7 +15,7 @@ def main(params: Params) -> None:
     arm, seed = arm_argument(), seed_of_stage()
     files, fetched = ModelFiles(arm, seed), FetchedWeights("teacher")
     dis = params.get("train.dis", Weight)
-    source = Source.read(fetched.source)
+    source = WeightsSource.read(fetched.source)
     teacher = Teacher(name=NONE)
     with replacing_folder(files.teacher_folder) as folder:
         if source.digest:

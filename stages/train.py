@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from pathlib import Path
 
 from mobileyolo.core import environment
@@ -17,6 +19,7 @@ from stages import arm_argument, run, seed_of_stage
 def main(params: Params) -> None:
     """Write models/<arm>/s<seed>/, and log the run while it goes on."""
     environment.end_with_parent()
+    start = time.monotonic()
     arm, seed = arm_argument(), seed_of_stage()
     recipe = params.section(TrainingRecipe)
     card = DatasetCard.read(DATASET_FILE)
@@ -26,6 +29,10 @@ def main(params: Params) -> None:
         trained = train(planned, Path(params.data_dir), card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
         trained.write(files)
         live.finish(trained.record)
+    took = timedelta(seconds=round(time.monotonic() - start))
+    print(
+        f"{arm}, seed {seed}: {len(trained.history)} epochs in {took}, the best on val was {trained.record.best_epoch}"
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tests.synthetic import write_dataset
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  # not the one of who runs them
+os.environ["MOBILEYOLO_STRICT_TRACKING"] = "1"  # a bug in tracking fails the test that meets it
 # Before any test imports Ultralytics: its settings belong to this run, not to the person who runs it.
 environment.isolate(Path(tempfile.mkdtemp(prefix="mobileyolo-tests-")))
 

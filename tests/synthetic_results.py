@@ -23,11 +23,12 @@ from mobileyolo.core.records import (
     TrainingRecord,
 )
 from mobileyolo.core.results import ArmResult, Statistics
-from mobileyolo.verdict.bootstrap import WeightedMetrics
 from mobileyolo.verdict.comparison import compare
+from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.options import VerdictOptions
 from mobileyolo.verdict.records import Comparison
 
+BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 
 
@@ -262,7 +263,10 @@ def make_report_inputs(
         "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
         "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
     }
-    starts = {arm: StartRecord(**RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",)) for arm in ARMS}
+    starts = {
+        arm: StartRecord(backbone=BACKBONES[arm], **RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",))
+        for arm in ARMS
+    }
     comparison = compare(baseline, candidate, make_latency(), options)
     return ReportInputs(comparison, baseline, candidate, histories, starts, make_cost_sheet())
 

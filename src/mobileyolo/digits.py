@@ -1,7 +1,7 @@
 """The embedded default dataset: scikit-learn's handwritten digits, pasted in colour into dim scenes.
 
-A scene depends on the seed, its split, its number and its size alone, so that asking for more images keeps those
-that are there.
+A scene depends only on the seed, its split, its number and its size. So with a larger number of images, the existing
+ones stay the same.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ DIGITS_A_SCENE = (2, 6)
 DIGIT_SIZE = (24, 64)  # pixels
 BACKGROUND = (10, 70)  # of 255, per channel
 NOISE = 8  # of 255, either way
-GRAIN = 4  # pixels; the noise of single pixels would make the files four times as large
+GRAIN = 4  # pixels; noise of single pixels would make the files four times as large
 COLOUR = (120, 255)  # of 255, per channel
-VISIBLE = 0.25  # opacity from which a stroke counts as seen, and so belongs in the box
+VISIBLE = 0.25  # opacity; pixels of a digit above it belong to its box
 GAP = 2  # pixels between boxes
-ATTEMPTS = 20  # at finding room for a digit
+ATTEMPTS = 20  # to find a free place for a digit
 
 
 class DigitsOptions(Section):
-    """The section `digits` of params.yaml: how many scenes, and how large."""
+    """The section `digits` of params.yaml: number and size of the scenes."""
 
     key: ClassVar[str] = "digits"
 

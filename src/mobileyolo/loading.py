@@ -1,7 +1,7 @@
-"""The manifest as the dataset that Ultralytics trains on and validates with.
+"""The manifest as the dataset object that Ultralytics trains and validates with.
 
-Ultralytics' own reader writes a label cache beside the images, rewrites damaged JPEGs in place and loads .npy files
-that lie there. This one takes every label from the manifest and only ever reads the images.
+Ultralytics' own dataset class writes a label cache beside the images, overwrites damaged JPEGs, and loads .npy files
+that lie beside the images. This one takes all labels from the manifest, and never writes into the dataset.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mobileyolo.core.records import Manifest, Split
 
 
 class SplitLabels:
-    """Labels of one split in the form that Ultralytics keeps them in.
+    """Labels of one split in Ultralytics' format.
 
     Attributes:
-        labels: one dictionary an image, in the manifest's order; shape is (height, width), bboxes are xywhn.
+        labels: one dictionary for each image, in the manifest's order; shape is (height, width), bboxes are xywhn.
     """
 
     def __init__(self, manifest: Manifest, root: Path, split: Split) -> None:
-        """Join the tables of one split.
+        """Join images and boxes of one split.
 
         Raises:
-            DatasetError: an image is gone or has changed its size on disk since it was validated.
+            DatasetError: an image was deleted, or its file size has changed, since it was validated.
         """
         images = manifest.images[manifest.images["split"] == split]
         boxes = {str(image): own for image, own in manifest.boxes.groupby("image", sort=False)}
@@ -53,11 +53,11 @@ class SplitLabels:
 
 
 class ManifestDataset(YOLODataset):
-    """Ultralytics' dataset, fed with `SplitLabels` instead of folders (its img_path argument)."""
+    """Ultralytics' dataset; its argument img_path takes `SplitLabels` instead of folders."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # load_image prefers an .npy file of the same name, and deletes one that it can't read.
+        # load_image would prefer an .npy file of the same name, and delete one that it can't read.
         self.npy_files = [Path("no-npy-cache")] * self.ni
 
     def get_img_files(self, img_path: SplitLabels) -> list[str]:
@@ -65,14 +65,14 @@ class ManifestDataset(YOLODataset):
         return [label["im_file"] for label in img_path.labels]
 
     def get_labels(self) -> list[dict[str, Any]]:
-        """Copies of the labels, since the dataset changes them."""
+        """Copies of the labels, because the dataset changes them."""
         return [dict(label) for label in self.img_path.labels]
 
 
 def dataset_dictionary(
     manifest: Manifest, names: tuple[str, ...], root: Path, splits: tuple[Split, ...]
 ) -> dict[str, Any]:
-    """What Ultralytics keeps as its `data`: class names, channels and, by split, what `ManifestDataset` takes."""
+    """The dictionary that Ultralytics calls `data`: class names, channels, and for each split a `SplitLabels`."""
     return {
         "names": dict(enumerate(names)),
         "nc": len(names),
@@ -84,15 +84,15 @@ def dataset_dictionary(
 def build_dataset(
     source: SplitLabels, settings: Any, data: dict[str, Any], *, batch: int, stride: int, augment: bool
 ) -> ManifestDataset:
-    """A dataset with the settings that Ultralytics' build_yolo_dataset (8.4) gives its own.
+    """A dataset with the same settings as one from Ultralytics' build_yolo_dataset (8.4).
 
     Args:
         source: the split's labels.
         settings: the trainer's or validator's arguments.
         data: a `dataset_dictionary`.
-        batch: images a batch, for batches of like aspect ratio.
-        stride: the model's largest, which batch shapes are a multiple of.
-        augment: train with augmentation, or validate in rectangles.
+        batch: images in a batch; batches without augmentation are of images with similar aspect ratios.
+        stride: the model's largest one; sides of a batch are multiples of it.
+        augment: True for training; False for validation, in rectangles.
     """
     return ManifestDataset(
         img_path=source,

@@ -1,4 +1,4 @@
-"""All of params.yaml: every wing's section put together, so that a wrong key or value is found before anything runs."""
+"""All of params.yaml: the sections of all wings, so that a wrong key or value is found before any stage runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from mobileyolo.core.backbones import BackboneName, width_of
-from mobileyolo.core.config import PARAMS_FILE, Data, Section, Seeds, validated
+from mobileyolo.core.backbones import width_of
+from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, Seeds, validated
 from mobileyolo.core.errors import ConfigError
 from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
 from mobileyolo.costs.options import LatencyOptions
@@ -21,12 +21,12 @@ from mobileyolo.training.recipe import TrainingRecipe
 from mobileyolo.verdict.options import VerdictOptions
 
 
-class Train(TrainingRecipe, Teaching):
-    """The recipe that both arms share, and who teaches."""
+class Train(Teaching, TrainingRecipe):
+    """The recipe that both arms share, and the teacher."""
 
 
 class Parameters(Section):
-    """Every key that params.yaml has to have."""
+    """All keys of params.yaml."""
 
     backbone: BackboneName
     baseline: BackboneName
@@ -51,10 +51,10 @@ class Parameters(Section):
 
 
 def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Parameters:
-    """All sections, checked, and the weights that they name.
+    """Check all sections, and that the weights that they name exist.
 
     Raises:
-        ConfigError: an unknown key, a wrong value, or weights that are not there.
+        ConfigError: an unknown key, a wrong value, or missing weights.
     """
     parameters = validated(Parameters, values, file)
     init, teacher = parameters.init, parameters.train.teacher
@@ -63,7 +63,7 @@ def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Par
         path = weights_file(role, name)
         if path is not None and not path.is_file():
             raise ConfigError(
-                f"{file}: {WEIGHTS_KEYS[role]}: {name!r}: no file {path}; put one there, give an absolute path, or "
-                f"have a known name downloaded into {WEIGHTS_DIR}: mobileyolo fetch <name>"
+                f"{file}: {WEIGHTS_KEYS[role]}: {name!r}: no file {path}; put the file there, give an absolute path, "
+                f"or download known weights into {WEIGHTS_DIR}: mobileyolo fetch <name>"
             )
     return parameters

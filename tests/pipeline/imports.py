@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"mobileyolo": ROOT / "src", "stages": ROOT}
+TEMPLATES = ROOT / "src/mobileyolo/reporting"
 
 
-def closure(file: Path) -> set[str]:
-    """Every file of ours that running `file` needs, itself included, as paths below the root."""
+def closure(file: Path, left_out: Collection[str] = ()) -> set[str]:
+    """Every file of ours that running `file` needs, itself included, as paths below the root.
+
+    Args:
+        file: what is run.
+        left_out: folders below the root; files in them are not in the result, nor is what only they need.
+    """
     seen: set[Path] = set()
     waiting = [file]
     while waiting:
         current = waiting.pop()
-        if current in seen:
+        if current in seen or any(current.is_relative_to(ROOT / folder) for folder in left_out):
             continue
         seen.add(current)
         if current.suffix == ".py":
@@ -28,7 +34,7 @@ def closure(file: Path) -> set[str]:
 
 
 def _needed_by(file: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _that_run(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _files_of(alias.name)
@@ -37,15 +43,33 @@ def _needed_by(file: Path) -> Iterator[Path]:
             for alias in node.names:
                 yield from _files_of(f"{node.module}.{alias.name}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
-            named = file.parent / node.value
-            if "\n" not in node.value and len(node.value) < 100 and named.is_file() and named.parent == file.parent:
-                yield named
+            yield from _named(node.value, file.parent)
+
+
+def _that_run(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it, but for what only type checkers read."""
+    yield node
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _that_run(child)
+
+
+def _named(text: str, folder: Path) -> Iterator[Path]:
+    """The file that a text names: one in the same folder, or a template."""
+    if "\n" in text or len(text) > 100:
+        return
+    beside, template = folder / text, TEMPLATES / text
+    if beside.is_file() and beside.parent == folder:
+        yield beside
+    elif template.suffix == ".j2" and template.is_file():
+        yield template
 
 
 def _named_by(template: Path) -> Iterator[Path]:
     """Templates that a Jinja template takes parts from."""
     for name in re.findall(r"{% (?:from|include) \"([^\"]+)\"", template.read_text(encoding="utf-8")):
-        yield template.parent / name
+        yield TEMPLATES / name
 
 
 def _files_of(module: str) -> Iterator[Path]:

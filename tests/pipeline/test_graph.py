@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from mobileyolo.core.config import Train
+from mobileyolo.core.config import ImageSize, load_params
+from mobileyolo.core.errors import StageError
+from mobileyolo.progress import headline, stage_order
+from mobileyolo.training.recipe import TrainingRecipe
+from stages import declared_parameters
 from tests.pipeline.imports import ROOT, closure
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-TEACHING = ("teacher", "dis")
 CODE = re.compile(r"^(src|stages)/")
 
 
@@ -31,13 +36,91 @@ def definition(name: str) -> dict[str, Any]:
     return stage.get("do", stage)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_every_file_of_ours_that_it_needs_and_on_no_other(name: str) -> None:
+# Wings that stages import and that can't change what they write; tests/pipeline/test_left_out.py shows that.
+LEFT_OUT = ("src/mobileyolo/extras.py", "src/mobileyolo/progress.py", "src/mobileyolo/tracking")
+
+
+def declared(name: str) -> set[str]:
+    """Folders and files of ours that a stage declares, as paths below the root."""
     folder = definition(name).get("wdir", ".")
-    dependencies = {posixpath.normpath(posixpath.join(folder, path)) for path in definition(name)["deps"]}
-    declared = {path for path in dependencies if CODE.match(path)}
-    needed = closure(stage_file(name))
-    assert sorted(declared) == sorted(needed)
+    paths = {posixpath.normpath(posixpath.join(folder, path)) for path in definition(name)["deps"]}
+    return {path for path in paths if CODE.match(path)}
+
+
+def covers(path: str, file: str) -> bool:
+    return file == path or file.startswith(f"{path}/")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_stage_imports_lies_in_what_it_declares(name: str) -> None:
+    needed = closure(stage_file(name), LEFT_OUT)
+    assert sorted(file for file in needed if not any(covers(path, file) for path in declared(name))) == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_declares_nothing_of_ours_that_it_does_not_need(name: str) -> None:
+    needed = closure(stage_file(name), LEFT_OUT)
+    assert sorted(path for path in declared(name) if not any(covers(path, file) for file in needed)) == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_stage_declares_a_wing_that_cannot_change_its_outputs(name: str) -> None:
+    found = {path for path in declared(name) for wing in LEFT_OUT if covers(path, wing)}
+    assert found == ({"src/mobileyolo"} if name == "check" else set())  # its output is always the same file
+
+
+def wing_of(file: Path) -> str:
+    """First folder below the package, or the file itself."""
+    return file.relative_to(ROOT / "src/mobileyolo").parts[0]
+
+
+def stages_after(wing: str) -> list[str]:
+    """Stages that run again, in the order of dvc.yaml, after an edit of a wing."""
+    return [name for name in STAGES if any(covers(path, f"src/mobileyolo/{wing}") for path in declared(name))]
+
+
+def test_architecture_says_what_an_edit_of_each_wing_runs_again() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    told = {row[0]: row[1] for row in re.findall(r"^\| `([\w/.]+)` \| (.*) \|$", page, flags=re.MULTILINE)}
+    entries = {wing_of(file) for file in (ROOT / "src/mobileyolo").rglob("*.py")} - {"__init__.py", "__main__.py"}
+    reports = {f"reporting/{part}" for part in ("comparison", "dataset", "shared")}
+    expected = {}
+    for part in (entries - {"reporting"}) | reports:
+        expected[part] = ", ".join(name for name in stages_after(part) if name != "check") or "nothing"
+    assert told == expected
+
+
+FLOORS = (
+    ("core", "extras.py"),
+    ("digits.py", "loading.py", "progress.py", "models", "dataset", "verdict"),
+    ("importing", "training", "evaluation", "deployment"),
+    ("costs", "tracking", "reporting"),
+    ("parameters.py",),
+    ("commands",),
+)
+
+
+def imported_wings(file: Path) -> set[str]:
+    """Wings that a file imports from, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "mobileyolo":
+            names |= {alias.name for alias in node.names if not alias.name.startswith("__")}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mobileyolo."):
+            names.add(str(node.module).split(".")[1])
+    return {name if (ROOT / "src/mobileyolo" / name).is_dir() else f"{name}.py" for name in names}
+
+
+def test_no_wing_imports_one_of_its_own_floor_or_above() -> None:
+    floor = {wing: number for number, wings in enumerate(FLOORS) for wing in wings}
+    climbing = []
+    for file in sorted((ROOT / "src/mobileyolo").rglob("*.py")):
+        own = wing_of(file)
+        if own in {"__init__.py", "__main__.py"}:
+            continue
+        higher = [other for other in imported_wings(file) - {own} if floor[other] >= floor[own]]
+        climbing += [f"{file.relative_to(ROOT)} imports from {other}" for other in higher]
+    assert climbing == []
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -68,7 +151,53 @@ def test_nothing_is_built_or_trained_before_the_dataset_is_validated(name: str) 
 
 def test_a_training_depends_on_every_parameter_of_its_section_but_the_teacher() -> None:
     """It depends on the teacher through models/<arm>/teacher, so that teaching the candidate leaves the baseline."""
-    assert definition("train")["params"] == [f"train.{name}" for name in Train.model_fields if name not in TEACHING]
+    assert definition("train")["params"] == [f"train.{name}" for name in TrainingRecipe.model_fields]
+
+
+def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
+    params = load_params(ROOT / "params.yaml", declared_parameters("build@candidate"))
+    assert params.get("train.imgsz", ImageSize) == 160
+    assert params.data_dir  # where the data lies decides no result
+    for undeclared in ("train.epochs", "baseline", "seeds"):
+        with pytest.raises(StageError, match=f"{undeclared} was read, but dvc.yaml does not name it"):
+            params.get(undeclared, object)
+    with pytest.raises(StageError, match="does not name it among"):
+        params.section(TrainingRecipe)
+
+
+@pytest.mark.parametrize(
+    ("stage", "keys"),
+    [
+        ("digits", {"digits"}),
+        ("fetch@teacher", {"train.teacher"}),
+        ("build@baseline", {"baseline", "train.imgsz"}),
+        ("teach-candidate@0", {"train.dis"}),
+        ("evaluate@candidate-0", {"evaluate", "train.imgsz"}),
+        ("check", None),  # all of the file
+    ],
+)
+def test_a_stages_parameters_are_those_of_dvc_yaml(stage: str, keys: set[str] | None) -> None:
+    assert declared_parameters(stage) == keys
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_the_console_counts_stages_in_dvcs_own_order(seeds: list[int], tmp_path: Path) -> None:
+    for name in ("dvc.yaml", "data/weights/none", "data/weights/baseline"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | {"seeds": seeds}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    graph = Repo.init(str(tmp_path), no_scm=True).index.graph
+    dvcs = [stage.name for stage in nx.dfs_postorder_nodes(graph)]
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    assert stage_order(pipeline, seeds) == dvcs
+    assert headline("train@baseline-0", pipeline, [0]) == "Stage 10 of 17; at most 1 training after it"
+    assert headline("compare", pipeline, [0]) == "Stage 17 of 17"
+
+
+def test_an_unknown_stage_is_named() -> None:
+    with pytest.raises(StageError, match="has no stage 'tarin'"):
+        declared_parameters("tarin@candidate-0")
 
 
 def test_only_its_teacher_ties_a_candidate_to_the_baseline() -> None:

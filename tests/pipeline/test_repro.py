@@ -6,6 +6,7 @@ The tests share one workspace and build on each other in the order of this file,
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -89,12 +90,21 @@ def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: 
     assert len({run.data.tags["recipe.digest"] for run in runs}) == 1
 
 
+def test_the_console_says_how_far_it_is_and_ends_with_the_answer_once(workspace: Workspace, first: Result) -> None:
+    assert "Stage 10 of 17; at most 1 training after it" in first.output
+    assert len(re.findall(r"^(Yes|No|Undecided): ", first.output, flags=re.MULTILINE)) == 1
+    assert first.output.count("Keep it: git add params.yaml dvc.lock reports/metrics.json") == 1
+    for noise in ("agnostic_nms=", "Creating new Ultralytics Settings", "Logging results to", "hours", "gradients"):
+        assert noise not in first.output
+
+
 def test_a_second_run_has_nothing_to_do(workspace: Workspace, first: Result) -> None:
     assert "Data and pipelines are up to date." in workspace.dvc("repro").output
 
 
-def test_git_sees_nothing_new_but_the_lock_file(workspace: Workspace, first: Result) -> None:
-    assert workspace.run("git", "status", "--porcelain").output.split() == ["??", "dvc.lock"]
+def test_git_sees_nothing_new_but_the_lock_file_and_the_answer_in_numbers(workspace: Workspace, first: Result) -> None:
+    status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").output
+    assert status.split() == ["??", "dvc.lock", "??", "reports/metrics.json"]
 
 
 def test_the_users_dataset_is_left_as_it_was(dataset: Path, untouched: dict[str, bytes], first: Result) -> None:
@@ -102,7 +112,7 @@ def test_the_users_dataset_is_left_as_it_was(dataset: Path, untouched: dict[str,
 
 
 def test_metrics_params_plots_and_graph_can_be_shown(workspace: Workspace, first: Result) -> None:
-    assert "map50_95" in workspace.dvc("metrics", "show", "--md").output
+    assert "candidate.map50_95" in workspace.dvc("metrics", "show", "--md").output
     assert "train@candidate-0" in workspace.dvc("dag").output
     page = Path(workspace.dvc("plots", "show", "--out", "plots").output.strip().removeprefix("file://"))
     html = page.read_text(encoding="utf-8")
@@ -125,9 +135,11 @@ def test_a_wrong_parameter_stops_at_once_and_reaches_no_shell(
     workspace: Workspace, first: Result, override: str, said: str
 ) -> None:
     failed = workspace.dvc("exp", "run", "-S", override, check=False)
-    workspace.run("git", "checkout", "--quiet", "params.yaml")
+    restored = workspace.run("git", "checkout", "params.yaml").output
     assert failed.code != 0
     assert said in failed.output
+    # A value that -S has written is still there; DVC refuses some before it writes.
+    assert ("git checkout params.yaml" in failed.output) == ("Updated 1 path" in restored)
     assert not failed.ran("digits")
     assert not failed.ran("build@candidate")
     assert not list(workspace.path.rglob("pwned"))
@@ -173,7 +185,8 @@ def test_experiments_line_up_in_one_table(workspace: Workspace, other_backbone: 
     header, *rows = table.strip().splitlines()
     assert "backbone" in header
     assert any("wider" in row and "mnv1_s" in row for row in rows)
-    assert "reports/metrics/candidate/s0.json:map50_95" in workspace.dvc("exp", "show", "--csv").output
+    columns = workspace.dvc("exp", "show", "--csv").output.splitlines()[0].split(",")
+    assert {"verdict", "delta", "low", "high", "candidate.map50_95"} <= set(columns)
 
 
 def test_another_seed_trains_only_what_is_missing(workspace: Workspace, other_backbone: Result) -> None:
@@ -199,7 +212,7 @@ def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     workspace: Workspace, other_backbone: Result
 ) -> None:
     """Not that of the installed package, and not that of the workspace as it is when the queue starts."""
-    library = workspace.path / "src" / "mobileyolo" / "reporting" / "tables.py"
+    library = workspace.path / "src" / "mobileyolo" / "reporting" / "comparison" / "tables.py"
     original = library.read_text(encoding="utf-8")
     queued = "\n\ndef headline(comparison: Comparison) -> str:\n    return 'the code that was queued'\n"
     library.write_text(original + queued, encoding="utf-8")
@@ -230,7 +243,7 @@ def test_the_baseline_teaches_the_candidate_without_being_trained_again(workspac
     comparison = json.loads(workspace.read("reports/comparison.json"))
     (teacher,) = comparison["candidate"]["teachers"]
     assert (teacher["name"], teacher["digest"]) == ("yolo11n s0", comparison["baseline"]["weights_digests"][0])
-    assert "not taught equally: mnv1_n by yolo11n s0, yolo11n by nobody." in comparison["reason"]
+    assert "The teachers differ: yolo11n had no teacher; mnv1_n was taught by yolo11n s0." in comparison["reason"]
     (run,) = [run for run in workspace.runs() if run.info.run_name == "mnv1_n-s0-taught"]
     assert run.data.params["train.teacher"] == "yolo11n s0"
     assert run.data.tags["teacher.digest"] == teacher["digest"]
@@ -248,7 +261,7 @@ def test_both_arms_start_from_a_detector_and_the_verdict_says_how_unequally(
     baseline, candidate = comparison["baseline"]["start"], comparison["candidate"]["start"]
     assert baseline["values"] == baseline["of_values"]
     assert 0 < candidate["values"] < candidate["of_values"]
-    assert "The arms did not start equal: yolo11n with 499 of 499 tensors" in comparison["reason"]
+    assert "The starting weights differ: yolo11n has 499 of 499 tensors" in comparison["reason"]
     assert b"Where the models start" in workspace.read("reports/index.html")
 
 
@@ -258,3 +271,15 @@ def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace
     assert failed.code != 0
     assert "init.detector: 'gone.pt': no file" in failed.output
     assert not failed.ran("fetch@detector")
+
+
+def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: Workspace, taught: Result) -> None:
+    """The last test here: it commits, and experiments of the commit before are no longer listed."""
+    workspace.dvc("repro")
+    workspace.run("git", "add", "params.yaml", "dvc.lock", "reports/metrics.json")
+    workspace.run("git", "commit", "--quiet", "--message", "mnv1_n against yolo11n")
+    workspace.dvc("exp", "run", "-S", "compare.seed_sd=0.1")
+    diff = json.loads(workspace.dvc("metrics", "diff", "--json").output)["reports/metrics.json"]
+    assert {"low", "high"} <= diff.keys()
+    for change in diff.values():
+        assert change["new"] > change["old"] or change["new"] < change["old"]

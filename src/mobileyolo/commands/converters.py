@@ -8,7 +8,12 @@ from fractions import Fraction
 
 
 def whole(low: int, high: int, step: int = 1) -> Callable[[str], int]:
-    """A converter to a multiple of `step` from `low` to `high`."""
+    """A converter to a multiple of `step` from `low` to `high`.
+
+    >>> whole(32, 8192, step=32)("100")
+    Traceback (most recent call last):
+    argparse.ArgumentTypeError: '100' is not a multiple of 32 from 32 to 8192
+    """
 
     def convert(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high or int(text) % step:
@@ -23,7 +28,11 @@ imgsz = whole(32, 8192, 32)  # side of a square input in pixels
 
 
 def share(lowest: int) -> Callable[[str], Fraction]:
-    """A converter to a share in twentieths, of which the splitting makes its folds; `lowest` is in twentieths."""
+    """A converter to a share in twentieths, of which the splitting makes its folds; `lowest` is in twentieths.
+
+    >>> share(lowest=0)("0.15")
+    Fraction(3, 20)
+    """
 
     def convert(text: str) -> Fraction:
         try:

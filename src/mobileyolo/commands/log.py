@@ -1,22 +1,18 @@
 """Log the last comparison and its models to MLflow, as far as the store lacks them.
 
-The stages log while they run. This is for what they could not log, because the tracking server was out of reach, or
-because DVC restored a result from its cache and nothing ran.
+The stages of `dvc repro` log while they run. This is for what they could not log: the tracking server was out of reach,
+or DVC restored a result from its cache and nothing ran. What the store has already is not logged twice.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from mobileyolo.commands.outcome import last_comparison, last_dataset
 from mobileyolo.core.backbones import ARMS
-from mobileyolo.core.config import Seeds, load_params
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE, VALIDATION
-from mobileyolo.core.records import ValidationVerdict
-from mobileyolo.core.results import ArmResult
 
 SUMMARY = "log to MLflow what its store lacks of the last comparison"
+EXTRA = "pipeline"
 EXAMPLES = """examples:
   mobileyolo log
   MLFLOW_TRACKING_URI=http://localhost:5000 mobileyolo log
@@ -29,7 +25,12 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run() -> None:
     """Log it."""
-    from mobileyolo.tracking import log_results  # MLflow takes seconds to import
+    from mobileyolo.commands.outcome import last_comparison, last_dataset
+    from mobileyolo.core.config import Seeds, load_params
+    from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE, VALIDATION
+    from mobileyolo.core.records import ValidationVerdict
+    from mobileyolo.core.results import ArmResult
+    from mobileyolo.tracking import log_results
 
     params, comparison, card = load_params(), last_comparison(), last_dataset()
     if card.digest != comparison.data_digest:

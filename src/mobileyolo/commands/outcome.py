@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mobileyolo import progress
+from mobileyolo.core.config import PARAMS_FILE, load_params
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard
@@ -28,3 +36,48 @@ def last_dataset() -> DatasetCard:
     if not DATASET_FILE.is_file():
         raise UserError(f"{DATASET_FILE}: no such file; run dvc repro first")
     return DatasetCard.read(DATASET_FILE)
+
+
+def staleness() -> Iterator[str]:
+    """Why the last comparison may not be what params.yaml asks for now, a line each."""
+    failure = progress.last_failure()
+    if failure:
+        yield f"The last run failed, so what is shown is of an earlier one. {failure}"
+    changed = [f"{key}: {before} -> {now}" for key, before, now in _changed_parameters()]
+    if changed:
+        yield f"{PARAMS_FILE} has changed since ({'; '.join(changed)}): run dvc repro"
+
+
+def _changed_parameters() -> Iterator[tuple[str, object, object]]:
+    """Keys of params.yaml with the value that dvc.lock recorded for a stage, and with the value now."""
+    lock, pipeline = Path("dvc.lock"), Path("dvc.yaml")
+    if not (lock.is_file() and pipeline.is_file() and PARAMS_FILE.is_file()):
+        return
+    values = load_params().values
+    recorded = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    order = progress.stage_order(yaml.safe_load(pipeline.read_text(encoding="utf-8")), list(values["seeds"]))
+    seen = set()
+    for stage in order:
+        for parameters in recorded.get(stage, {}).get("params", {}).values():
+            for key, before in _flat(parameters):
+                now = _value(values, key)
+                if now != before and key not in seen:
+                    seen.add(key)
+                    yield key, before, now
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value by its dotted key."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _value(values: Mapping[str, Any], key: str) -> Any:
+    """A value by its dotted key; None where there is none."""
+    value: Any = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -1,17 +1,17 @@
 """Print the last comparison: verdict, metrics with intervals, costs, and where its page lies.
 
-It reads reports/comparison.json, which `dvc repro` writes, and runs nothing.
+It reads reports/comparison.json, which `dvc repro` writes, and runs nothing. A row says better or worse only where the
+whole interval lies beyond compare.margin of params.yaml; everything else is inconclusive.
+
+The last lines say how to go on, and whether params.yaml has changed since or the last run failed.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from mobileyolo.commands.outcome import last_comparison
-from mobileyolo.core.files import REPORT_FILE
-from mobileyolo.reporting.comparison.tables import console_report
-
 SUMMARY = "print the last comparison"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo show
 """
@@ -23,5 +23,12 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run() -> None:
     """Print it."""
-    print(console_report(last_comparison()))
-    print(f"\nReport: {REPORT_FILE.resolve()}\nRuns:   mlflow ui")
+    from mobileyolo.commands.outcome import last_comparison, staleness
+    from mobileyolo.reporting.comparison.closing import next_steps
+    from mobileyolo.reporting.comparison.tables import console_report
+
+    comparison = last_comparison()
+    print(console_report(comparison))
+    print(next_steps(comparison))
+    for line in staleness():
+        print(line)

@@ -1,8 +1,10 @@
 """Look for faults in any YOLO dataset; nothing in it is changed and nothing is trained.
 
 Faults (unreadable images, malformed lines, images in two splits ...) are errors beyond a tolerance of each kind.
-Everything else that explains a low mAP is a warning. Limits are those of the section validate of params.yaml.
-Exit code 1: it must not be trained on, or has warnings and --strict was given.
+Everything else that explains a low mAP is a warning with figures: unbalanced classes, few scenes, near-duplicates,
+boxes that don't fit, tiny objects ... A second validation reads only the files that changed.
+
+The exit code is 1 if the dataset must not be trained on, or if it has warnings and --strict was given.
 """
 
 from __future__ import annotations
@@ -11,12 +13,10 @@ import argparse
 from pathlib import Path
 
 from mobileyolo.core import environment
-from mobileyolo.core.config import PARAMS_FILE, load_params
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import ValidationFiles
-from mobileyolo.dataset.rules import ValidationRules
 
 SUMMARY = "look for faults in any YOLO dataset"
+EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo validate /data/helmets
   mobileyolo validate /data/helmets --report helmets-report --strict
@@ -25,21 +25,29 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to validate, and where to."""
-    parser.add_argument("dataset", type=Path, help="its folder; never changed")
-    parser.add_argument("--params", type=Path, default=_params_file(), help="whose section validate has the limits")
+    parser.add_argument("dataset", type=Path, help="its folder, which is never changed")
     parser.add_argument(
-        "--report", type=Path, metavar="FOLDER", help="write the page, the findings and Data Docs there"
+        "--params",
+        type=Path,
+        metavar="FILE",
+        help="its section validate has the limits (default: params.yaml in this folder, else the one that is shipped)",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FOLDER", help="write a page, the findings and Data Docs into this folder"
     )
     parser.add_argument("--strict", action="store_true", help="warnings fail too")
 
 
-def run(dataset: Path, params: Path, report: Path | None, strict: bool) -> None:
+def run(dataset: Path, params: Path | None, report: Path | None, strict: bool) -> None:
     """Validate and print."""
-    from mobileyolo.dataset import validation  # Great Expectations takes seconds to import
+    from mobileyolo.core.config import load_params
+    from mobileyolo.core.files import ValidationFiles
+    from mobileyolo.dataset import validation
     from mobileyolo.dataset.findings import format_findings
+    from mobileyolo.dataset.rules import ValidationRules
     from mobileyolo.reporting.dataset.report import check_report_folder, write_report
 
-    rules = load_params(params).section(ValidationRules)
+    rules = load_params(params or _params_file()).section(ValidationRules)
     files = ValidationFiles(report) if report else None
     if files:
         check_report_folder(files, dataset)
@@ -58,6 +66,9 @@ def run(dataset: Path, params: Path, report: Path | None, strict: bool) -> None:
 
 
 def _params_file() -> Path:
-    """The params.yaml of the working directory or, where there is none, of this package's checkout."""
-    checkout = Path(__file__).resolve().parents[3] / PARAMS_FILE
-    return checkout if checkout.is_file() and not PARAMS_FILE.is_file() else PARAMS_FILE
+    """The params.yaml of the working directory or, where there is none, the one that is shipped with this package."""
+    from mobileyolo.core.config import PARAMS_FILE
+
+    package = Path(__file__).resolve().parents[1]
+    shipped = (package / PARAMS_FILE, package.parents[1] / PARAMS_FILE)  # in a wheel, in a checkout
+    return next((path for path in (PARAMS_FILE, *shipped) if path.is_file()), PARAMS_FILE)

@@ -1,6 +1,6 @@
 """params.yaml: the strict base of its sections, and its only reader.
 
-Each wing owns the section that it reads; `mobileyolo.parameters` puts all of them together.
+Each wing defines the section that it reads; `mobileyolo.parameters` combines them.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mobileyolo.core.backbones import BACKBONES
 from mobileyolo.core.errors import ConfigError, StageError
 
 PARAMS_FILE = Path("params.yaml")
-# Where the dataset lies decides no result: data/dataset.yaml says what it holds. So any stage may read it.
+# Any stage may read the dataset's path without declaring it: results depend on its content (data/dataset.yaml) only.
 PLACES = frozenset({"data"})
 
 
 class Section(BaseModel):
-    """Base of every section: unknown keys, other types and later changes are errors.
+    """Base of every section: an unknown key, a wrong type or a later assignment is an error.
 
     Attributes:
         key: the section's name in params.yaml.
-        whole: does the class have all of the section's keys?
+        whole: does the class define all keys of the section?
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -46,15 +47,24 @@ def _seeds(values: object) -> object:
     if not isinstance(values, list):
         raise ValueError(f"input should be a list of whole numbers, such as [{values if type(values) is int else 0}]")
     if any(values[:place].count(seed) for place, seed in enumerate(values)):
-        raise ValueError("a seed stands twice")
+        raise ValueError("a seed occurs twice")
     return tuple(values)
 
 
 Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1)]
 
 
+def _known_backbone(name: object) -> object:
+    if not isinstance(name, str) or name not in BACKBONES:
+        raise ValueError(f"unknown backbone; choose one of {', '.join(BACKBONES)}")
+    return name
+
+
+BackboneName = Annotated[str, BeforeValidator(_known_backbone)]
+
+
 class Data(Section):
-    """Where the dataset lies; its content, not its place, decides what is trained again."""
+    """Path of the dataset. A change of its content trains again; a change of the path alone does not."""
 
     key: ClassVar[str] = "data"
 
@@ -62,25 +72,25 @@ class Data(Section):
 
 
 class Params:
-    """What params.yaml holds, as far as its reader has declared that it depends on it."""
+    """The values of params.yaml that a stage has declared in dvc.yaml; reading any other one is an error."""
 
     def __init__(self, values: Mapping[str, Any], file: Path, declared: Collection[str] | None = None) -> None:
-        """Wrap what was read.
+        """Take what was read.
 
         Args:
             values: all of the file.
-            file: where it was read, for messages.
-            declared: keys that may be read, such as `train.epochs`, or `train` for all below it; None for all.
+            file: where it was read from, for messages.
+            declared: keys that may be read, such as `train.epochs`, or `train` for the whole section; None for all.
         """
         self._values = values
         self._file = file
         self._declared = declared
 
     def section(self, kind: type[AnySection]) -> AnySection:
-        """A section, or the part of it that `kind` has.
+        """A section, or the part of it that `kind` defines.
 
         Raises:
-            ConfigError: it has unknown keys or wrong values; the message names each key, the value and the choices.
+            ConfigError: unknown keys or wrong values; the message names each key, its value and the choices.
             StageError: a key of it was not declared.
         """
         values = self._value(kind.key)
@@ -94,6 +104,11 @@ class Params:
     def get(self, key: str, kind: Any) -> Any:
         """One value, checked against a type.
 
+        >>> params = Params({"train": {"epochs": "8"}}, PARAMS_FILE)
+        >>> params.get("train.epochs", int)
+        Traceback (most recent call last):
+        mobileyolo.core.errors.ConfigError: params.yaml: train.epochs: '8': input should be a valid integer
+
         Raises:
             ConfigError: it is missing or of another type.
             StageError: it was not declared.
@@ -106,15 +121,15 @@ class Params:
 
     @property
     def data_dir(self) -> str:
-        """The dataset's folder, as params.yaml spells it."""
+        """The dataset's folder, as it is written in params.yaml."""
         return self.section(Data).dir
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """All of the file as it was read.
+        """All values of the file.
 
         Raises:
-            StageError: not all of it was declared.
+            StageError: only a part of it was declared.
         """
         if self._declared is not None:
             raise StageError(f"{self._file}: only {', '.join(sorted(self._declared)) or 'nothing'} was declared")
@@ -124,8 +139,8 @@ class Params:
         section = key.partition(".")[0]
         if self._declared is not None and not {key, section} & {*self._declared, *PLACES}:
             raise StageError(
-                f"{key} was read, but dvc.yaml does not name it among this stage's params, so that DVC would call the "
-                "stage up to date after a change of it"
+                f"{key} was read, but dvc.yaml does not name it among this stage's params; after a change of it, DVC "
+                "would call the stage up to date"
             )
 
     def _value(self, key: str) -> Any:
@@ -138,14 +153,14 @@ class Params:
 
 
 def load_params(path: Path = PARAMS_FILE, declared: Collection[str] | None = None) -> Params:
-    """Read params.yaml; its sections are checked when they are asked for.
+    """Read params.yaml; a section is checked when it is read.
 
     Args:
         path: the file.
         declared: as for `Params`.
 
     Raises:
-        ConfigError: the file is missing, or no YAML with sections.
+        ConfigError: the file is missing, or is not YAML with sections.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -165,16 +180,16 @@ def load_params(path: Path = PARAMS_FILE, declared: Collection[str] | None = Non
 
 
 def validated(kind: type[AnySection], values: object, file: Path, key: str = "") -> AnySection:
-    """Values as a section.
+    """Check values against a section.
 
     Args:
         kind: the section.
         values: what the file holds for it.
         file: for the message.
-        key: where in the file the values stand; "" for the whole file.
+        key: key of the values in the file; "" for the whole file.
 
     Raises:
-        ConfigError: unknown keys or wrong values, a line each.
+        ConfigError: unknown keys or wrong values, with a line for each.
     """
     try:
         return kind.model_validate(values)
@@ -188,7 +203,7 @@ def _config_error(error: ValidationError, file: Path, key: str, kind: type[Secti
 
 
 def _describe(problem: Any, prefix: str, kind: type[Section] | None) -> str:
-    """One of pydantic's error records as a line that names key, value and choices."""
+    """One of pydantic's error records as a line with key, value and choices."""
     location = list(problem["loc"])
     key = ".".join(str(part) for part in [*filter(None, [prefix]), *location])
     if problem["type"] == "extra_forbidden" and kind:
@@ -199,7 +214,7 @@ def _describe(problem: Any, prefix: str, kind: type[Section] | None) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing key"
     message = problem["msg"].removeprefix("Value error, ")
-    if not key:  # the message names the keys
+    if not key:  # the message itself names the keys
         return str(message)
     return f"{key}: {problem['input']!r}: {message[0].lower()}{message[1:]}"
 

@@ -1,4 +1,4 @@
-"""What every backbone costs, and what depthwise separable layers save: the record that the stage cost leaves.
+"""The cost of every backbone, and what depthwise separable layers save: the record that the stage cost writes.
 
 Every count is an exact integer, so that sums and shares are those of the real modules.
 """
@@ -13,20 +13,20 @@ COST_FILE = Path("reports/cost.json")  # by the stage cost
 
 
 class Parts(Record):
-    """One quantity of a model by its parts, which together are the whole model."""
+    """A count for each part of a model; the parts add up to the whole model."""
 
     backbone: int  # the layers in which the arms differ
-    neck: int  # SPPF and everything behind it up to Detect
+    neck: int  # from SPPF to the last layer before Detect
     head: int  # Detect
 
     @property
     def total(self) -> int:
-        """Of the whole model."""
+        """Count of the whole model."""
         return self.backbone + self.neck + self.head
 
     @property
     def shares(self) -> tuple[float, float, float]:
-        """Of backbone, neck and head in the total, each in [0, 1]."""
+        """Shares of backbone, neck and head in the total, each in [0, 1]."""
         return self.backbone / self.total, self.neck / self.total, self.head / self.total
 
 
@@ -40,14 +40,14 @@ class ModelCost(Record):
 
     @property
     def gflops(self) -> float:
-        """Of the whole model at resolution multiplier 1."""
+        """GFLOPs of the whole model at resolution multiplier 1."""
         return self.flops[0].total / 1e9
 
 
 class SeparableLayer(Record):
-    """A depthwise separable layer against the standard convolution that it stands for, in multiply-adds.
+    """A depthwise separable layer and the standard convolution that it replaces, in multiply-adds.
 
-    What is measured is what the real modules compute; `formula` is arXiv 1704.04861, section 3.1.
+    Measured counts are those of the real modules; `formula` is from arXiv 1704.04861, section 3.1.
     """
 
     inputs: int  # channels M
@@ -55,7 +55,7 @@ class SeparableLayer(Record):
     kernel: int  # side D_K
     stride: int
     size: int  # side D_F of the output map
-    repeats: int  # how many such layers the network has, one after the other
+    repeats: int  # number of equal layers in a row
     separable: int  # measured, one layer
     standard: int  # measured, one layer
 
@@ -71,33 +71,33 @@ class Saving(Record):
     """What the depthwise separable layers of MobileNetV1 save at one width."""
 
     width: float
-    stem: int  # multiply-adds of the first convolution, which is a standard one either way
-    layers: tuple[SeparableLayer, ...]  # each distinct one, in order
+    stem: int  # multiply-adds of the first convolution, a standard one in both networks
+    layers: tuple[SeparableLayer, ...]  # in order; equal layers in a row are one entry
 
     @property
     def separable(self) -> int:
-        """Multiply-adds of the network as it is, measured."""
+        """Measured multiply-adds of MobileNetV1."""
         return self.stem + sum(layer.separable * layer.repeats for layer in self.layers)
 
     @property
     def standard(self) -> int:
-        """Multiply-adds of the network with standard convolutions, measured."""
+        """Measured multiply-adds of the same network with standard convolutions."""
         return self.stem + sum(layer.standard * layer.repeats for layer in self.layers)
 
     @property
     def measured(self) -> float:
-        """The network's multiply-adds over those with standard convolutions."""
+        """Ratio separable / standard, measured."""
         return self.separable / self.standard
 
     @property
     def formula(self) -> float:
-        """The same by the paper's formula."""
+        """Ratio separable / standard, by the paper's formula."""
         separable = self.stem + sum(layer.formula[0] * layer.repeats for layer in self.layers)
         return separable / (self.stem + sum(layer.formula[1] * layer.repeats for layer in self.layers))
 
 
 class CostSheet(Record):
-    """What every backbone costs: reports/cost.json."""
+    """The cost of every backbone: reports/cost.json."""
 
     classes: int
     imgsz: tuple[int, ...]  # pixels; the first is resolution multiplier beta 1

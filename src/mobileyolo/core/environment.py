@@ -1,7 +1,7 @@
-"""Where the work runs: every environment variable that this project reads or sets.
+"""Where the code runs: every environment variable that this project reads or sets.
 
-`isolate` has to run before Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is imported, since they
-read theirs on import.
+`isolate` has to be called before Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is imported, because
+they read their variables on import.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from platformdirs import user_cache_path
-
 from mobileyolo.core.errors import ConfigError
 
-STATE_DIR = Path(".mobileyolo")  # in flight or private to this workspace; ignored by git
+STATE_DIR = Path(".mobileyolo")  # temporary files and private settings of this workspace; ignored by git
 
-# Offline and quiet by default; whatever the user has set stays.
+# Offline and without telemetry by default; what the user has set stays.
 _DEFAULTS = {
     "YOLO_OFFLINE": "1",
     "YOLO_AUTOINSTALL": "false",
@@ -32,7 +30,7 @@ _DEFAULTS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # A tracking server out of reach must not hold a stage up: MLflow's own patience is four minutes a call.
+    # A tracking server that can't be reached must not delay a stage; by default MLflow retries for four minutes a call.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GX_ANALYTICS_ENABLED": "false",
@@ -41,32 +39,32 @@ _DEFAULTS = {
 
 
 def isolate(workspace: Path) -> None:
-    """Switch telemetry and downloads off and give Ultralytics a settings folder of this workspace's own."""
+    """Switch telemetry and downloads off, and give Ultralytics a private settings folder in this workspace."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    # OpenVINO (2026.4) sends usage data unless a file in the user's home forbids it; it has no variable for that, but
-    # does without where this package can't be imported.
+    # OpenVINO (2026.4) sends usage data unless a file in the user's home forbids it. It has no variable to switch that
+    # off, but sends nothing if this package can't be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what Python documents for it
-    # Where it is set, Ultralytics 8.4 streams every training to its platform, offline or not.
+    # If it is set, Ultralytics 8.4 streams every training to its platform, even offline.
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     os.environ["YOLO_CONFIG_DIR"] = str((workspace / STATE_DIR).resolve())
-    # Reports hold any alphabet; a Windows console may not.
+    # Messages can contain any alphabet, and a Windows console can't print all of them.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
 
 def allow_downloads() -> None:
-    """Let Ultralytics and timm reach the network; before either is imported."""
+    """Let Ultralytics and timm use the network; call it before either is imported."""
     for name in ("YOLO_OFFLINE", "HF_HUB_OFFLINE"):
         os.environ[name] = "0"
 
 
 def device() -> str:
-    """Device to train and evaluate on, as Ultralytics spells it: MOBILEYOLO_DEVICE, else "", the first GPU or the CPU.
+    """Device for training and evaluation, as Ultralytics writes it: MOBILEYOLO_DEVICE, else "" (first GPU, or the CPU).
 
     Raises:
-        ConfigError: it is none that this project can use.
+        ConfigError: this project can't use that device.
     """
     name = os.environ.get("MOBILEYOLO_DEVICE", "")
     if not re.fullmatch(r"|cpu|mps|\d+", name):
@@ -75,10 +73,10 @@ def device() -> str:
 
 
 def threads() -> int:
-    """CPU threads for training and evaluation: MOBILEYOLO_THREADS, else all that this process may use.
+    """CPU threads for training and evaluation: MOBILEYOLO_THREADS, else all cores that this process may use.
 
     Raises:
-        ConfigError: it is no whole number above 0.
+        ConfigError: it is not a whole number above 0.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     text = os.environ.get("MOBILEYOLO_THREADS", str(available))
@@ -88,14 +86,18 @@ def threads() -> int:
 
 
 def cache_dir() -> Path:
-    """Where what was read from datasets is remembered: MOBILEYOLO_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("MOBILEYOLO_CACHE") or user_cache_path("mobileyolo"))
+    """Cache folder for what was read from datasets: MOBILEYOLO_CACHE, else in the user's cache folder."""
+    if folder := os.environ.get("MOBILEYOLO_CACHE"):
+        return Path(folder)
+    from platformdirs import user_cache_path  # belongs to an extra; who asks for help or the version may not have it
+
+    return user_cache_path("mobileyolo")
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it ends, so that a killed `dvc repro` leaves no training behind.
+    """End this process when its parent ends, so that no training goes on after `dvc repro` was killed.
 
-    Only Linux offers that; elsewhere there is a warning.
+    Only Linux offers that; on other systems there is a warning.
     """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1  # prctl(2)
@@ -104,8 +106,13 @@ def end_with_parent() -> None:
         warnings.warn("on this system a killed dvc leaves its training running; end it by hand", stacklevel=2)
 
 
+def strict_tracking() -> bool:
+    """Is a bug in tracking raised, and not only warned about? MOBILEYOLO_STRICT_TRACKING=1, which our tests set."""
+    return os.environ.get("MOBILEYOLO_STRICT_TRACKING") == "1"
+
+
 def main_workspace() -> Path:
-    """The user's workspace, also inside the temporary one of a queued experiment (DVC_ROOT is the main one there)."""
+    """The user's workspace. A queued experiment runs in a temporary one, and DVC_ROOT then names the user's."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
@@ -115,12 +122,12 @@ def experiment_name() -> str | None:
 
 
 def stage_name() -> str | None:
-    """Name of the DVC stage that is running, if any, like train@candidate-0."""
+    """Name of the DVC stage that is running, if any, such as train@candidate-0."""
     return os.environ.get("DVC_STAGE")
 
 
 def git_commit() -> str:
-    """The commit that is checked out, with -dirty where files differ from it; empty outside git."""
+    """The commit that is checked out, with -dirty if files differ from it; empty outside git."""
     try:
         told = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
@@ -135,7 +142,7 @@ def git_commit() -> str:
 
 @contextmanager
 def termination_raises() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C does, so that what is open gets closed."""
+    """Let SIGTERM raise SystemExit, so that `finally` blocks and context managers run, as after Ctrl-C."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

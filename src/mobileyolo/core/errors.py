@@ -1,10 +1,10 @@
-"""Errors that a user can mend. Stages print their message without a traceback and exit with 1."""
+"""Errors that a user can fix. Stages print their message without a traceback and exit with 1."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """What was wrong, where, and what would be right; the message is all that is shown."""
+    """Only the message is shown, so it says what was wrong, where, and what would be right."""
 
 
 class ConfigError(UserError):
@@ -24,16 +24,16 @@ class WeightsError(UserError):
 
 
 class ComparisonError(UserError):
-    """Two results can't be compared: they were not made on equal terms."""
+    """Two results can't be compared: they were not produced on equal terms."""
 
 
 class TrainingError(UserError):
-    """A training could not be done on the terms that were asked for."""
+    """A training could not be done with the settings that were asked for."""
 
 
 class ExportError(UserError):
-    """A model could not be exported, or the exported one is not its equal."""
+    """A model could not be exported, or the exported one does not match it."""
 
 
 class StageError(UserError):
-    """A stage was called in a way that DVC does not call it."""
+    """A stage was started without DVC, or read what dvc.yaml does not declare."""

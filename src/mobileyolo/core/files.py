@@ -1,7 +1,7 @@
-"""Where every file that crosses a stage lies, and how any of them is written.
+"""Path of every file that passes from stage to stage, and how these files are written.
 
-All are written whole or not at all and hold neither times nor absolute paths, so that the same work gives the same
-bytes anywhere.
+A file is written completely or not at all. None holds a time or an absolute path, so the same work gives the same bytes
+on every machine.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-Role = Literal["backbone", "detector", "teacher"]  # what weights from elsewhere can be
-WEIGHTS_DIR = Path("data/weights")  # where weights from elsewhere are looked for by name
-# Names that stand for no file; for DVC, WEIGHTS_DIR has files of these names.
+Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
+WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file in here
+# Names in params.yaml that mean no file. WEIGHTS_DIR has files with these names only because DVC needs dependencies.
 NONE, BASELINE = "none", "baseline"
 
 CHECKED_FILE = Path("data/checked.txt")  # by the stage check
@@ -43,13 +43,13 @@ FIGURES_DIR = Path("reports/figures")
 
 @dataclass(frozen=True)
 class ValidationFiles:
-    """What a validation leaves in a folder."""
+    """The files that a validation writes into a folder."""
 
     folder: Path
 
     @property
     def page(self) -> Path:
-        """For people."""
+        """The page for people."""
         return self.folder / "index.html"
 
     @property
@@ -59,7 +59,7 @@ class ValidationFiles:
 
     @property
     def findings(self) -> Path:
-        """The rows that were found, the first of each kind."""
+        """The rows that were found: of each kind the first ones."""
         return self.folder / "findings.csv"
 
     @property
@@ -72,7 +72,7 @@ VALIDATION = ValidationFiles(Path("reports/validation"))  # by the stage validat
 
 
 def model_file(arm: str) -> Path:
-    """The arm's architecture, as Ultralytics builds it."""
+    """The arm's model dictionary, which Ultralytics builds."""
     return Path("models", arm, "model.yaml")
 
 
@@ -82,18 +82,18 @@ def profile_file(arm: str) -> Path:
 
 
 def start_file(arm: str) -> Path:
-    """Which weights the arm starts from, a `StartRecord`."""
+    """The arm's initial weights, a `StartRecord`."""
     return Path("models", arm, "start.json")
 
 
 def start_weights_file(arm: str) -> Path:
-    """The tensors that the arm starts from, by name in the arm; the others start at random."""
+    """The arm's pretrained tensors, by name in the arm; all others start at random."""
     return Path("models", arm, "start.pt")
 
 
 @dataclass(frozen=True)
 class FetchedWeights:
-    """Where the copy of weights from elsewhere lies, by role (backbone, detector, teacher)."""
+    """Paths of the copy of pretrained weights for a role (backbone, detector, teacher)."""
 
     role: str
 
@@ -104,18 +104,18 @@ class FetchedWeights:
 
     @property
     def source(self) -> Path:
-        """What was read, a `Source`."""
+        """Name and digest of the original, a `WeightsSource`."""
         return self.folder / "source.json"
 
     @property
     def weights(self) -> Path:
-        """Tensors by name, or of a teacher the checkpoint; missing where no file is named."""
+        """Tensors by name, or a teacher's checkpoint; missing if params.yaml names no file."""
         return self.folder / "weights.pt"
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where one trained model's files lie."""
+    """Paths of one trained model's files."""
 
     arm: str
     seed: int
@@ -131,12 +131,12 @@ class ModelFiles:
 
     @property
     def teacher(self) -> Path:
-        """Who teaches this model, a `Teacher`."""
+        """The model's teacher, a `Teacher`."""
         return self.teacher_folder / "teacher.json"
 
     @property
     def teacher_weights(self) -> Path:
-        """Checkpoint of the teacher; missing where there is none."""
+        """Checkpoint of the teacher; missing if there is none."""
         return self.teacher_folder / "teacher.pt"
 
     @property
@@ -156,7 +156,7 @@ class ModelFiles:
 
     @property
     def metrics(self) -> Path:
-        """Held-out metrics, a `MetricsRecord`: what `dvc metrics` shows."""
+        """Held-out metrics, a `MetricsRecord`."""
         return Path("reports/metrics", self.arm, f"s{self.seed}.json")
 
     @property
@@ -167,7 +167,7 @@ class ModelFiles:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends, and vanishes when it raises."""
+    """A temporary path beside `path`. It replaces `path` when the block ends, and is deleted if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -179,7 +179,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place when the block ends, and vanishes when it raises."""
+    """A temporary folder beside `path`. It replaces `path` when the block ends, and is deleted if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
         content = Path(temporary, "content")
@@ -190,13 +190,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with Unix line ends, whole or not at all."""
+    """Write UTF-8 with Unix line ends, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table, whole or not at all, as Parquet or CSV by the path's ending."""
+    """Write a table as Parquet or CSV, by the path's ending, completely or not at all."""
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
@@ -216,7 +216,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 class Record(BaseModel):
-    """Base of the records that cross a stage."""
+    """Base of the records that pass from stage to stage."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""What the files that cross a stage hold: records (JSON or YAML, keys in a fixed order) and tables."""
+"""The content of the files that pass from stage to stage: records (JSON or YAML, keys in a fixed order) and tables."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TRUE_POSITIVE_COLUMNS = tuple(f"tp_{threshold}" for threshold in IOU_THRESHOLDS)
 
 
 class SplitCount(Record):
-    """How much one split holds."""
+    """Counts of one split."""
 
     images: int
     boxes: int
 
 
 Severity = Literal["error", "warning"]
-Suite = Literal["faults", "quality"]  # what is wrong, which stops the pipeline beyond a tolerance; what is unwise
+Suite = Literal["faults", "quality"]  # faults above a tolerance stop the pipeline; quality findings never do
 SUITES: tuple[Suite, ...] = ("faults", "quality")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning")
 
@@ -39,7 +39,7 @@ class FindingCount(Record):
     suite: Suite
     severity: Severity
     count: int
-    rows: int  # that could have had it
+    rows: int  # rows that were checked for it
     share: float  # count / rows
     tolerance: float
 
@@ -48,24 +48,24 @@ class ValidationVerdict(Record):
     """Whether the dataset may be trained on: reports/validation/verdict.json."""
 
     passed: bool
-    findings: dict[str, FindingCount]  # by kind; only those that were found
+    findings: dict[str, FindingCount]  # by kind; only kinds that were found
 
     def caveats(self) -> list[str]:
-        """What was let through and takes something from every figure that is measured on this dataset."""
+        """Sentences on faults that were tolerated and make every metric on this dataset less reliable."""
         shared = self.findings.get("image_in_two_splits")
         if shared is None:
             return []
         return [
-            f"{shared.count} of {shared.rows} images are in two splits, which validate.tolerance lets through: the "
-            "models may have learnt from what measures them."
+            f"{shared.count} of {shared.rows} images are in two splits, as validate.tolerance allows: the models may "
+            "have been trained on images that they are tested on."
         ]
 
 
 class DatasetCard(Record):
     """What validation found the dataset to be: data/dataset.yaml.
 
-    The digest covers names, splits, labels and the bytes of every image, but not where the dataset lies, so that
-    moving it trains nothing again.
+    The digest covers names, splits, labels and the bytes of every image, but not the dataset's path. So moving the
+    dataset does not train anything again.
     """
 
     digest: str
@@ -73,13 +73,13 @@ class DatasetCard(Record):
     splits: dict[Split, SplitCount]  # only those that the dataset has
 
     def held_out(self, asked: str) -> Split:
-        """The split to measure on: one that did not choose the checkpoint where there is one.
+        """The split to measure on. `val` also chose the checkpoints, so `test` is better if the dataset has it.
 
         Args:
-            asked: test, val, or auto for test where the dataset has one, else val.
+            asked: test, val, or auto, which is test if the dataset has it, else val.
 
         Raises:
-            DatasetError: the dataset does not have that split, or no box in it to measure against.
+            DatasetError: the dataset does not have that split, or the split has no box.
         """
         split: Split = "val" if asked == "val" or (asked == "auto" and "test" not in self.splits) else "test"
         if split not in self.splits:
@@ -91,9 +91,9 @@ class DatasetCard(Record):
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clean rows of a dataset, as the trainer reads them: data/manifest/.
+    """The clean rows of a dataset, which the trainer reads: data/manifest/.
 
-    images: split, image and label (paths below data.dir, with forward slashes; label "" where there is none),
+    images: split, image and label (paths below data.dir, with forward slashes; label is "" if the image has none),
         width, height (pixels, as decoded), bytes, sha256; sorted by split and image.
     boxes: image, line (1-based, in the label file), class_id, x, y, w, h (xywhn: centre and size in [0, 1]);
         in the order of images and lines.
@@ -135,17 +135,17 @@ class Profile(Record):
     gflops: float  # 2 x multiply-adds / 1e9, one image of imgsz x imgsz
 
 
-class Source(Record):
-    """Weights from elsewhere, or their absence: models/weights/<role>/source.json."""
+class WeightsSource(Record):
+    """The weights that params.yaml names for a role, if any: models/weights/<role>/source.json."""
 
-    name: str  # as params.yaml has it, without folders
-    digest: str | None = None  # SHA-256 of the file; None where no file is named
+    name: str  # as in params.yaml, without folders
+    digest: str | None = None  # SHA-256 of the file; None if no file is named
 
 
 class Start(Record):
-    """How much of a model's state starts from weights from elsewhere; the rest is random."""
+    """How much of a model is initialised from pretrained weights; the rest is random."""
 
-    sources: dict[str, Source]  # by role; those that gave something
+    sources: dict[str, WeightsSource]  # by role; only those that the model took something from
     tensors: int
     of_tensors: int
     values: int
@@ -153,56 +153,56 @@ class Start(Record):
 
     @property
     def share(self) -> float:
-        """Values that start from elsewhere, of all."""
+        """Share of the values that are pretrained."""
         return self.values / self.of_values
 
     def __str__(self) -> str:
-        """The transfer in a few words."""
+        """Such as `312 of 475 tensors, 1.63 of 1.86 M values from yolo11n.pt`, or `random weights`."""
         names = " and ".join(source.name for source in self.sources.values())
         millions = f"{self.values / 1e6:.2f} of {self.of_values / 1e6:.2f} M values"
         return f"{self.tensors} of {self.of_tensors} tensors, {millions} from {names}" if names else "random weights"
 
 
 class StartRecord(Start):
-    """An arm's backbone, and the weights that it starts from: models/<arm>/start.json."""
+    """An arm's backbone, and its initial weights: models/<arm>/start.json."""
 
     backbone: str
-    offered: dict[str, Source]  # by role, to both arms
-    random: tuple[str, ...]  # names
+    offered: dict[str, WeightsSource]  # by role; what either arm could take
+    random: tuple[str, ...]  # names of the tensors that start at random
 
     def summary(self) -> Start:
-        """Without the names."""
+        """The same without the tensors' names."""
         return Start(**self.model_dump(include=set(Start.model_fields)))
 
 
 class Teacher(Record):
-    """Who teaches a model: models/<arm>/teacher/s<seed>/teacher.json."""
+    """The teacher of a model (distillation): models/<arm>/teacher/s<seed>/teacher.json."""
 
-    name: str  # none, the baseline's backbone and seed, or the checkpoint's name
-    digest: str | None = None  # of the baseline's tensors, or SHA-256 of the checkpoint; None without a teacher
+    name: str  # `none`, the baseline's backbone and seed, or the checkpoint's name
+    digest: str | None = None  # of the baseline's tensors, or of the checkpoint; None if there is no teacher
     dis: float = 0.0  # weight of the distillation loss
-    both_arms: bool = False  # a checkpoint teaches both, the baseline only the candidate
+    both_arms: bool = False  # a checkpoint teaches both arms, the baseline only the candidate
 
 
 class TrainingPlan(Record):
-    """What is to be trained."""
+    """All that is known of a training before it begins."""
 
     arm: str
     backbone: str
     width: float | None  # MobileNetV1's width multiplier alpha; None for stock backbones
     seed: int
     data_digest: str
-    recipe: dict[str, bool | int | float | str]  # the train section, but for the teacher
+    recipe: dict[str, bool | int | float | str]  # the train section, without the teacher
     start: Start
     teacher: Teacher
     engine: dict[str, str]  # versions of Ultralytics and PyTorch, kind of device
-    recipe_digest: str  # of all that has to be equal for two models to be comparable
+    recipe_digest: str  # of all that must be equal in two models that are compared
 
 
 class TrainingRecord(TrainingPlan):
-    """What was trained: models/<arm>/s<seed>/training.json."""
+    """A finished training: models/<arm>/s<seed>/training.json."""
 
-    best_epoch: int  # 1-based, by validation fitness
+    best_epoch: int  # counted from 1; the epoch with the highest fitness on val
     weights_digest: str  # of the tensors in best.pt
 
 
@@ -212,23 +212,23 @@ class MetricsRecord(Record):
     map50: float
     map50_95: float
     precision: float  # mean over classes, at the confidence where the mean F1 is highest
-    recall: float  # at the same confidence
+    recall: float  # likewise
     parameters: int
     gflops: float
     weights_mb: float  # megabytes (1e6 bytes) of the stored tensors, half precision
 
 
 class EngineLatency(Record):
-    """Forward passes of both arms in turn, in one engine."""
+    """Times of forward passes of both arms, taken in turn, in one engine."""
 
-    engine: str  # name, version, and what it ran
-    rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value a round
+    engine: str  # name, version and device
+    rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value for each round
 
 
 class LatencyRecord(Record):
-    """Forward passes of both fused arms, in one process: reports/latency.json."""
+    """Latency of both fused models, measured in one process: reports/latency.json."""
 
     imgsz: int  # pixels
     threads: int
     machine: str
-    engines: dict[str, EngineLatency]  # by the cost's name: latency_ms in PyTorch, latency_onnx_ms in ONNX Runtime
+    engines: dict[str, EngineLatency]  # by name of the cost: latency_ms (PyTorch), latency_onnx_ms (ONNX Runtime)

@@ -1,4 +1,4 @@
-"""What train and evaluate leave of one model: its records, and what it did on every image."""
+"""The results of train and evaluate for one model: its records, and its predictions on every image."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mobileyolo.core.records import MetricsRecord, TrainingRecord
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a model did on every held-out image, enough to compute each metric on any resample of them.
+    """A model's predictions on every held-out image, from which every metric of any resample can be computed.
 
-    images: image (path below data.dir), one row for each image that was evaluated, in order of path.
-    predictions: image (row number in images), class_id, confidence, tp_50 ... tp_95 (is it a true positive at that
-        IoU threshold); in order of image, then falling confidence.
-    targets: image (row number in images), class_id; one row a labelled box.
+    images: image (path below data.dir); one row for each evaluated image, in order of path.
+    predictions: image (row number in images), class_id, confidence, tp_50 ... tp_95 (true positive at that IoU
+        threshold?); in order of image, then falling confidence.
+    targets: image (row number in images), class_id; one row for each labelled box.
     confusion: (classes + 1) x (classes + 1) counts, row = predicted, column = actual, last = background.
     per_class: class_id, name, images, boxes, precision, recall, map50, map50_95; one row for each labelled class.
     """
 
     split: str
-    measured: dict[str, str]  # how: the evaluate section and the engine, as text
+    measured: dict[str, str]  # settings of the measurement: the evaluate section and the engine, as text
     names: tuple[str, ...]
     images: pd.DataFrame
     predictions: pd.DataFrame
@@ -37,7 +37,7 @@ class Statistics:
 
     @classmethod
     def read(cls, folder: Path) -> Statistics:
-        """Read the statistics that `write` left in a folder."""
+        """Read the statistics from a folder."""
         head = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         return cls(
             split=head["split"],
@@ -87,5 +87,5 @@ class ArmResult:
 
     @property
     def label(self) -> str:
-        """How messages call this model."""
+        """The model's name in messages, such as `candidate s0`."""
         return f"{self.training.arm} s{self.training.seed}"

@@ -1,1 +1,1 @@
-"""What a model costs: parameters, floating point operations, latency."""
+"""The cost of a model: parameters, floating point operations, latency."""

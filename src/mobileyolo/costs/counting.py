@@ -1,7 +1,7 @@
-"""What every backbone costs, part by part, counted on the real modules.
+"""The cost of every backbone, counted on the real modules, for each part of the model.
 
-Operations are those of convolutions and matrix products, 2 for a multiply-add. That is also what Ultralytics' get_flops
-counts (8.4), so the parts add up to the total of `profile.profile` exactly (tested).
+The operations of convolutions and matrix products are counted, 2 for a multiply-add. Ultralytics' get_flops (8.4)
+counts the same, so the parts add up exactly to the total of `profile.profile` (tested).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn.modules import SPPF, Conv
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo.core.backbones import BACKBONES, Backbone, MobileNet
+from mobileyolo.core.backbones import BACKBONES, BackboneSpec, MobileNet
 from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, assemble, shipped_dict
@@ -27,12 +27,12 @@ from mobileyolo.models.mobilenet_v1 import MobileNetV1
 PAPER_WIDTHS = (0.25, 0.5, 0.75, 1.0)
 PAPER_SIDES = (224, 192, 160, 128)  # pixels; the first is resolution multiplier beta 1
 STEP = 32  # pixels; YOLO11's largest stride
-# YOLO11n as shipped is the arm yolo11n.
+# Scale n is missing because YOLO11n as shipped is the backbone yolo11n.
 SHIPPED_SCALES = "sm"
 
 
 def measure(classes: int, imgsz: int) -> CostSheet:
-    """Cost of every backbone over width and resolution, and what separable layers save.
+    """Cost of every backbone by width and resolution, and what separable layers save.
 
     Args:
         classes: number of classes.
@@ -51,7 +51,7 @@ def measure(classes: int, imgsz: int) -> CostSheet:
 
 
 def resolutions(imgsz: int) -> tuple[int, ...]:
-    """The paper's resolution multipliers of a side, each to the nearest multiple of 32; the largest first."""
+    """A side times each of the paper's resolution multipliers, rounded to multiples of 32; the largest first."""
     sides = {max(1, round(imgsz * side / PAPER_SIDES[0] / STEP)) * STEP for side in PAPER_SIDES}
     return tuple(sorted(sides, reverse=True))
 
@@ -63,7 +63,7 @@ def measure_saving(width: float, imgsz: int) -> Saving:
         width: the paper's width multiplier alpha.
         imgsz: side of the square input in pixels; a multiple of 32.
     """
-    with torch.device("meta"):  # knows shapes only, so that nothing is really computed
+    with torch.device("meta"):  # tensors with shapes but without values, so that nothing is computed
         network = MobileNetV1(width).eval()
     blocks: list[Any] = [block for group in network.m.children() for block in group.children()]
     x = torch.empty(1, 3, imgsz, imgsz, device="meta")
@@ -93,16 +93,16 @@ def measure_saving(width: float, imgsz: int) -> Saving:
 
 
 def _architectures(classes: int) -> Iterator[tuple[str, float | None, ModelDict]]:
-    """Name, width and dictionary of every model on the sheet: MobileNetV1 from narrow to wide, then the stock ones."""
+    """Name, width and dictionary of every model on the sheet: MobileNetV1 by increasing width, then stock backbones."""
     stock = bridge.stock_architecture()
     unnamed = [MobileNet(width) for width in PAPER_WIDTHS if MobileNet(width) not in BACKBONES.values()]
-    backbones: list[tuple[str, Backbone]] = [*BACKBONES.items(), *(("MobileNetV1", each) for each in unnamed)]
+    backbones: list[tuple[str, BackboneSpec]] = [*BACKBONES.items(), *(("MobileNetV1", each) for each in unnamed)]
     mobile = [(name, each) for name, each in backbones if isinstance(each, MobileNet)]
     for name, each in sorted(mobile, key=lambda item: item[1].width):
         yield name, each.width, assemble(each, classes, stock)
-    for name, preset in backbones:
-        if not isinstance(preset, MobileNet):
-            yield name, None, assemble(preset, classes, stock)
+    for name, spec in backbones:
+        if not isinstance(spec, MobileNet):
+            yield name, None, assemble(spec, classes, stock)
     for scale in SHIPPED_SCALES:
         yield f"yolo11{scale} as shipped", None, shipped_dict(scale, classes, stock)
 
@@ -122,8 +122,9 @@ def _cost(name: str, width: float | None, model: DetectionModel, sides: tuple[in
 def _flops_by_layer(model: DetectionModel, sides: tuple[int, ...]) -> Iterator[list[int]]:
     """Floating point operations of each layer, for one square image of each side.
 
-    Convolutions grow with the image's area, attention with its square, and nothing is constant. So the counts of images
-    of one and of two cells of STEP x STEP pixels say what any number of cells takes, exactly (tested on a large image).
+    The count of a convolution grows with the image's area and that of attention with the square of the area; nothing is
+    constant. So the counts for images of one and of two cells, of STEP x STEP pixels each, give the exact count for any
+    number of cells (tested on a large image).
     """
     counts = list(zip(*(_count(model, cells) for cells in (1, 2)), strict=True))
     for side in sides:
@@ -132,7 +133,7 @@ def _flops_by_layer(model: DetectionModel, sides: tuple[int, ...]) -> Iterator[l
 
 
 def _count(model: DetectionModel, cells: int) -> list[int]:
-    """Floating point operations of each layer, for an image of this many cells in a row."""
+    """Floating point operations of each layer, for an image of this number of cells in a row."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 3, STEP, STEP * cells))
     by_module = counter.get_flop_counts()
@@ -148,10 +149,10 @@ def _multiply_adds(module: nn.Module, x: torch.Tensor) -> tuple[int, torch.Tenso
 
 
 def _by_part(counts: list[int], neck: int) -> Parts:
-    """Sums over the layers of each part.
+    """Add up the layers of each part.
 
     Args:
         counts: by layer.
-        neck: the neck's first layer.
+        neck: index of the neck's first layer.
     """
     return Parts(backbone=sum(counts[:neck]), neck=sum(counts[neck:-1]), head=counts[-1])

@@ -1,4 +1,4 @@
-"""What a model costs: the time of a forward pass, in PyTorch and in ONNX Runtime."""
+"""Latency of a model: the time of a forward pass, in PyTorch and in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from mobileyolo.deployment.engines import Engine
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict
 
-WARMUP = 5  # rounds that don't count
+WARMUP = 5  # rounds that are not counted
 
 
 def measure_latency(architectures: Mapping[Arm, ModelDict], imgsz: int, options: LatencyOptions) -> LatencyRecord:
-    """Time forward passes of one image on the CPU, with fresh weights, which take as long as trained ones.
+    """Time forward passes of one image on the CPU. The weights are random, which does not change the time.
 
     Args:
         architectures: model dictionary by arm.
@@ -41,7 +41,7 @@ def measure_latency(architectures: Mapping[Arm, ModelDict], imgsz: int, options:
                 for arm, model in models.items()
             }
         pytorch = {arm: engines.pytorch(model.fuse(verbose=False).eval()) for arm, model in models.items()}
-        torch.set_num_threads(options.threads)  # after the export, which sets a number of its own
+        torch.set_num_threads(options.threads)  # after the export, which sets another number
         timed = {
             "latency_ms": (f"PyTorch {torch.__version__} (CPU, fused)", pytorch),
             "latency_onnx_ms": (f"ONNX Runtime {version('onnxruntime')} (CPU)", onnx),
@@ -56,7 +56,7 @@ def measure_latency(architectures: Mapping[Arm, ModelDict], imgsz: int, options:
 
 
 def _timed(arms: Mapping[Arm, Engine], imgsz: int, rounds: int) -> dict[str, tuple[float, ...]]:
-    """Milliseconds by arm and round, the arms in turn so that a drift of the machine hits both."""
+    """Milliseconds by arm and round. The arms take turns, so that a change of the machine's speed affects both."""
     image = torch.rand(1, 3, imgsz, imgsz, generator=torch.Generator().manual_seed(0)).numpy()
     times: dict[str, list[float]] = {arm: [] for arm in arms}
     for round_number in range(WARMUP + rounds):
@@ -69,7 +69,7 @@ def _timed(arms: Mapping[Arm, Engine], imgsz: int, rounds: int) -> dict[str, tup
 
 
 def _processor() -> str:
-    """Name of the processor, as far as the system tells."""
+    """Name of the processor, if the system gives one."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():

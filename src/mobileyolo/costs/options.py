@@ -10,7 +10,7 @@ from mobileyolo.core.config import Section
 
 
 class LatencyOptions(Section):
-    """How long a forward pass of each arm takes, measured in turn."""
+    """How the latency of both arms is measured."""
 
     key: ClassVar[str] = "latency"
 

@@ -1,4 +1,4 @@
-"""What a model costs: parameters and floating point operations."""
+"""Parameters and floating point operations of a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mobileyolo.models.architecture import ModelDict
 
 
 def profile(backbone: str, architecture: ModelDict, imgsz: int) -> Profile:
-    """Cost of a model, fused as it is for inference.
+    """Cost of a model after fusing, as for inference.
 
     Args:
         backbone: its backbone's name, for the record.
@@ -23,7 +23,7 @@ def profile(backbone: str, architecture: ModelDict, imgsz: int) -> Profile:
     model = bridge.build_model(architecture).fuse(verbose=False)
     gflops = get_flops(model, imgsz)
     if not gflops:
-        # Ultralytics 8.4 swallows any error in here and returns 0.
+        # Ultralytics 8.4 hides every error in get_flops and returns 0.
         raise RuntimeError(f"counting the operations of {backbone} at {imgsz} pixels failed")
     return Profile(
         backbone=backbone,

@@ -53,6 +53,10 @@ def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDA
 def near_duplicate_groups(hashes: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
     """Group images so that every near-duplicate of an image is in its group.
 
+    >>> hashes = np.array([0b0000_0000, 0b1111_0000, 0b0000_0001, 0b0000_0011], np.uint64)
+    >>> near_duplicate_groups(hashes, distance=1).tolist()  # the first and the last are linked by the third
+    [0, 1, 0, 0]
+
     Args:
         hashes: one an image, shape (n,).
         distance: bits up to which two hashes are near-duplicates.

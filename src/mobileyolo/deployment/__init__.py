@@ -1,1 +1,1 @@
-"""A trained model for other engines than PyTorch: exported, checked against the original, and delivered."""
+"""A trained model for engines other than PyTorch: exported, and checked against the original."""

@@ -1,4 +1,4 @@
-"""A trained arm -> exports/<arm>-s<seed>/: every file there gave the original's boxes on real images."""
+"""A trained model -> exports/<arm>-s<seed>/, with files that were checked against the original on real images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mobileyolo.core.files import ModelFiles
 from mobileyolo.core.records import DatasetCard, Manifest, Split, TrainingRecord
 from mobileyolo.deployment import engines, exporting, parity
 from mobileyolo.deployment.engines import Array, Engine
-from mobileyolo.deployment.formats import FORMATS, check_packages
+from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
 from mobileyolo.deployment.records import ExportedFile, ExportRecord
 from mobileyolo.loading import SplitLabels
 from mobileyolo.models import bridge
 
-IMAGES = 32  # enough for some hundred boxes; each one runs through every engine
+IMAGES = 32  # contain a few hundred boxes; every image runs through every engine
 
 
 def deliver(
@@ -36,32 +36,32 @@ def deliver(
     card: DatasetCard,
     manifest: Manifest,
 ) -> ExportRecord:
-    """Export a trained model, check each file, and put them in place of what an earlier export left.
+    """Export a trained model, check each file, and replace the folder of an earlier export.
 
     Args:
         files: the trained model's.
-        formats: keys of FORMATS.
+        formats: keys of EXPORT_FORMATS.
         imgsz: side of the square input in pixels; None for that of the training.
         root: the dataset's folder.
-        held_out: the split to check on, as evaluate.split has it.
+        held_out: the split to check on, a value of evaluate.split.
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
 
     Raises:
-        ExportError: there is no such model, a package is missing, an export failed, or an exported file is not the
-            original's equal; the folder is then left as it was.
+        ExportError: there is no such model, a package is missing, an export failed, or an exported file does not match
+            the original; the folder is then unchanged.
     """
     check_packages(formats)
     if not files.weights.is_file():
         raise ExportError(f"{files.weights}: no such file; run dvc repro first, or choose another --seed")
     training = TrainingRecord.read(files.training)
     if training.data_digest != card.digest:
-        raise ExportError(f"{files.weights} was trained on another dataset than data.dir holds now; run dvc repro")
+        raise ExportError(f"{files.weights} was trained on another dataset than the one in data.dir; run dvc repro")
     side = imgsz or int(training.recipe["imgsz"])
     split = card.held_out(held_out)
     images = [_pixels(file, side) for file in _chosen(manifest, root, split)]
     model = bridge.load_model(files.weights)
-    original = _looked(engines.pytorch(bridge.load_model(files.weights).fuse(verbose=False)), images)
+    original = _run(engines.pytorch(bridge.load_model(files.weights).fuse(verbose=False)), images)
     environment.STATE_DIR.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=environment.STATE_DIR, prefix="export-") as temporary:
         fresh = Path(temporary, "checked")
@@ -69,7 +69,7 @@ def deliver(
         exported = {}
         for name in formats:
             path = exporting.export(model, name, Path(temporary, name), side)
-            found = parity.compare(original, _looked(engines.load(name, path, environment.threads()), images))
+            found = parity.measure_parity(original, _run(engines.load(name, path, environment.threads()), images))
             exported[name] = ExportedFile(file=path.name, mb=_megabytes(path), **found.model_dump())
             path.rename(fresh / path.name)
         record = ExportRecord(
@@ -93,56 +93,56 @@ def deliver(
 
 
 def _check(record: ExportRecord) -> None:
-    """Raise unless every file is the original's equal."""
+    """Raise unless every file matches the original."""
     failures = [
-        f"{FORMATS[name].title}, {record.arm} s{record.seed}: {failure}"
+        f"{EXPORT_FORMATS[name].title}, {record.arm} s{record.seed}: {failure}"
         for name, each in record.formats.items()
         for failure in each.failures()
     ]
     if failures:
         raise ExportError(
             "\n".join(failures) + f"\nmeasured on {record.images} {record.split} images at {record.imgsz} px; "
-            f"{record.folder} is left as it was"
+            f"{record.folder} is unchanged"
         )
 
 
 def _chosen(manifest: Manifest, root: Path, split: Split) -> list[Path]:
-    """Images of a split, evenly spread over it, the same each time."""
+    """Up to IMAGES images, spread evenly over a split; the same ones every time."""
     files = [Path(label["im_file"]) for label in SplitLabels(manifest, root, split).labels]
     places = np.linspace(0, len(files) - 1, min(IMAGES, len(files))).round().astype(int)
     return [files[place] for place in places]
 
 
 def _pixels(file: Path, imgsz: int) -> Array:
-    """An image as the network takes it, scaled and padded to a square: (1, 3, imgsz, imgsz), RGB in [0, 1]."""
+    """An image as the network's input, scaled and padded to a square: (1, 3, imgsz, imgsz), RGB in [0, 1]."""
     image = LetterBox((imgsz, imgsz), auto=False)(image=imread(str(file)))  # (imgsz, imgsz, 3), BGR in 0 to 255
     return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
 
 
-def _looked(engine: Engine, images: Sequence[Array]) -> list[parity.Seen]:
-    """What a model makes of each image."""
-    seen = []
+def _run(engine: Engine, images: Sequence[Array]) -> list[parity.ImageOutput]:
+    """A model's output for each image."""
+    outputs = []
     for image in images:
         output = engine(image)
-        seen.append(
-            parity.Seen(
+        outputs.append(
+            parity.ImageOutput(
                 output=output[0],
-                boxes=_suppressed(output, parity.CONFIDENCE),
-                possible=_suppressed(output, parity.CONFIDENCE - parity.CONFIDENCE_BOUND, every_class=True),
+                boxes=_suppress(output, parity.CONFIDENCE),
+                possible=_suppress(output, parity.CONFIDENCE - parity.CONFIDENCE_BOUND, every_class=True),
             )
         )
-    return seen
+    return outputs
 
 
-def _suppressed(output: Array, confidence: float, every_class: bool = False) -> Array:
+def _suppress(output: Array, confidence: float, every_class: bool = False) -> Array:
     """Boxes after non-maximum suppression: (n, 6) xyxy in pixels of the network's input, confidence, class."""
-    copied = torch.from_numpy(output.copy())  # it may write into its input
+    copied = torch.from_numpy(output.copy())  # the suppression may write into its input
     (boxes,) = non_max_suppression(
         copied,
         confidence,
         parity.NMS_IOU,
         multi_label=every_class,
-        max_det=output.size,  # no limit, which equally good boxes would meet in another order in each engine
+        max_det=output.size,  # no limit: which of two equally good boxes is cut off would depend on the engine
     )
     kept: Array = boxes.numpy()
     return kept
@@ -154,6 +154,6 @@ def _megabytes(path: Path) -> float:
 
 
 def _versions(formats: Sequence[str]) -> dict[str, str]:
-    """Of what exported and ran these formats."""
-    packages = ["ultralytics", "torch", *(package for name in formats for package in FORMATS[name].packages)]
+    """Versions of the packages that exported and ran these formats."""
+    packages = ["ultralytics", "torch", *(package for name in formats for package in EXPORT_FORMATS[name].packages)]
     return {package: version(package) for package in dict.fromkeys(packages)}

@@ -1,7 +1,7 @@
 """Run a model in PyTorch or an exported file in its own engine. The only importer of ONNX Runtime, OpenVINO and NCNN.
 
-All run on the CPU in single precision, also where an engine would prefer half precision on some processors: what is
-compared is the exported network, not one processor's arithmetic.
+All run on the CPU in single precision, even if the engine's default on this processor is half precision: the exported
+network is compared, not the arithmetic of one processor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Engine = Callable[[Array], Array]
 
 
 def pytorch(model: DetectionModel) -> Engine:
-    """A fused model, as it is."""
+    """A fused model in PyTorch."""
 
     def run(image: Array) -> Array:
         with torch.inference_mode():
@@ -35,9 +35,9 @@ def load(name: str, path: Path, threads: int) -> Engine:
     """An exported file in its engine.
 
     Args:
-        name: a key of FORMATS.
+        name: a key of EXPORT_FORMATS.
         path: the file or folder.
-        threads: CPU threads; TorchScript takes PyTorch's.
+        threads: CPU threads; TorchScript uses PyTorch's setting instead.
     """
     return {"onnx": _onnx, "openvino": _openvino, "ncnn": _ncnn, "torchscript": _torchscript}[name](path, threads)
 
@@ -61,7 +61,7 @@ def _onnx(path: Path, threads: int) -> Engine:
 def _openvino(path: Path, threads: int) -> Engine:
     import openvino
 
-    # Its default is bfloat16 where the processor has that.
+    # The default is bfloat16 on processors that have it.
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
     compiled = openvino.Core().compile_model(str(path / "best.xml"), "CPU", options)
 
@@ -78,7 +78,7 @@ def _ncnn(path: Path, threads: int) -> Engine:
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
-    # Its default is half precision where the processor has that.
+    # The default is half precision on processors that have it.
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
     net.load_param(str(path / "model.ncnn.param"))
     net.load_model(str(path / "model.ncnn.bin"))
@@ -93,7 +93,7 @@ def _ncnn(path: Path, threads: int) -> Engine:
 
 
 def _torchscript(path: Path, _threads: int) -> Engine:
-    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.14 wants another format
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.14 deprecates TorchScript
         script = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
 
     def run(image: Array) -> Array:

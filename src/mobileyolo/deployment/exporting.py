@@ -1,4 +1,4 @@
-"""A model -> a file for another engine, by Ultralytics' own exporter (8.4). Its only importer."""
+"""A model -> a file for another engine. The only importer of Ultralytics' exporter (8.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import LOGGER
 
 from mobileyolo.core.errors import ExportError
-from mobileyolo.deployment.formats import FORMATS, check_packages
+from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
 
 LOG = "export.log"
 TAIL = 5  # lines of the log that an error shows
@@ -26,8 +26,8 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int) -> Path:
 
     Args:
         model: in single precision; left as it is.
-        name: a key of FORMATS.
-        folder: where the file goes, and what the exporters leave beside it; made if need be.
+        name: a key of EXPORT_FORMATS.
+        folder: for the file and for what the exporters leave beside it; created if it is missing.
         imgsz: side of the square input in pixels.
 
     Returns:
@@ -38,26 +38,26 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int) -> Path:
     """
     check_packages([name])
     folder.mkdir(parents=True, exist_ok=True)
-    exported = copy.copy(model)  # of its attributes only; the exporter copies the layers
-    exported.pt_path = "best.pt"  # names the result; the file itself is not read
+    exported = copy.copy(model)  # a shallow copy; the exporter itself copies the layers
+    exported.pt_path = "best.pt"  # gives the result its name; no such file is read
     exported.task = "detect"  # Ultralytics' YOLO class sets these two otherwise
     exported.args = {"data": ""}
     settings = {"format": name, "imgsz": imgsz, "batch": 1, "device": "cpu"}
     try:
-        # From inside the folder: pnnx leaves files in the working directory and a path in one of its results, and
-        # the exporter replaces ".pt" wherever it stands in the path.
+        # Run inside the folder: pnnx writes files into the working directory and the path into one of its results, and
+        # the exporter replaces every ".pt" in the path.
         with chdir(folder), _silence(Path(LOG)):
             Exporter(overrides=settings)(model=exported)
-    except Exception as error:  # whatever the engines' own converters raise
+    except Exception as error:  # the engines' own converters can raise anything
         said = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
-        what = f"{FORMATS[name].title}: the export failed: {type(error).__name__}: {error}"
+        what = f"{EXPORT_FORMATS[name].title}: the export failed: {type(error).__name__}: {error}"
         raise ExportError("\n".join([what, *said])) from error
-    return folder / FORMATS[name].file
+    return folder / EXPORT_FORMATS[name].file
 
 
 @contextmanager
 def _silence(log: Path) -> Iterator[None]:
-    """Send to a file what converters write to the error stream, pnnx from a process of its own, and warn of nothing."""
+    """Write the error stream to a file, also that of processes that converters start (pnnx), and show no warnings."""
     level, stream = LOGGER.level, os.dup(2)
     with log.open("wb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""What a model can be exported to. Light: the command line lists it without importing any of the engines."""
+"""The formats that a model can be exported to. Imports no engine, so that the command line can list them quickly."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mobileyolo import extras
 from mobileyolo.core.errors import ExportError
-
-INSTALL = 'python -m pip install -e ".[export]"'
 
 
 @dataclass(frozen=True)
@@ -17,8 +16,8 @@ class Format:
 
     Attributes:
         title: its name as people write it.
-        file: the file or folder that Ultralytics makes of best.pt; it recognises a format by these endings.
-        packages: what exports it and runs the result, as imported.
+        file: the file or folder that Ultralytics makes from best.pt; it recognises the format by the ending.
+        packages: names of the modules that export it and run the result.
     """
 
     title: str
@@ -26,8 +25,8 @@ class Format:
     packages: tuple[str, ...]
 
 
-# By Ultralytics' name.
-FORMATS = {
+# By the name that Ultralytics has for the format.
+EXPORT_FORMATS = {
     "onnx": Format("ONNX", "best.onnx", ("onnx", "onnxslim", "onnxruntime")),
     "openvino": Format("OpenVINO", "best_openvino_model", ("openvino",)),
     "ncnn": Format("NCNN", "best_ncnn_model", ("ncnn", "pnnx")),
@@ -38,18 +37,16 @@ FORMATS = {
 def check_packages(names: Iterable[str]) -> None:
     """Raise unless everything that these formats need is installed.
 
-    Ultralytics (8.4) would go on without a package until an import deep inside it fails.
+    Without a package, Ultralytics (8.4) only fails at an import somewhere in its exporter.
 
     Args:
-        names: keys of FORMATS.
+        names: keys of EXPORT_FORMATS.
 
     Raises:
         ExportError: the message names the format, the package and the command that installs it.
     """
     for name in names:
-        missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
+        missing = [package for package in EXPORT_FORMATS[name].packages if importlib.util.find_spec(package) is None]
         if missing:
-            raise ExportError(
-                f"{FORMATS[name].title}: not installed: {', '.join(missing)}; run `{INSTALL}` in this folder, or "
-                "leave the format out with --format"
-            )
+            said = extras.advice(missing[0]) or f"{missing[0]} is not installed"
+            raise ExportError(f"{EXPORT_FORMATS[name].title}: {said}, or leave the format out with --format")

@@ -1,4 +1,4 @@
-"""What an export leaves beside the exported files."""
+"""The record that an export writes beside the exported files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mobileyolo.deployment import parity
 
 
 class ExportedFile(parity.Parity):
-    """One exported file and how far it is from the original."""
+    """One exported file, and how much its outputs differ from the original's."""
 
     file: str
     mb: float  # megabytes (1e6 bytes)
 
 
 class ExportRecord(Record):
-    """What lies in the folder: exports/<arm>-s<seed>/parity.json."""
+    """All exported files of a model: exports/<arm>-s<seed>/parity.json."""
 
     arm: str
     backbone: str
@@ -31,16 +31,16 @@ class ExportRecord(Record):
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Folder of the exported files."""
         return export_folder(self.arm, self.seed)
 
     @property
     def file(self) -> Path:
-        """Where the record itself lies."""
+        """Path of this record."""
         return self.folder / "parity.json"
 
     def metrics(self) -> dict[str, float]:
-        """The same as plain numbers, for MLflow."""
+        """The differences and file sizes as MLflow metrics."""
         values = {}
         for name, each in self.formats.items():
             values[f"export/{name}_max_box_diff_px"] = each.output_box_px
@@ -50,5 +50,5 @@ class ExportRecord(Record):
 
 
 def export_folder(arm: str, seed: int) -> Path:
-    """Where a model's exported files go; not below models/, which stages depend on as a whole."""
+    """Folder of a model's exported files. Not below models/: the stage compare depends on all of models/<arm>."""
     return Path("exports", f"{arm}-s{seed}")

@@ -1,1 +1,1 @@
-"""A trained model, measured on the held-out split."""
+"""Metrics of a trained model on the held-out split."""

@@ -1,4 +1,4 @@
-"""From a trained model to held-out metrics and the per-image statistics behind them."""
+"""A trained model -> held-out metrics, and the per-image statistics from which they were computed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from mobileyolo.evaluation.options import EvaluationOptions
 from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.models import bridge
 
-CONFUSION_CONFIDENCE = 0.25  # Ultralytics' own threshold for a confusion matrix
+CONFUSION_CONFIDENCE = 0.25  # Ultralytics' threshold for a confusion matrix
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """What a model did on one image: n predictions against m labelled boxes.
+    """A model's result on one image: n predictions and m labelled boxes.
 
     Attributes:
         file: path of the image.
-        true_positives: (n, 10), by IoU threshold.
+        true_positives: (n, 10), for each IoU threshold.
         confidences: (n,).
         predicted: (n,) class ids.
         labelled: (m,) class ids.
@@ -42,10 +42,10 @@ class ImageResult:
 
 
 class RecordingValidator(DetectionValidator):
-    """Ultralytics' validator that also keeps what it saw on every image.
+    """Ultralytics' validator, which also keeps the result on every image.
 
     Attributes:
-        results: one an image, in the order of the batches.
+        results: one for each image, in the order of the batches.
         confusion: counts of predicted against actual classes.
     """
 
@@ -61,17 +61,17 @@ class RecordingValidator(DetectionValidator):
         )
 
     def init_metrics(self, model: torch.nn.Module) -> None:
-        """Start with nothing seen."""
+        """Begin without results."""
         super().init_metrics(model)
         self.results = []
         self.confusion = ConfusionMatrix(names=model.names)
 
     @staticmethod
     def _check_max_det(args: Any, datasets: dict[str, Any]) -> None:
-        """Nothing: Ultralytics 8.4 would raise max_det where it is 300, and params.yaml would not say what was used."""
+        """Do nothing: Ultralytics 8.4 would raise a max_det of 300, and params.yaml would not show what was used."""
 
     def _process_batch(self, preds: dict[str, torch.Tensor], batch: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Match one image's predictions to its labels, and keep the result (called once an image)."""
+        """Match one image's predictions to its labels and keep the result; called once for each image."""
         matched: dict[str, np.ndarray] = super()._process_batch(preds, batch)
         self.confusion.process_batch(preds, batch, conf=CONFUSION_CONFIDENCE)
         self.results.append(
@@ -98,7 +98,7 @@ def evaluate(
     """Measure one trained model on the held-out split.
 
     Args:
-        weights: a best.pt of ours.
+        weights: a best.pt of this pipeline.
         root: the dataset's folder.
         options: how to measure.
         imgsz: side of the square input in pixels.
@@ -132,7 +132,7 @@ def _settings(options: EvaluationOptions, imgsz: int, split: Split) -> dict[str,
     """Ultralytics' validation settings."""
     return {
         "task": "detect",
-        "data": "manifest.yaml",  # never read: bridge.serving has the manifest
+        "data": "manifest.yaml",  # never read: bridge.serving provides the manifest
         "split": split,
         "imgsz": imgsz,
         "batch": options.batch,
@@ -195,5 +195,5 @@ def _statistics(
 
 
 def _rounded(value: float) -> float:
-    """Six digits: below what any dataset of ours can resolve, and short enough to read."""
+    """Rounded to six digits: more than any test split can resolve."""
     return round(float(value), 6)

@@ -10,7 +10,7 @@ from mobileyolo.core.config import Section, Share
 
 
 class EvaluationOptions(Section):
-    """How the trained arms are measured."""
+    """How trained models are measured."""
 
     key: ClassVar[str] = "evaluate"
 

@@ -17,7 +17,8 @@ from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
 from mobileyolo.dataset.text import shortened
 from mobileyolo.importing import bare, coco, voc
 from mobileyolo.importing.checking import CheckedImage, check
-from mobileyolo.importing.sources import Format, Note, Options, Source
+from mobileyolo.importing.formats import Format
+from mobileyolo.importing.sources import Note, Options, Source
 from mobileyolo.importing.splitting import split_groups
 from mobileyolo.importing.writing import NOTES_FILE, write
 

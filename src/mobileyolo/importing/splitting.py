@@ -21,6 +21,11 @@ def split_groups(
 ) -> list[Split]:
     """Split images so that groups stay whole and every split has its share of each class's boxes.
 
+    >>> groups = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])  # the first two images are near-duplicates
+    >>> splits = split_groups([[0]] * 10, groups, Fraction(1, 5), Fraction(1, 10), seed=0)
+    >>> {split: splits.count(split) for split in ("train", "val", "test")}, splits[0] == splits[1]
+    ({'train': 7, 'val': 2, 'test': 1}, True)
+
     Args:
         classes: For each image, the class id of each of its boxes.
         groups: For each image, the number of its group: near-duplicates are one.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, ParseError
 
@@ -173,7 +173,24 @@ def _number(text: str) -> float | None:
 
 def _split(root: Path, found: dict[str, SourceImage], notes: list[Note]) -> list[SourceImage]:
     """The images in the order of their files, with the split that `ImageSets/Main` gives them, where there is one."""
-    listed: dict[tuple[str, str], Split] = {}  # (folder of ImageSets, stem)
+    listed = _listed(root, found, notes)
+    if not listed:
+        return [found[file] for file in sorted(found)]
+    homes = {home for home, _ in listed}
+    images = []
+    for file, image in sorted(found.items()):
+        stem = PurePosixPath(file).stem
+        own = next((listed[home, stem] for home in homes if _is_below(file, home) and (home, stem) in listed), None)
+        if own is None:
+            notes.append(Note(file, "", "image in none of the lists in ImageSets/Main"))
+        else:
+            images.append(SourceImage(**{**vars(image), "split": own}))
+    return images
+
+
+def _listed(root: Path, found: Iterable[str], notes: list[Note]) -> dict[tuple[str, str], Split]:
+    """What the lists in `ImageSets/Main` say: the split by the folder that `ImageSets` lies in, and an image's stem."""
+    listed: dict[tuple[str, str], Split] = {}
     lists = [file for file in files_below(root, [".txt"]) if PurePosixPath(file).parent.name == "Main"]
     for split in SPLITS:
         for file in lists:
@@ -188,18 +205,7 @@ def _split(root: Path, found: dict[str, SourceImage], notes: list[Note]) -> list
                     notes.append(Note(file, f"line {number}", "listed image that is not there or was left out", stem))
                 elif listed.setdefault((home, stem), split) != split:
                     notes.append(Note(file, f"line {number}", "image listed in two splits", stem))
-    if not listed:
-        return [found[file] for file in sorted(found)]
-    homes = {home for home, _ in listed}
-    images = []
-    for file, image in sorted(found.items()):
-        stem = PurePosixPath(file).stem
-        own = next((listed[home, stem] for home in homes if _is_below(file, home) and (home, stem) in listed), None)
-        if own is None:
-            notes.append(Note(file, "", "image in none of the lists in ImageSets/Main"))
-        else:
-            images.append(SourceImage(**{**vars(image), "split": own}))
-    return images
+    return listed
 
 
 def _is_below(file: str, folder: str) -> bool:

@@ -1,1 +1,1 @@
-"""The networks: MobileNetV1, and how a backbone gets under YOLO11n's neck and head."""
+"""The networks: MobileNetV1, and models of a backbone with YOLO11n's neck and head."""

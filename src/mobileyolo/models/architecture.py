@@ -1,8 +1,8 @@
 """From a backbone's name to the model dictionary that Ultralytics builds. Pure: no torch, no files.
 
-Every model keeps the neck and head of YOLO11n (SPPF and C2PSA counted with them), so that the backbone is the only
-thing in which two arms differ. The dictionary is explicit: channels and repeats stand in it as built, and its only
-scale is the identity, because Ultralytics would otherwise pick a scale from the file's name.
+Every model has the neck and head of YOLO11n (the neck includes SPPF and C2PSA), so that two arms differ in the backbone
+only. The dictionary holds final channels and repeats, and a single scale that changes nothing. Without it, Ultralytics
+would take a scale from the file's name.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import math
 from copy import deepcopy
 from typing import Any
 
-from mobileyolo.core.backbones import BACKBONES, Backbone, Stock
+from mobileyolo.core.backbones import BACKBONES, BackboneSpec, Stock
 
 ModelDict = dict[str, Any]
 Row = list[Any]  # [from, repeats, module, args]
 
 NECK_SCALE = "n"
-# Ultralytics gives C3k2 its C3k blocks at these scales, whatever the row says (parse_model, 8.4).
+# At these scales Ultralytics always builds C3k2 with C3k blocks, regardless of the row's arguments (parse_model, 8.4).
 C3K_SCALES = frozenset("mlx")
-# Rows of the stock backbone that are replaced; the rest (SPPF, C2PSA) belongs to the neck here.
+# Rows of the stock backbone that are replaced; its last rows (SPPF, C2PSA) count as neck here.
 STOCK_BACKBONE_ROWS = 9
-# Stock rows that give the maps at strides 8, 16 and 32.
+# Stock rows that output the feature maps at strides 8, 16 and 32.
 STOCK_TAPS = (4, 6, 8)
 
 # Output channels at alpha 1.0 of the last layers at strides 4, 8, 16 and 32 (arXiv 1704.04861, table 1).
@@ -29,18 +29,37 @@ MOBILENET_TAP_CHANNELS = (128, 256, 512, 1024)
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
-    """Round channels up to a multiple, as Ultralytics does."""
+    """Round channels up to a multiple, as Ultralytics does.
+
+    >>> make_divisible(65), make_divisible(64)
+    (72, 64)
+    """
     return math.ceil(channels / divisor) * divisor
 
 
 def mobilenet_channels(channels: int, width: float) -> int:
-    """Channels of a MobileNetV1 layer at width multiplier alpha: rounded to a multiple of 8, never below 8."""
+    """Channels of a MobileNetV1 layer at width multiplier alpha: rounded to a multiple of 8, never below 8.
+
+    >>> [mobilenet_channels(channels, width=0.25) for channels in MOBILENET_TAP_CHANNELS]
+    [32, 64, 128, 256]
+    >>> mobilenet_channels(32, width=0.1)
+    8
+    """
     return max(8, int(channels * width + 4) // 8 * 8)
 
 
 def mobilenet_rows(width: float) -> list[Row]:
-    """One row for the network, then one for each of its maps, so that the neck counts as in the article."""
-    # Counted from the end, because the module that a model holds returns its input before the maps.
+    """One row for the network and one for each feature map, so that layers have the numbers of the tutorials' YAMLs.
+
+    >>> for row in mobilenet_rows(width=0.25):
+    ...     print(row)
+    [-1, 1, 'MobileNetV1', [0.25]]
+    [0, 1, 'Index', [32, -4]]
+    [0, 1, 'Index', [64, -3]]
+    [0, 1, 'Index', [128, -2]]
+    [0, 1, 'Index', [256, -1]]
+    """
+    # Counted from the end, because the module in a built model returns its input before the maps.
     taps: list[Row] = [
         [0, 1, "Index", [mobilenet_channels(channels, width), index - len(MOBILENET_TAP_CHANNELS)]]
         for index, channels in enumerate(MOBILENET_TAP_CHANNELS)
@@ -59,8 +78,8 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
     return assemble(BACKBONES[backbone], classes, stock)
 
 
-def assemble(backbone: Backbone, classes: int, stock: ModelDict) -> ModelDict:
-    """As `model_dict`, for a backbone that need not have a name."""
+def assemble(backbone: BackboneSpec, classes: int, stock: ModelDict) -> ModelDict:
+    """Like `model_dict`, for any backbone, with or without a name in BACKBONES."""
     neck_rows = deepcopy(stock["backbone"][STOCK_BACKBONE_ROWS:] + stock["head"])
     scaled_neck = [_scaled(row, stock["scales"], NECK_SCALE, classes) for row in neck_rows]
     if isinstance(backbone, Stock):
@@ -78,7 +97,7 @@ def assemble(backbone: Backbone, classes: int, stock: ModelDict) -> ModelDict:
     backbone_length = len(rows) - len(stock["head"])
     return {
         "nc": classes,
-        # depth 1, width 1, no cap: the rows say what is built.
+        # depth 1, width 1, no limit on channels: the rows hold the final values
         "scales": {NECK_SCALE: [1.0, 1.0, 1_000_000]},
         "scale": NECK_SCALE,
         "backbone": rows[:backbone_length],
@@ -98,7 +117,7 @@ def shipped_dict(scale: str, classes: int, stock: ModelDict) -> ModelDict:
 
 
 def _scaled(row: Row, scales: dict[str, list[float]], scale: str, classes: int) -> Row:
-    """A stock row with the scale's depth, width and cap applied."""
+    """A stock row with a scale's depth, width and channel limit applied."""
     depth, width, cap = scales[scale]
     source, repeats, module, args = row
     repeats = max(round(repeats * depth), 1) if repeats > 1 else repeats
@@ -112,7 +131,7 @@ def _scaled(row: Row, scales: dict[str, list[float]], scale: str, classes: int) 
 
 
 def _renumbered(source: int | list[int], moved: dict[int, int], shift: int) -> int | list[int]:
-    """A row's sources after the backbone before it has changed its length."""
+    """A row's sources, corrected for the changed length of the backbone."""
 
     def one(index: int) -> int:
         return index if index < 0 else moved.get(index, index + shift)

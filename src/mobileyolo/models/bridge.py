@@ -1,4 +1,4 @@
-"""Where the pipeline and an unforked Ultralytics (8.4) meet: with dropin.py, all that touches Ultralytics' globals."""
+"""The pipeline's access to an unmodified Ultralytics (8.4). Only this file and dropin.py change its globals."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from mobileyolo.core import environment
 from mobileyolo.models import dropin
 from mobileyolo.models.architecture import ModelDict
 
-# Integrations that Ultralytics starts by itself: MLflow and DVC are ours to talk to, the others are not asked for.
+# Integrations that Ultralytics starts by itself. This project uses MLflow and DVC directly, and the others not at all.
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
-_HINTS = ("vscode_msg", "openvino_msg")  # printed once; to remember that, Ultralytics would write its settings file
+# Hints that Ultralytics prints once; it would then write its settings file to remember that.
+_HINTS = ("vscode_msg", "openvino_msg")
 
 
 def prepare() -> None:
-    """Make MobileNetV1 known to Ultralytics' parser, and keep its integrations and thread count ours."""
+    """Add MobileNetV1 to Ultralytics' parser, switch its integrations off, and set its number of threads."""
     dropin.register(tasks)
-    # In memory only: SETTINGS' own update would write the user's settings file.
+    # In memory only: SETTINGS.update would write the user's settings file.
     dict.update(SETTINGS, dict.fromkeys((*_INTEGRATIONS, *_HINTS), False))
-    # select_device sets this many threads on every call; the default leaves one core idle.
+    # select_device sets this number of threads on every call; the default leaves one core idle.
     torch_utils.NUM_THREADS = environment.threads()
 
 
 def engine() -> dict[str, str]:
-    """What computes here, as far as it decides a result: versions of the libraries, kind of device."""
+    """What a result depends on besides its inputs: versions of the libraries, and the kind of device."""
     return {
         "ultralytics": ultralytics_version,
         "torch": torch.__version__,
@@ -51,17 +52,17 @@ def stock_architecture() -> ModelDict:
 
 
 def build_model(architecture: ModelDict) -> tasks.DetectionModel:
-    """A detection model with fresh weights from a model dictionary; the dictionary is left as it is."""
+    """A detection model with random weights from a model dictionary; the dictionary is not changed."""
     prepare()
     return tasks.DetectionModel(copy.deepcopy(architecture), nc=architecture["nc"], verbose=False)
 
 
 @contextmanager
 def serving(dataset: dict[str, Any]) -> Iterator[None]:
-    """Let a stand-alone validator use this dataset dictionary.
+    """Make a validator use this dataset dictionary, while the block runs.
 
-    Ultralytics would read a YAML file from its path argument, resolve folders against its own settings and ask the
-    network for a font; there is no method to override, only this global.
+    Otherwise Ultralytics would read a YAML file, resolve its folders by its own settings and download a font. There is
+    no method to override, only this global function.
     """
     original = validator.check_det_dataset
     validator.check_det_dataset = lambda *_args, **_kwargs: dataset
@@ -72,7 +73,7 @@ def serving(dataset: dict[str, Any]) -> Iterator[None]:
 
 
 def load_model(weights: Path) -> tasks.DetectionModel:
-    """The model in a checkpoint of ours, in single precision. Unpickles: never call it on a file from elsewhere."""
+    """The model in a best.pt of this pipeline, in single precision. It unpickles: use it for no other files."""
     prepare()
     checkpoint = torch.load(weights, map_location="cpu", weights_only=False)
     return checkpoint["model"].float().eval()

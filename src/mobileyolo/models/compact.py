@@ -1,9 +1,9 @@
-"""Model YAMLs as tutorials write them, where one MobileNetV1 row counts as five layers. Pure: no torch, no files.
+"""Model YAMLs of tutorials, in which one MobileNetV1 row counts as five layers. Pure: no torch, no files.
 
     - [-1, 1, MobileNetV1_n, []] # 0-4
     - [-1, 1, SPPF, [1024, 5]] # 5
 
-Layers 1 to 4 are the maps at strides 4, 8, 16 and 32.
+Layers 1 to 4 are the feature maps at strides 4, 8, 16 and 32.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from mobileyolo.models.architecture import ModelDict, Row, mobilenet_rows
 
 VARIANTS = {"MobileNetV1_n": 0.25, "MobileNetV1_s": 0.5, "MobileNetV1_m": 1.0}  # width multiplier alpha
 
-_EXPLICIT = "MobileNetV1"  # the row that this package writes itself, followed by its maps
+_EXPLICIT = "MobileNetV1"  # the row of this package's own dictionaries, which a row for each map follows
 
 
 def expand(architecture: ModelDict) -> ModelDict:
-    """The same model with every layer in a row of its own; a model without a compact row comes back as it is.
+    """The same model with one row for each layer; a model without a compact row is returned unchanged.
+
+    >>> model = {"backbone": [[-1, 1, "MobileNetV1_n", []], [-1, 1, "SPPF", [1024, 5]]], "head": []}
+    >>> [row[2] for row in expand(model)["backbone"]]
+    ['MobileNetV1', 'Index', 'Index', 'Index', 'Index', 'SPPF']
 
     Args:
-        architecture: model dictionary, left as it is.
+        architecture: model dictionary; it is not changed.
 
     Raises:
-        ArchitectureError: a compact row, or a row that reads from it, can't be built; the message names the row.
+        ArchitectureError: a compact row, or a row that reads from it, is wrong; the message names the row.
     """
     rows = [*architecture["backbone"], *architecture["head"]]
     compact = [position for position, row in enumerate(rows) if _is_compact(row)]
@@ -40,11 +44,14 @@ def expand(architecture: ModelDict) -> ModelDict:
 
 
 def describe(architecture: ModelDict, position: int) -> str:
-    """Where a row stands and what it says.
+    """Position and content of a row, for messages.
+
+    >>> describe({"backbone": [[-1, 1, "MobileNetV1_n", []]], "head": [[[-1, 3], 1, "Concat", [1]]]}, position=1)
+    "head row 1, [[-1, 3], 1, 'Concat', [1]]"
 
     Args:
         architecture: model dictionary, compact or not.
-        position: of the row, backbone and head counted through.
+        position: of the row, counted from 0 through backbone and head.
     """
     backbone = architecture["backbone"]
     section, number = ("backbone", position) if position < len(backbone) else ("head", position - len(backbone))
@@ -66,7 +73,7 @@ def _check_compact(architecture: ModelDict, row: Row) -> None:
 
 
 def _check_sources(architecture: ModelDict, position: int, source: int | list[int], layer: int) -> None:
-    """Raise unless every source of a row is a layer before it that has one map."""
+    """Raise unless every source of a row is an earlier layer that outputs a single map."""
     for index in source if isinstance(source, list) else [source]:
         absolute = index if index >= 0 else layer + index
         if not 0 < absolute < layer:

@@ -1,4 +1,4 @@
-"""Weights from the network, only when somebody asks for them by name: python -m mobileyolo fetch."""
+"""Pretrained weights from the network, for `mobileyolo fetch` only."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DETECTORS = tuple(f"yolo11{scale}.pt" for scale in "nsmlx")
 
 
 def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
-    """Download weights under the name that params.yaml then has for them; what lies there already stays.
+    """Download weights into a file that params.yaml can name; a file that exists is kept.
 
     Args:
-        name: a MobileNetV1 of timm's, or a YOLO11 checkpoint of Ultralytics'.
-        folder: where to put them.
+        name: of a MobileNetV1 of timm, or of a YOLO11 checkpoint of Ultralytics.
+        folder: for the file.
 
     Raises:
-        WeightsError: nobody has weights of that name, or they can't be reached.
+        WeightsError: no weights have that name, or the download failed.
     """
     target = folder / name
     if name in DETECTORS:
@@ -36,7 +36,7 @@ def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
             part = Path(temporary, name)
             try:
                 download_to(name, part)
-            except Exception as error:  # either library raises whatever its transport raises
+            except Exception as error:  # both libraries pass on whatever their network code raises
                 raise WeightsError(f"{name}: the download failed: {error}") from error
             if not part.is_file():
                 raise WeightsError(f"{name}: the download failed")
@@ -57,8 +57,6 @@ def _from_timm(name: str, target: Path) -> None:
 
 
 def _timm_names() -> list[str]:
-    try:
-        import timm
-    except ModuleNotFoundError:
-        raise WeightsError("timm, which knows ImageNet weights by name, is not installed: pip install timm") from None
+    import timm
+
     return sorted({*timm.list_models(TIMM_MODELS), *timm.list_pretrained(TIMM_MODELS)})

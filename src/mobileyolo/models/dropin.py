@@ -1,8 +1,9 @@
-"""What `import mobileyolo` adds to an unforked Ultralytics (8.4): model YAMLs may have MobileNetV1 rows.
+"""What `import mobileyolo` adds to an unmodified Ultralytics (8.4): model YAMLs can have MobileNetV1 rows.
 
-`mobileyolo/__init__.py` has `register` called as soon as something imports Ultralytics' parser. Nothing else about
-Ultralytics changes; a model without such a row is parsed by the original function alone. Training one on without this
-package ends in Ultralytics' `KeyError: 'MobileNetV1_n'`; loading and predicting need no package.
+`mobileyolo/__init__.py` arranges that `register` is called when Ultralytics' parser is imported. Nothing else in
+Ultralytics changes, and only the original function parses a model without such a row. A checkpoint of a model with such
+a row can be loaded, and can predict, without this package. Training it further without this package fails with
+Ultralytics' `KeyError: 'MobileNetV1_n'`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from mobileyolo.models.compact import describe, expand
 if TYPE_CHECKING:
     from torch import nn
 
-# No import of Ultralytics up here: it would call `register` while this module is still being read.
+# Ultralytics is not imported here: that would call `register` while this module is still being imported.
 
 Parser = Callable[..., "tuple[nn.Sequential, list[int]]"]
 
 
 def register(tasks: ModuleType) -> None:
-    """Teach Ultralytics' parser the rows; once is enough.
+    """Add the rows to Ultralytics' parser; further calls do nothing.
 
     Args:
         tasks: the module ultralytics.nn.tasks.
@@ -33,16 +34,16 @@ def register(tasks: ModuleType) -> None:
         return
     from ultralytics.utils.callbacks.base import default_callbacks
 
-    # Callers look the function up in the globals of its module.
+    # Its callers look the function up in its module's globals, so replacing it there is enough.
     vars(tasks)["parse_model"] = _with_mobilenet(tasks)
     default_callbacks["on_pretrain_routine_start"].append(known_to_workers)
 
 
 def known_to_workers(_trainer: object) -> None:
-    """Nothing; but Ultralytics hands a trainer's callbacks to the processes of a training on several GPUs.
+    """Do nothing; but the processes of a training on several GPUs import this module because of this callback.
 
-    Such a process starts from a script of Ultralytics' own and reads the model YAML again. It has to import this module
-    to read its callbacks, and so has the rows.
+    Ultralytics starts each of them with a script of its own, which reads the model YAML again. The script also
+    unpickles the trainer's callbacks, which imports this module and so adds the rows.
     """
 
 
@@ -51,10 +52,10 @@ def _with_mobilenet(tasks: ModuleType) -> Parser:
 
     def parse_model(d: ModelDict, ch: int, verbose: bool = True) -> tuple[nn.Sequential, list[int]]:
         """Parse a YOLO model.yaml dictionary, with MobileNetV1 rows or without."""
-        # Only now: whoever imports the network first is still importing it while this module registers.
+        # Imported here: if the network's module is imported first, it is not complete yet when `register` is called.
         from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
-        vars(tasks)["MobileNetV1"] = MobileNetV1  # where the original looks a row's module up
+        vars(tasks)["MobileNetV1"] = MobileNetV1  # the original looks up a row's module here
         layers, save = original(expand(d), ch, verbose)
         for index, layer in enumerate(layers):
             if isinstance(layer, MobileNetV1):
@@ -67,15 +68,15 @@ def _with_mobilenet(tasks: ModuleType) -> Parser:
 
 
 def _try(architecture: ModelDict, layers: nn.Sequential, channels: int) -> None:
-    """Send a small black image through, so that maps that don't fit together are blamed on the row that joins them."""
+    """Run a small black image through the model, so that an error names the row whose inputs do not fit together."""
     import torch
     from ultralytics.nn.modules import Detect
 
     outputs: list[Any] = []
-    rows_before = len(layers) - len(architecture["backbone"]) - len(architecture["head"])  # layers without a row
+    rows_before = len(layers) - len(architecture["backbone"]) - len(architecture["head"])  # layers beyond the rows
     with torch.no_grad():
         for index, layer in enumerate(layers.eval()):
-            if isinstance(layer, Detect):  # takes maps of any size, and needs strides that are not known yet
+            if isinstance(layer, Detect):  # accepts maps of any size, and its strides are not known yet
                 continue
             source: Any = layer.f
             if index == 0:

@@ -1,6 +1,6 @@
 """MobileNetV1 (Howard et al. 2017, arXiv 1704.04861, table 1) without its classifier.
 
-Built from Ultralytics' own Conv and DWConv, because its fuse() folds batch norm into those only.
+Built from Ultralytics' Conv and DWConv, because Ultralytics' fuse() folds batch norms into these only.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from ultralytics.nn.modules import Conv, DWConv, TorchVision
 from mobileyolo.models.architecture import MOBILENET_TAP_CHANNELS, mobilenet_channels
 
 STEM_CHANNELS = 32
-# Output channels at alpha 1.0 of each depthwise separable layer, and its stride; grouped by the map that they lead to.
+# Output channels at alpha 1.0 and stride of each depthwise separable layer; each group ends with a feature map.
 LAYERS_BY_MAP = (
-    ((64, 1), (128, 2), (128, 1)),  # stride 4, behind the stem
+    ((64, 1), (128, 2), (128, 1)),  # stride 4, after the stem
     ((256, 2), (256, 1)),  # stride 8
     ((512, 2), *[(512, 1)] * 5),  # stride 16
     ((1024, 2), (1024, 1)),  # stride 32
@@ -30,12 +30,12 @@ def depthwise_separable(inputs: int, outputs: int, stride: int) -> nn.Sequential
 
 
 class MobileNetV1(nn.Module):
-    """The network's maps at strides 4, 8, 16 and 32.
+    """The network, which returns its feature maps at strides 4, 8, 16 and 32.
 
     Attributes:
         width: the paper's width multiplier alpha.
         channels: of each map, in order of stride.
-        strides: input pixels to one step of each map.
+        strides: of each map, in pixels of the input.
     """
 
     strides = (4, 8, 16, 32)
@@ -61,12 +61,12 @@ class MobileNetV1(nn.Module):
                 scaled = mobilenet_channels(outputs, width)
                 group.append(depthwise_separable(current, scaled, stride))
                 current = scaled
-        # TorchVision's names for its blocks, and for returning the map behind each of them.
+        # The attributes that Ultralytics' TorchVision module has for its blocks, and for returning the map of each.
         self.m = nn.Sequential(*(nn.Sequential(*group) for group in groups))
         self.split = True
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Maps at strides 4, 8, 16 and 32: each (N, channels[i], H / strides[i], W / strides[i])."""
+        """Feature maps at strides 4, 8, 16 and 32: each (N, channels[i], H / strides[i], W / strides[i])."""
         maps = []
         for group in self.m:
             x = group(x)
@@ -74,10 +74,10 @@ class MobileNetV1(nn.Module):
         return maps
 
     def as_stock_module(self) -> TorchVision:
-        """The same blocks as Ultralytics' own TorchVision module, which returns its input and then the same maps.
+        """The same blocks in Ultralytics' own TorchVision module, which returns its input and then the same maps.
 
-        A checkpoint with it holds no class of this package, so it loads where this package is not installed, also with
-        ULTRALYTICS_SAFE_LOAD=1. Whatever reads the maps has to count them from the end.
+        A checkpoint with this module holds no class of this package. So it can be loaded without this package, and with
+        ULTRALYTICS_SAFE_LOAD=1. Layers that read the maps have to count them from the end.
         """
         module = TorchVision.__new__(TorchVision)
         module.__dict__ = self.__dict__

@@ -1,4 +1,4 @@
-"""Starting weights and teachers, as params.yaml names them: the section `init`, and two keys of `train`."""
+"""The pretrained weights and the teacher that params.yaml names: the section `init`, and two keys of `train`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WeightsName = Annotated[str, Field(min_length=1)]  # none, a file in WEIGHTS_DIR
 
 
 class StartingWeights(Section):
-    """Starting weights that both arms are offered; each takes what fits."""
+    """Pretrained weights for both arms; each takes the tensors that fit."""
 
     key: ClassVar[str] = "init"
 
@@ -26,17 +26,17 @@ class StartingWeights(Section):
 
 
 class Teaching(Section):
-    """Who teaches the candidate or both arms, by distillation."""
+    """The teacher of the candidate or of both arms (distillation)."""
 
     key: ClassVar[str] = "train"
-    whole: ClassVar[bool] = False  # the rest is training/recipe.py's
+    whole: ClassVar[bool] = False  # the other keys are in training/recipe.py
 
-    teacher: WeightsName  # or baseline
+    teacher: WeightsName  # or `baseline`
     dis: Weight
 
 
 def weights_file(role: Role, name: str) -> Path | None:
-    """The file that a parameter names for a role; None where it names none, or the baseline as teacher."""
+    """The file that a parameter names; None for `none`, and for the baseline as teacher."""
     if name == NONE or (role == "teacher" and name == BASELINE):
         return None
     return WEIGHTS_DIR / name

@@ -1,4 +1,4 @@
-"""Weights from elsewhere: read without running what they hold, and moved to where they belong in an arm."""
+"""Pretrained weights: read without executing code from the file, and assigned to the tensors of an arm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo.core.errors import WeightsError
 from mobileyolo.core.files import FetchedWeights, Role, replacing
-from mobileyolo.core.records import Source, StartRecord
+from mobileyolo.core.records import StartRecord, WeightsSource
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, ModelDict, Row
 from mobileyolo.models.imagenet import from_timm
@@ -24,30 +24,30 @@ from mobileyolo.models.mobilenet_v1 import MobileNetV1
 Tensors = dict[str, Tensor]
 
 
-def fetch(role: Role, path: Path, copy: Path) -> Source:
-    """Read weights from elsewhere and write a copy that holds nothing else.
+def fetch(role: Role, path: Path, copy: Path) -> WeightsSource:
+    """Read pretrained weights and write a copy that holds only them.
 
     Args:
-        role: what they are for.
-        path: their file.
-        copy: tensors by name, or of a teacher a checkpoint.
+        role: what they are used for.
+        path: the file.
+        copy: path for the copy: tensors by name, or a teacher's checkpoint.
 
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
     save(_READERS[role](path), copy)
-    return Source(name=path.name, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+    return WeightsSource(name=path.name, digest=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def save(content: object, path: Path) -> None:
-    """Write what torch can save, whole or not at all; the same content gives the same bytes anywhere."""
-    # Through a handle: given a path, torch writes its name into the file, and the bytes would depend on it.
+    """Save with torch, completely or not at all; the same content gives the same bytes on every machine."""
+    # An open file instead of a path: torch would write the path's name into the file.
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
 
 
 def read_backbone(path: Path) -> Tensors:
-    """Tensors by name from a file of timm's: safetensors, or a state dict that torch saved.
+    """Tensors by name from a file of timm: safetensors, or a state dict saved by torch.
 
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
@@ -60,10 +60,10 @@ def read_backbone(path: Path) -> Tensors:
             content: object = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes make torch and safetensors raise almost anything
+    except Exception as error:  # torch and safetensors can raise almost anything for damaged bytes
         raise _unreadable(path, "a state dict", error) from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(f"{path}: holds no state dict, which is a mapping from names to tensors")
+        raise WeightsError(f"{path}: is not a state dict, which maps names to tensors")
     return content
 
 
@@ -78,13 +78,13 @@ def read_detector(path: Path) -> Tensors:
     found = [type(layer).__name__ for layer in model.model[-len(expected) :]]
     if found != [name.removeprefix("nn.") for name in expected]:
         raise WeightsError(
-            f"{path}: is no YOLO11 detector: its last layers are {', '.join(found)} in place of {', '.join(expected)}"
+            f"{path}: is not a YOLO11 detector: its last layers are {', '.join(found)}, not {', '.join(expected)}"
         )
     return dict(model.state_dict())
 
 
 def read_teacher(path: Path) -> dict[str, DetectionModel]:
-    """The model in a checkpoint of any Ultralytics detector with maps at three strides, as a checkpoint of its own.
+    """A checkpoint with only the model of an Ultralytics detector; the detector must use feature maps of three strides.
 
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
@@ -92,7 +92,7 @@ def read_teacher(path: Path) -> dict[str, DetectionModel]:
     model = _read_checkpoint(path)
     maps = len(model.model[-1].f)
     if maps != len(MobileNetV1.strides) - 1:
-        raise WeightsError(f"{path}: detects on {maps} maps, but a teacher has to on as many as its pupil, 3")
+        raise WeightsError(f"{path}: detects on {maps} feature maps; a teacher needs 3, like the model it teaches")
     return {"model": model}
 
 
@@ -105,37 +105,38 @@ _READERS: Mapping[Role, Callable[[Path], object]] = {
 
 @dataclass(frozen=True)
 class Offer:
-    """The weights that both arms may start from, by role; those that params.yaml names no file for are left out."""
+    """The pretrained weights that both arms can take, by role; a role without a file in params.yaml is left out."""
 
-    sources: Mapping[Role, Source]
+    sources: Mapping[Role, WeightsSource]
     tensors: Mapping[Role, Tensors]
 
     @classmethod
     def read(cls) -> Offer:
-        """Read what `fetch` kept."""
+        """Read the copies that the stage fetch wrote."""
         roles: tuple[Role, Role] = ("detector", "backbone")
-        sources = {role: Source.read(FetchedWeights(role).source) for role in roles}
+        sources = {role: WeightsSource.read(FetchedWeights(role).source) for role in roles}
         given = {role: source for role, source in sources.items() if source.digest}
         return cls(given, {role: torch.load(FetchedWeights(role).weights, weights_only=True) for role in given})
 
 
 def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRecord, Tensors]:
-    """What an arm takes of the offer, and how much of its state that is.
+    """The pretrained tensors that an arm starts from, and how much of the arm they are.
 
-    A detector's neck and head (SPPF and C2PSA counted with them) are its last layers in every arm, so they are matched
-    from the end; its backbone only by an arm with the same number of layers. Tensors of another shape are left out:
-    those of the classes, where their number differs. MobileNetV1 takes its backbone from the backbone's weights.
+    Neck and head (the neck includes SPPF and C2PSA) are the last layers of every arm, so a detector's tensors are
+    matched from the last layer backwards. A detector's backbone is used only if the arm has as many layers. Tensors of
+    another shape are left out, such as those for the classes if the number of classes differs. MobileNetV1 takes its
+    backbone from the weights for the role `backbone`.
 
     Args:
-        backbone: its name, for the record.
+        backbone: the arm's backbone, for the record.
         architecture: model dictionary of the arm.
-        offer: what there is.
+        offer: the pretrained weights.
 
     Returns:
         The record, and the tensors by name in the arm.
 
     Raises:
-        WeightsError: nothing of a detector fits, or the backbone is one of another width.
+        WeightsError: no tensor of the detector fits, or the backbone's weights are for another width.
     """
     model = bridge.build_model(architecture)
     state = model.state_dict()
@@ -144,7 +145,7 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
         moved = _renumbered(offer.tensors["detector"], len(model.model))
         fits = {name: tensor for name, tensor in moved.items() if name in state and state[name].shape == tensor.shape}
         if not fits:
-            raise WeightsError(f"init.detector: nothing of {offer.sources['detector'].name} fits this model")
+            raise WeightsError(f"init.detector: no tensor of {offer.sources['detector'].name} fits this model")
         taken |= {name: ("detector", tensor) for name, tensor in fits.items()}
     if "backbone" in offer.tensors and architecture["backbone"][0][2] == MobileNetV1.__name__:
         tensors = from_timm(offer.tensors["backbone"], model.model[0])
@@ -164,15 +165,15 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
 
 
 def _read_checkpoint(path: Path) -> DetectionModel:
-    """The detection model in an Ultralytics checkpoint, in single precision; nothing but its own classes is built."""
+    """The detection model in an Ultralytics checkpoint, in single precision; only Ultralytics' classes are built."""
     _check_file(path)
     try:
         checkpoint, _ = tasks.torch_safe_load(path, safe_only=True)
         model = checkpoint.get("ema") or checkpoint["model"]
-    except Exception as error:  # damaged bytes and foreign classes make torch and Ultralytics raise almost anything
+    except Exception as error:  # torch and Ultralytics can raise almost anything for damaged bytes and other classes
         raise _unreadable(path, "an Ultralytics checkpoint", error) from error
     if not isinstance(model, DetectionModel) or type(model.model[-1]) is not Detect:
-        raise WeightsError(f"{path}: holds no detection model but a {type(model).__name__}")
+        raise WeightsError(f"{path}: holds a {type(model).__name__}, not a detection model")
     return model.float()
 
 
@@ -185,18 +186,18 @@ def _check_file(path: Path) -> None:
 
 def _unreadable(path: Path, wanted: str, error: Exception) -> WeightsError:
     reason = str(error).strip().partition("\n")[0]
-    return WeightsError(f"{path}: can't be read as {wanted}: it is damaged or of another kind ({reason})")
+    return WeightsError(f"{path}: can't be read as {wanted}: it is damaged or something else ({reason})")
 
 
 def _tail_rows() -> list[Row]:
-    """Rows of YOLO11's neck and head, which end every arm."""
+    """Rows of YOLO11's neck and head, the last ones of every arm."""
     stock = bridge.stock_architecture()
     rows: list[Row] = [*stock["backbone"][STOCK_BACKBONE_ROWS:], *stock["head"]]
     return rows
 
 
 def _renumbered(tensors: Tensors, layers: int) -> Tensors:
-    """A detector's tensors by the names that they have in a model of so many layers."""
+    """A detector's tensors by their names in a model with this number of layers."""
     source_layers = 1 + max(_layer(name) for name in tensors)
     tail, shift = len(_tail_rows()), layers - source_layers
     return {

@@ -1,4 +1,4 @@
-"""The dataset that a run names as its input: where it lies, how much it holds, and the columns of its manifest."""
+"""The dataset that a run has as its input: its folder, its counts, and the columns of its manifest."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TYPES = {"string": DataType.string, "int64": DataType.long, "float64": DataType
 
 
 def dataset_input(folder: str, card: DatasetCard) -> DatasetInput:
-    """The dataset in MLflow's terms, from what is known of it without reading it.
+    """The dataset as an input of a run, without reading the dataset.
 
-    One input for all splits: a store tells datasets apart by name and digest, and the digest covers the splits.
+    All splits are one input: MLflow identifies a dataset by name and digest, and the digest covers the splits.
 
     Args:
         folder: data.dir.
@@ -29,7 +29,7 @@ def dataset_input(folder: str, card: DatasetCard) -> DatasetInput:
         for table, kinds in {"images": Manifest.IMAGE_COLUMNS, "boxes": Manifest.BOX_COLUMNS}.items()
         for column, kind in kinds.items()
     ]
-    # Flat, because the page shows a line a key.
+    # Not nested, because MLflow's page shows one line for each key.
     profile = {
         "classes": len(card.names),
         **{f"{split}_{unit}": n for split, count in card.splits.items() for unit, n in count.model_dump().items()},

@@ -1,4 +1,4 @@
-"""The loadable model that a run keeps: what it takes and returns, and what it needs."""
+"""The loadable model that a run keeps: its inputs and outputs, and the packages that it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 _CODE = Path(__file__).with_name("serving.py")
-# The table that serving.py returns, and Ultralytics' defaults. Its inputs are paths or arrays: no schema says that.
+# The table that serving.py returns, and Ultralytics' defaults. The inputs are paths or arrays; no schema can say so.
 _SIGNATURE = ModelSignature(
     outputs=Schema(
         [
@@ -27,10 +27,10 @@ _SIGNATURE = ModelSignature(
 
 
 def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
-    """Keep the model as MLflow loads it: runs:/<id>/model."""
+    """Store the model in a form that MLflow can load from runs:/<id>/model, unless the run has it already."""
     if any(item.path == "model" for item in client.list_artifacts(run_id)):
         return
-    # MLflow asks for an input example and resets the filters that would hide the question.
+    # MLflow warns that there is no input example, and resets the filters that would hide the warning.
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
         mlflow.pyfunc.save_model(
             path=Path(folder) / "model",
@@ -43,5 +43,5 @@ def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
 
 
 def _requirements() -> list[str]:
-    """What the model needs to predict, at the versions that it was trained with."""
+    """Packages that the model needs to predict, at the versions that it was trained with."""
     return [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "torch", "torchvision", "ultralytics")]

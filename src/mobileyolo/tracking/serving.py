@@ -1,6 +1,7 @@
-"""The model as MLflow serves it. MLflow keeps this file with the model and runs it on loading; nothing here imports it.
+"""The model as MLflow serves it. MLflow stores a copy of this file with the model and runs it when the model is loaded.
 
-It stands alone: a checkpoint holds no class of this package, so what serves it needs Ultralytics only.
+No module of this package imports this file, and it imports none: a checkpoint holds no class of this package, so
+Ultralytics is enough to serve it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-# The table of boxes; its types are the same without a box.
+# Columns and types of the table of boxes; an empty table has them too.
 COLUMNS = {
     "image": "int64",  # position in the input, from 0
     "class_id": "int64",
@@ -33,7 +34,7 @@ class Detector(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights that were logged with the model."""
-        # Read by Ultralytics on import; whatever the user has set stays. Safe load unpickles known classes only.
+        # Ultralytics reads these on import. What the user has set stays. Safe load unpickles known classes only.
         for name, value in {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}.items():
             os.environ.setdefault(name, value)
         from ultralytics import YOLO
@@ -47,16 +48,17 @@ class Detector(PythonModel):
 
         Args:
             context: MLflow's.
-            model_input: images, each the path of a file or an array (H, W, 3) of whole numbers from 0 to 255 in RGB:
-                a list or an array of either, or a table with one column of paths. (It is annotated as an array because
-                MLflow then hands on whatever comes; it knows no annotation for all of these.)
-            params: conf, the lowest confidence to return; iou, the overlap above which only the surer box stays.
+            model_input: images, as a list or an array, or a table with one column of paths. Each image is the path of a
+                file or an array (H, W, 3) of whole numbers from 0 to 255 in RGB. (The annotation says array because
+                MLflow then passes every input on unchanged; it has no annotation for all of these.)
+            params: conf, the lowest confidence to return; iou, the overlap above which only the box with the higher
+                confidence stays.
 
         Returns:
-            One row a box, the boxes of an image in order of confidence: COLUMNS, the box as xyxy in pixels.
+            One row for each box, with COLUMNS; the boxes of an image in order of falling confidence.
 
         Raises:
-            ValueError: what was given is no image.
+            ValueError: an input is not an image.
         """
         rows: list[tuple[Any, ...]] = []
         for position, image in enumerate(_images(model_input)):
@@ -69,7 +71,7 @@ class Detector(PythonModel):
 
 
 def _images(model_input: Any) -> Iterable[Any]:
-    """The images of an input, one after the other."""
+    """The images of an input."""
     if isinstance(model_input, pd.DataFrame):
         if model_input.shape[1] != 1:
             raise ValueError(f"a table of images has one column, of paths, not {list(model_input.columns)}")
@@ -80,14 +82,14 @@ def _images(model_input: Any) -> Iterable[Any]:
 
 
 def _pixels(image: Any) -> np.ndarray:
-    """One image as Ultralytics takes arrays: (H, W, 3), bytes, BGR."""
+    """One image as the array that Ultralytics expects: (H, W, 3), uint8, BGR."""
     if isinstance(image, str | os.PathLike):
         from ultralytics.utils.patches import imread
 
-        # Given the text itself, Ultralytics would also open cameras, screens, folders and addresses.
+        # Opened here, because Ultralytics would also take the text for a camera, a screen, a folder or a URL.
         pixels: np.ndarray | None = imread(image) if Path(image).is_file() else None
         if pixels is None:
-            raise ValueError(f"{os.fspath(image)!r} is no file with an image")
+            raise ValueError(f"{os.fspath(image)!r} is not an image file")
         return pixels
     array = np.asarray(image)
     image_like = array.ndim == 3 and array.shape[2] == 3 and array.size and array.dtype.kind in "iu"

@@ -1,4 +1,4 @@
-"""Where the runs go: the store and the experiments in it, and which of its runs have lost their process."""
+"""The store that the runs go to: it and its experiments are opened here, and runs of dead processes are ended."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from mlflow.tracking import MlflowClient
 
 from mobileyolo.core import environment
 
-# What MLflow 3 calls an experiment that trains models, so that its pages need not guess.
+# What MLflow 3 calls an experiment that trains models; without it, its pages guess.
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def open_store() -> MlflowClient:
-    """A client on MLFLOW_TRACKING_URI, else on mlflow.db in the main workspace, where a bare `mlflow ui` looks."""
+    """A client on MLFLOW_TRACKING_URI, by default mlflow.db in the main workspace, which `mlflow ui` reads."""
     uri = _address()
     if not uri.startswith("sqlite:"):
         return MlflowClient(uri)
     state = environment.main_workspace() / environment.STATE_DIR
     state.mkdir(parents=True, exist_ok=True)
-    # Processes that create one database at the same time break it for good (MLflow 3.17).
+    # Two processes that create one database at the same time destroy it (MLflow 3.17).
     with FileLock(state / "mlflow.lock"):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
 
 
-def experiment_id(client: MlflowClient, name: str) -> str:
-    """Id of an experiment, made where there is none."""
+def find_or_create_experiment(client: MlflowClient, name: str) -> str:
+    """Id of the experiment with this name."""
     found = client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    # With a database there is no server to keep artifacts; MLflow would put them below this process' folder, which is
-    # a temporary one in a queued experiment.
+    # A database keeps no files: MLflow would write them into the working directory, which in a queued experiment is
+    # temporary.
     database = not _address().startswith(("http:", "https:", "databricks"))
     location = (environment.main_workspace() / "mlruns").as_uri() if database else None
     try:
         return str(client.create_experiment(name, artifact_location=location, tags=_MODEL_TRAINING))
     except mlflow.exceptions.MlflowException:
-        created = client.get_experiment_by_name(name)  # by another process, meanwhile
+        created = client.get_experiment_by_name(name)  # another process may have created it in the meantime
         if created is None:
             raise
         return str(created.experiment_id)
 
 
 def whereabouts() -> dict[str, str]:
-    """Who trains, and where: what tells later whether the process is still alive."""
+    """Tags that say which process trains and where; by them `end_dead_runs` knows whether it is still alive."""
     return {
         "git.commit": environment.git_commit(),
         "host": platform.node(),
@@ -63,7 +63,7 @@ def whereabouts() -> dict[str, str]:
 
 
 def end_dead_runs(client: MlflowClient) -> None:
-    """Runs of this machine that still say RUNNING although their process is gone were killed."""
+    """Mark as KILLED the runs of this machine that are still RUNNING although their process has ended."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
     for run in client.search_runs(experiments, running):
@@ -72,7 +72,7 @@ def end_dead_runs(client: MlflowClient) -> None:
 
 
 def _address() -> str:
-    """Address of the store; a relative database belongs to the main workspace, wherever this process runs."""
+    """Address of the store; the path of a database is relative to the main workspace, not the working directory."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     scheme, separator, path = uri.partition(":///")
     if scheme == "sqlite" and separator and not Path(path).is_absolute():
@@ -81,7 +81,7 @@ def _address() -> str:
 
 
 def _is_alive(run: Run) -> bool:
-    """Does the process that started a run still exist? A process id alone may have been given to another."""
+    """Does the process that started a run still exist? Its start time is compared too, since process ids are reused."""
     try:
         process = psutil.Process(int(run.data.tags["pid"]))
         return abs(process.create_time() - float(run.data.tags["pid.started"])) < 1

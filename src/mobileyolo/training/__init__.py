@@ -1,1 +1,1 @@
-"""One arm's training."""
+"""The training of one arm with one seed."""

@@ -1,4 +1,4 @@
-"""The section `train` of params.yaml, without what concerns a teacher: the recipe that both arms share."""
+"""The section `train` of params.yaml without the keys of the teacher: the recipe that both arms share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TrainingRecipe(Section):
     """How both arms are trained. Names and meanings are those of Ultralytics' train settings."""
 
     key: ClassVar[str] = "train"
-    whole: ClassVar[bool] = False  # teacher and dis are models/starting.py's
+    whole: ClassVar[bool] = False  # the keys teacher and dis are in models/starting.py
 
     epochs: Annotated[int, Field(ge=1)]
     imgsz: ImageSize  # pixels

@@ -1,4 +1,4 @@
-"""One arm's training: Ultralytics' trainer on the manifest, with one recipe for both arms."""
+"""The training of one arm: Ultralytics' trainer, with the manifest as dataset and one recipe for both arms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mobileyolo.models.architecture import ModelDict
 from mobileyolo.models.weights import Tensors, save
 from mobileyolo.training.recipe import TrainingRecipe
 
-# history.csv's columns, and the names that Ultralytics 8.4 has for them.
+# Columns of history.csv, and their names in Ultralytics 8.4.
 HISTORY_COLUMNS = {
     "train_box_loss": "train/box_loss",
     "train_cls_loss": "train/cls_loss",
@@ -43,11 +43,11 @@ HISTORY_COLUMNS = {
     "map50_95": "metrics/mAP50-95(B)",
 }
 
-DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # last, and only with a teacher
+DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # the last column, only with a teacher
 
 MAX_DET = 300  # boxes an image in the validation after each epoch; as the comment at evaluate.max_det says
 
-EpochListener = Callable[[int, dict[str, float]], None]  # 1-based epoch, values by HISTORY_COLUMNS
+EpochListener = Callable[[int, dict[str, float]], None]  # epoch, counted from 1, and values by HISTORY_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Trained:
     """A finished training.
 
     Attributes:
-        history: one row an epoch, columns epoch, HISTORY_COLUMNS and, with a teacher, DISTILLATION_COLUMN.
-        checkpoint: what goes into best.pt.
+        history: one row for each epoch; columns epoch, HISTORY_COLUMNS and, with a teacher, DISTILLATION_COLUMN.
+        checkpoint: content of best.pt.
     """
 
     record: TrainingRecord
@@ -64,7 +64,7 @@ class Trained:
     checkpoint: dict[str, Any]
 
     def write(self, files: ModelFiles) -> None:
-        """Write all of the model's files; each appears whole."""
+        """Write the model's files, each completely or not at all."""
         write_table(files.history, self.history)
         self.record.write(files.training)
         save(self.checkpoint, files.weights)
@@ -72,12 +72,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class ArmModel:
-    """What is trained.
+    """The model before its training.
 
     Attributes:
         architecture: model dictionary.
-        start: tensors that start from weights from elsewhere, by name; the others start at random.
-        teacher: checkpoint of the model that teaches it, if any.
+        start: pretrained tensors by name; all others start at random.
+        teacher: checkpoint of the teacher, if there is one.
     """
 
     architecture: ModelDict
@@ -86,7 +86,7 @@ class ArmModel:
 
     @classmethod
     def read(cls, arm: Arm, seed: int) -> ArmModel:
-        """Read what the stages build and teach wrote."""
+        """Read the files of the stages build and teach."""
         files = ModelFiles(arm, seed)
         return cls(
             architecture=read_mapping(model_file(arm)),
@@ -96,7 +96,7 @@ class ArmModel:
 
 
 class ArmTrainer(DetectionTrainer):
-    """Ultralytics' trainer with the model, the data and the epoch's end in our hands."""
+    """Ultralytics' trainer with our model and dataset, which also records every epoch."""
 
     def __init__(
         self,
@@ -111,15 +111,15 @@ class ArmTrainer(DetectionTrainer):
         self._batch_asked = self.args.batch
         self.history: list[dict[str, float]] = []
         self._on_epoch = on_epoch
-        # Runs after validation and checkpoint of each epoch.
+        # Called in each epoch after validation and checkpoint.
         self.add_callback("on_fit_epoch_end", self._record_epoch)
 
     def get_dataset(self) -> dict[str, Any]:
-        """The manifest instead of a data YAML."""
+        """The dataset from the manifest, instead of one from a data YAML."""
         return self._dataset
 
     def get_model(self, cfg: object = None, weights: object = None, verbose: bool = True) -> DetectionModel:
-        """The arm's architecture, with the weights that it starts from and random ones for the rest."""
+        """The arm's model with its pretrained tensors; all others are random."""
         model = bridge.build_model(self._arm_model.architecture)
         model.load_state_dict(model.state_dict() | self._arm_model.start)
         return model
@@ -139,28 +139,28 @@ class ArmTrainer(DetectionTrainer):
         unwrap_model(self.model).set_head_attr(max_det=MAX_DET)
 
     def get_validator(self) -> DetectionValidator:
-        """Ultralytics' own validator; the parent's method would read the folder names."""
+        """Ultralytics' own validator. The parent's method is replaced because it looks at folder names."""
         return DetectionValidator(
             self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks
         )
 
     def final_eval(self) -> None:
-        """Nothing: the stage evaluate measures best.pt, on another split."""
+        """Do nothing: the stage evaluate measures best.pt, on another split."""
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
-        """Stop where the parent rolls back to the last checkpoint: the arm would not have run the recipe."""
+        """Raise an error where the parent would return to the last checkpoint: the other arm would not do so."""
         if super()._handle_nan_recovery(epoch):
             raise TrainingError(
-                f"the loss was no number in epoch {epoch + 1}, and going back to the last checkpoint would put the "
-                "arms on unequal terms; lower train.lr0 for both"
+                f"loss or fitness was NaN or infinite in epoch {epoch + 1}; Ultralytics would continue from the last "
+                "checkpoint, which puts the arms on unequal terms; lower train.lr0 for both"
             )
         return False
 
     def _record_epoch(self, _trainer: BaseTrainer) -> None:
         if self.args.batch != self._batch_asked:
             raise TrainingError(
-                f"memory ran out, and Ultralytics went on with batch {self.args.batch} in place of "
-                f"{self._batch_asked}, which would put the arms on unequal terms; lower train.batch for both"
+                f"out of memory: Ultralytics lowered the batch from {self._batch_asked} to {self.args.batch}, "
+                "which puts the arms on unequal terms; lower train.batch for both"
             )
         values = {**self.label_loss_items(self.tloss), **self.metrics}
         columns = HISTORY_COLUMNS | (DISTILLATION_COLUMN if self.args.distill_model else {})
@@ -172,15 +172,15 @@ class ArmTrainer(DetectionTrainer):
 def plan(
     arm: Arm, seed: int, recipe: TrainingRecipe, card: DatasetCard, start: StartRecord, teacher: Teacher
 ) -> TrainingPlan:
-    """What params.yaml and the stages before say about one training.
+    """Collect what params.yaml and earlier stages say about one training.
 
     Args:
         arm: baseline or candidate.
         seed: of the initial weights, the data order and the augmentation.
         recipe: how both arms are trained.
         card: what validation found the dataset to be.
-        start: the arm's backbone and the weights that it starts from.
-        teacher: who teaches it.
+        start: the arm's backbone and initial weights.
+        teacher: of the arm.
     """
     equal_terms = {
         "data": card.digest,
@@ -214,22 +214,22 @@ def train(
     """Train one arm with one seed.
 
     Args:
-        planned: what to train.
+        planned: the training.
         root: the dataset's folder.
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
-        model: what is trained.
-        on_epoch: told each epoch's losses and validation metrics.
+        model: the model before its training.
+        on_epoch: called with each epoch's losses and validation metrics.
 
     Raises:
-        TrainingError: Ultralytics changed the terms on its own: halved the batch for lack of memory, or rolled the
-            weights back after a loss that was no number.
+        TrainingError: Ultralytics departed from the recipe: it lowered the batch because memory ran out, or wanted to
+            return to the last checkpoint because loss or fitness was NaN or infinite.
     """
     bridge.prepare()
     data = dataset_dictionary(manifest, card.names, root, ("train", "val"))
     state = environment.STATE_DIR.resolve()
     state.mkdir(exist_ok=True)
-    # A folder of its own: no other training, not even one that was left behind, can write a checkpoint there.
+    # A folder of its own, so that no other training that still runs can write a checkpoint there.
     with tempfile.TemporaryDirectory(dir=state, prefix=f"{planned.arm}-s{planned.seed}-") as workspace:
         settings = _settings(planned, model.teacher, Path(workspace))
         trainer = ArmTrainer(settings, model, data, on_epoch)
@@ -247,28 +247,28 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
     return {
         **planned.recipe,
         **({"distill_model": str(teacher), "dis": planned.teacher.dis} if teacher else {}),
-        "model": "model.yaml",  # never read: get_model builds the arm
-        "data": "manifest",  # never read: get_dataset serves the manifest
+        "model": "model.yaml",  # never read: get_model builds the model
+        "data": "manifest",  # never read: get_dataset returns the manifest
         "seed": planned.seed,
         "deterministic": True,
         "device": environment.device(),
-        # Equal budgets: both arms train to the last epoch.
+        # No early stopping: both arms train for the same number of epochs.
         "patience": planned.recipe["epochs"],
         "pretrained": False,
-        # Its self-test loads weights from the network.
+        # Ultralytics' check of AMP downloads weights.
         "amp": False,
         "plots": False,
         "exist_ok": True,
-        # Absolute, else Ultralytics writes below its own runs folder.
+        # An absolute path; otherwise Ultralytics writes into its own runs folder.
         "project": str(workspace.parent),
         "name": workspace.name,
     }
 
 
 def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
-    """The best epoch's checkpoint as Ultralytics loads it, and its weights' digest.
+    """The best epoch's checkpoint in Ultralytics' format, and the digest of its weights.
 
-    Optimizer, date, git state and absolute paths stay out: what is left depends on the training alone.
+    Optimizer, date, git state and absolute paths are left out; the rest depends on the training only.
     """
     best = torch.load(trainer.best, map_location="cpu", weights_only=False)
     model = _student(best["ema"])
@@ -291,7 +291,7 @@ _LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "m
 
 
 def _student(model: Any) -> Any:
-    """The model without what only its distillation needed."""
+    """The trained model, without the parts that only distillation needs."""
     if not isinstance(model, DistillationModel):
         return model
     model._remove_feature_hooks()

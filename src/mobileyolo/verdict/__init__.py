@@ -1,1 +1,1 @@
-"""Two arms' results -> differences, intervals, a verdict. Pure."""
+"""Results of two arms -> differences, intervals, a verdict. Pure: reads and writes no files."""

@@ -1,4 +1,4 @@
-"""The answer, as `compare` leaves it."""
+"""The answer: what the stage compare writes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from mobileyolo.core.files import Record
 from mobileyolo.core.records import Start, Teacher
 
 Verdict = Literal["better", "worse", "inconclusive"]
+DECIDING_METRIC = "map50_95"  # its verdict is the comparison's
 
 
 class MetricDelta(Record):
-    """One metric of both arms (means over seeds) and the candidate's lead, with its paired interval."""
+    """One metric of both arms (means over seeds), and the difference with its interval."""
 
     baseline: float
     candidate: float
@@ -22,7 +23,7 @@ class MetricDelta(Record):
 
 
 class CostRatio(Record):
-    """One cost of both arms and candidate / baseline; low and high are the quartiles where it was timed."""
+    """One cost of both arms, and candidate / baseline; low and high are quartiles, and only latencies have them."""
 
     baseline: float
     candidate: float
@@ -32,7 +33,7 @@ class CostRatio(Record):
 
 
 class ArmSummary(Record):
-    """Who stood on one side of the comparison."""
+    """What one arm was."""
 
     backbone: str
     width: float | None
@@ -45,8 +46,8 @@ class ArmSummary(Record):
 class Comparison(Record):
     """The answer: reports/comparison.json."""
 
-    verdict: Verdict  # of map50_95
-    reason: str  # the verdict in a sentence
+    verdict: Verdict  # of DECIDING_METRIC
+    reason: str  # the verdict in sentences
     baseline: ArmSummary
     candidate: ArmSummary
     metrics: dict[str, MetricDelta]  # by METRICS
@@ -57,7 +58,7 @@ class Comparison(Record):
     seeds: tuple[int, ...]
     confidence: float
     resamples: int
-    seed_sd: float  # assumed, of one model over seeds, where there is one seed only
+    seed_sd: float  # of one model's metrics over seeds; assumed if there is one seed only
     margin: float
     data_digest: str
     recipe_digest: str
@@ -75,7 +76,7 @@ class ArmMetrics(Record):
 class Headline(Record):
     """The answer as plain numbers, for `dvc metrics` and `dvc exp show`: reports/metrics.json.
 
-    Names are short, because they head the columns of a table. No latency, so that the same work gives the same bytes.
+    Names are short, because they become column headers. Latency is left out: it would differ from run to run.
     """
 
     verdict: Verdict
@@ -89,7 +90,7 @@ class Headline(Record):
     @classmethod
     def of(cls, comparison: Comparison) -> Headline:
         """The numbers of a comparison."""
-        deciding, metrics = comparison.metrics["map50_95"], comparison.metrics
+        deciding, metrics = comparison.metrics[DECIDING_METRIC], comparison.metrics
         return cls(
             verdict=comparison.verdict,
             delta=deciding.delta,

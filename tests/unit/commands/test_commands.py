@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileyolo import __main__ as command_line
+from mobileyolo import commands as command_line
 from mobileyolo.core import environment
 from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mobileyolo import __main__ as command_line
+from mobileyolo import commands as command_line
 from mobileyolo.core import environment
 from tests.damage import line, snapshot
 

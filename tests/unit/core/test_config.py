@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from mobileyolo.core.backbones import BACKBONES
-from mobileyolo.core.config import Params, load_params
+from mobileyolo.core.config import load_params
 from mobileyolo.core.errors import ConfigError
+from mobileyolo.models.starting import weights_file
+from mobileyolo.parameters import Parameters, check_parameters
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"
 
@@ -19,10 +21,10 @@ def values() -> dict[str, Any]:
     return loaded
 
 
-def load(tmp_path: Path, values: object) -> Params:
+def load(tmp_path: Path, values: object) -> Parameters:
     file = tmp_path / "params.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
-    return load_params(file)
+    return check_parameters(load_params(file).values, file)
 
 
 def set_key(values: dict[str, Any], key: str, value: object) -> None:
@@ -33,15 +35,13 @@ def set_key(values: dict[str, Any], key: str, value: object) -> None:
 
 
 def test_the_shipped_parameters_are_valid() -> None:
-    params = load_params(SHIPPED)
-    assert params.backbone_of("candidate") == "mnv1_n"
-    assert params.backbone_of("baseline") == "yolo11n"
+    parameters = check_parameters(load_params(SHIPPED).values)
+    assert (parameters.backbone, parameters.baseline) == ("mnv1_n", "yolo11n")
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[str, Any], backbone: str) -> None:
-    params = load(tmp_path, values | {"backbone": backbone, "baseline": backbone})
-    assert params.backbone_of("candidate") == params.backbone_of("baseline") == backbone
+    assert load(tmp_path, values | {"backbone": backbone, "baseline": backbone}).backbone == backbone
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[st
         ("evaluate.split", "train", "evaluate.split: 'train': input should be 'auto', 'test' or 'val'"),
         ("compare.confidence", 95, "compare.confidence: 95: input should be less than 1"),
         ("seeds", [], "seeds: []: value should have at least 1 item"),
-        ("seeds", 0, "seeds: 0: input should be a valid tuple"),
-        ("seeds", [1, 1], "seeds: [1, 1]: a seed stands twice"),
+        ("seeds", 3, "seeds: 3: input should be a list of whole numbers, such as [3]"),
+        ("seeds", [1, 1], "seeds: [1, 1]: a seed occurs twice"),
         ("seeds", ["0; touch pwned"], "seeds.0: '0; touch pwned': input should be a valid integer"),
         ("seeds", [-1], "seeds.0: -1: input should be greater than or equal to 0"),
         ("data.dir", "", "data.dir: '': string should have at least 1 character"),
@@ -145,23 +145,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 def test_parameters_cannot_change_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_params(SHIPPED).train.epochs = 3
+        check_parameters(load_params(SHIPPED).values).train.epochs = 3
 
 
-def test_weights_are_looked_for_by_name_in_their_folder_or_by_absolute_path(
-    tmp_path: Path, values: dict[str, Any]
-) -> None:
-    set_key(values, "init.detector", "yolo11n.pt")
-    set_key(values, "train.teacher", str(tmp_path / "m.pt"))
-    params = load(tmp_path, values)
-    assert params.weights_file("detector") == Path("data/weights/yolo11n.pt")
-    assert params.weights_file("teacher") == tmp_path / "m.pt"
-    assert params.weights_file("backbone") is None
+def test_weights_are_looked_for_by_name_in_their_folder_or_by_absolute_path(tmp_path: Path) -> None:
+    assert weights_file("detector", "yolo11n.pt") == Path("data/weights/yolo11n.pt")
+    assert weights_file("teacher", str(tmp_path / "m.pt")) == tmp_path / "m.pt"
+    assert weights_file("backbone", "none") is None
 
 
-def test_the_baseline_as_teacher_is_no_file(tmp_path: Path, values: dict[str, Any]) -> None:
-    set_key(values, "train.teacher", "baseline")
-    assert load(tmp_path, values).weights_file("teacher") is None
+def test_the_baseline_as_teacher_is_no_file() -> None:
+    assert weights_file("teacher", "baseline") is None
+    assert weights_file("detector", "baseline") == Path("data/weights/baseline")
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path, values: dict[str, Any]) -> None:
+    set_key(values, "init.detector", "gone.pt")
+    with pytest.raises(ConfigError, match=r"init\.detector: 'gone\.pt': no file"):
+        load(tmp_path, values)
 
 
 def test_backbone_weights_that_no_arm_can_take_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from mobileyolo.dataset.kinds import FaqLine
 from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.rules import ValidationRules
 
-PAGE = (Path(__file__).parents[3] / "docs/validation.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/reference/findings.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]
 
 

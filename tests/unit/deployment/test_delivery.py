@@ -13,20 +13,21 @@ from ultralytics import YOLO
 from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo import __main__ as command_line
+from mobileyolo import commands as command_line
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import ExportError
 from mobileyolo.core.files import DATASET_FILE, ModelFiles, write_text
 from mobileyolo.core.records import DatasetCard, SplitCount, Teacher, TrainingRecord
 from mobileyolo.deployment import exporting
-from mobileyolo.deployment.delivery import ExportRecord, deliver
-from mobileyolo.deployment.formats import FORMATS
+from mobileyolo.deployment.delivery import deliver
+from mobileyolo.deployment.formats import EXPORT_FORMATS
+from mobileyolo.deployment.records import ExportRecord
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from tests.synthetic import write_dataset
 from tests.synthetic_results import RANDOM
-from tests.unit.training.test_trainer import NAMES, SHIPPED, make_manifest, make_params
+from tests.unit.training.test_trainer import NAMES, SHIPPED, make_manifest
 
 CARD = DatasetCard(
     digest="d" * 64, names=NAMES, splits={"train": SplitCount(images=4, boxes=8), "test": SplitCount(images=2, boxes=4)}
@@ -79,7 +80,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(files: ModelFiles, *formats: str, imgsz: int | None = None) -> ExportRecord:
     root = Path("data/shapes")
-    return deliver(files, formats or tuple(FORMATS), imgsz, make_params(root), CARD, make_manifest(root))
+    return deliver(files, formats or tuple(EXPORT_FORMATS), imgsz, root, "auto", CARD, make_manifest(root))
 
 
 def break_exports_of(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,10 +104,10 @@ def test_every_format_finds_what_the_model_finds_and_nothing_else_is_left(
     files = write_model(arm)
     record = run(files)
     folder = Path("exports", f"{arm}-s0")
-    assert list(record.formats) == list(FORMATS)
+    assert list(record.formats) == list(EXPORT_FORMATS)
     assert all(each.boxes > 0 and list(each.failures()) == [] for each in record.formats.values())
     assert ExportRecord.read(folder / "parity.json") == record
-    assert {path.name for path in folder.iterdir()} == {"parity.json", *(each.file for each in FORMATS.values())}
+    assert {path.name for path in folder.iterdir()} == {"parity.json", *(each.file for each in EXPORT_FORMATS.values())}
     assert {path.name for path in workspace.iterdir()} == {"data", "models", "exports", ".mobileyolo"}
     assert list(environment.STATE_DIR.iterdir()) == []
     assert len(list(files.weights.parent.iterdir())) == 3
@@ -162,8 +163,8 @@ def test_the_command_ends_with_one_clear_error(
     ("arguments", "said"),
     [
         (["--format", "tflite"], "invalid choice: 'tflite'"),
-        (["--imgsz", "100"], "'100' is no multiple of 32 above 0"),
-        (["--imgsz", "0"], "'0' is no multiple of 32 above 0"),
+        (["--imgsz", "100"], "'100' is not a multiple of 32 from 32 to 8192"),
+        (["--imgsz", "0"], "'0' is not a multiple of 32 from 32 to 8192"),
     ],
 )
 def test_a_wrong_option_is_refused(
@@ -194,7 +195,7 @@ def test_a_missing_package_is_said_before_anything_is_exported(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ncnn", None)
-    with pytest.raises(ExportError, match="NCNN: not installed: ncnn"):
+    with pytest.raises(ExportError, match="NCNN: ncnn is not installed"):
         run(write_model("candidate"))
     assert not Path("exports").exists()
 

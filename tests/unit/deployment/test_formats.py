@@ -7,21 +7,26 @@ from pathlib import Path
 import pytest
 
 from mobileyolo.core.errors import ExportError
-from mobileyolo.deployment.formats import FORMATS, check_packages
+from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
 
 
 @pytest.mark.parametrize(
-    ("package", "title"),
-    [("onnxruntime", "ONNX"), ("openvino", "OpenVINO"), ("ncnn", "NCNN"), ("pnnx", "NCNN")],
+    ("package", "title", "extra"),
+    [
+        ("onnxruntime", "ONNX", "pipeline"),
+        ("openvino", "OpenVINO", "export"),
+        ("ncnn", "NCNN", "export"),
+        ("pnnx", "NCNN", "export"),
+    ],
 )
-def test_a_missing_package_is_named_with_its_format_and_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch, package: str, title: str
+def test_a_missing_package_is_named_with_its_format_and_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch, package: str, title: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     with pytest.raises(
-        ExportError, match=rf'{title}: not installed: {package}; run `python -m pip install -e "\.\[exp'
+        ExportError, match=rf"{title}: {package} is not installed; pip install 'mobileyolo\[{extra}\]', "
     ):
-        check_packages(FORMATS)
+        check_packages(EXPORT_FORMATS)
 
 
 def test_the_formats_are_listed_without_importing_an_engine() -> None:

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobileyolo import __main__ as command_line
+from mobileyolo import commands as command_line
 from mobileyolo.core import environment
 from mobileyolo.core.config import load_params
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.rules import Tolerance, ValidationRules
 from mobileyolo.dataset.validation import validate
 from mobileyolo.importing.conversion import import_dataset
-from mobileyolo.importing.sources import Format, Options
+from mobileyolo.importing.formats import Format
+from mobileyolo.importing.sources import Options
 from mobileyolo.importing.splitting import split_groups
 from tests.damage import tree
 from tests.foreign import (

@@ -6,17 +6,9 @@ import pytest
 import torch
 from ultralytics.nn.tasks import DetectionModel
 
+from mobileyolo.core.backbones import BACKBONES, MobileNet, width_of
 from mobileyolo.models import bridge
-from mobileyolo.models.architecture import (
-    BACKBONES,
-    STOCK_BACKBONE_ROWS,
-    MobileNet,
-    assemble,
-    mobilenet_channels,
-    model_dict,
-    shipped_dict,
-    width_of,
-)
+from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, assemble, mobilenet_channels, model_dict, shipped_dict
 
 STOCK = bridge.stock_architecture()
 

@@ -133,10 +133,10 @@ def test_conf_and_iou_are_obeyed(model: mlflow.pyfunc.PyFuncModel, paths: list[s
 @pytest.mark.parametrize(
     ("images", "said"),
     [
-        (["nowhere.png"], "'nowhere.png' is no file with an image"),
-        (["0"], "'0' is no file with an image"),  # Ultralytics would open a camera
-        ([__file__], "is no file with an image"),
-        (["https://example.invalid/a.jpg"], "is no file with an image"),
+        (["nowhere.png"], "'nowhere.png' is not an image file"),
+        (["0"], "'0' is not an image file"),  # Ultralytics would open a camera
+        ([__file__], "is not an image file"),
+        (["https://example.invalid/a.jpg"], "is not an image file"),
         ([np.zeros((8, 8), np.uint8)], r"shape \(8, 8\)"),
         ([np.zeros((8, 8, 4), np.uint8)], r"shape \(8, 8, 4\)"),
         ([np.zeros((0, 8, 3), np.uint8)], r"shape \(0, 8, 3\)"),

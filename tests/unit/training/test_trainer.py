@@ -16,30 +16,32 @@ import yaml
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionTrainer
 
-from mobileyolo.core.config import Arm, Params
+from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import DatasetError, TrainingError
 from mobileyolo.core.files import ModelFiles
 from mobileyolo.core.records import (
     DatasetCard,
     Manifest,
     MetricsRecord,
-    Source,
     Split,
     SplitCount,
     Teacher,
     TrainingPlan,
     TrainingRecord,
+    WeightsSource,
 )
 from mobileyolo.core.results import ArmResult, Statistics
 from mobileyolo.costs.profile import profile
+from mobileyolo.evaluation import evaluator as evaluation
 from mobileyolo.evaluation.evaluator import evaluate
-from mobileyolo.evaluation.evaluator import evaluator as evaluation
 from mobileyolo.loading import SplitLabels
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
+from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
-from mobileyolo.training.trainer import trainer as training
-from mobileyolo.verdict.bootstrap import WeightedMetrics
+from mobileyolo.training import trainer as training
+from mobileyolo.training.recipe import TrainingRecipe
+from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"
@@ -48,11 +50,15 @@ NO_OFFER = weights.Offer({}, {})
 NO_TEACHER = Teacher(name="none")
 
 
-def make_params(root: Path, **train: object) -> Params:
+def make_params(root: Path, **train: object) -> Parameters:
     values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     values["data"]["dir"] = str(root)
     values["train"] |= {"epochs": 2, "imgsz": 64, "batch": 4} | train
-    return Params.model_validate(values)
+    return Parameters.model_validate(values)
+
+
+def recipe_of(params: Parameters) -> TrainingRecipe:
+    return TrainingRecipe(**params.train.model_dump(include=set(TrainingRecipe.model_fields)))
 
 
 def make_manifest(root: Path) -> Manifest:
@@ -77,7 +83,7 @@ def make_manifest(root: Path) -> Manifest:
 
 class Setting(NamedTuple):
     root: Path
-    params: Params
+    params: Parameters
     card: DatasetCard
     manifest: Manifest
 
@@ -96,8 +102,13 @@ def architecture_of(backbone: str) -> ModelDict:
 
 
 def planned(setting: Setting, arm: Arm = "candidate", seed: int = 0, **terms: Any) -> TrainingPlan:
-    start, _ = weights.start(architecture_of("mnv1_n"), NO_OFFER)
-    given: dict[str, Any] = {"params": setting.params, "card": setting.card, "start": start, "teacher": NO_TEACHER}
+    start, _ = weights.start("mnv1_n", architecture_of("mnv1_n"), NO_OFFER)
+    given: dict[str, Any] = {
+        "recipe": recipe_of(setting.params),
+        "card": setting.card,
+        "start": start,
+        "teacher": NO_TEACHER,
+    }
     return training.plan(arm, seed, **(given | terms))
 
 
@@ -111,7 +122,7 @@ def run(
     taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
     plan = planned(setting, seed=seed, teacher=taught_by)
     model = training.ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
-    return training.train(plan, setting.params, setting.card, setting.manifest, model, on_epoch)
+    return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +174,7 @@ def test_the_record_says_what_was_trained(trained: training.Trained, files: Mode
 def test_the_recipe_digest_depends_on_data_and_recipe_but_not_on_arm_or_seed(setting: Setting) -> None:
     digest = planned(setting).recipe_digest
     assert planned(setting, "baseline", 1).recipe_digest == digest
-    assert planned(setting, params=make_params(setting.root, lr0=0.5)).recipe_digest != digest
+    assert planned(setting, recipe=recipe_of(make_params(setting.root, lr0=0.5))).recipe_digest != digest
     assert planned(setting, card=setting.card.model_copy(update={"digest": "e" * 64})).recipe_digest != digest
 
 
@@ -171,8 +182,8 @@ def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_o
     setting: Setting,
 ) -> None:
     digest = planned(setting).recipe_digest
-    start, _ = weights.start(architecture_of("mnv1_n"), NO_OFFER)
-    offered = start.model_copy(update={"offered": {"detector": Source(name="yolo11n.pt", digest="f" * 64)}})
+    start, _ = weights.start("mnv1_n", architecture_of("mnv1_n"), NO_OFFER)
+    offered = start.model_copy(update={"offered": {"detector": WeightsSource(name="yolo11n.pt", digest="f" * 64)}})
     assert planned(setting, start=offered).recipe_digest != digest
     assert planned(setting, start=start.model_copy(update={"values": 7})).recipe_digest == digest
     of_both = Teacher(name="yolo11m.pt", digest="t" * 64, dis=6.0, both_arms=True)
@@ -255,7 +266,8 @@ def test_an_npy_file_beside_an_image_is_neither_used_nor_deleted(
 
 def measure(setting: Setting, files: ModelFiles) -> tuple[MetricsRecord, Statistics]:
     cost = profile("mnv1_n", model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()), 64)
-    return evaluate(files.weights, setting.params, setting.card, setting.manifest, cost)
+    options = setting.params.evaluate
+    return evaluate(files.weights, setting.root, options, 64, setting.card, setting.manifest, cost)
 
 
 @pytest.fixture
@@ -350,7 +362,7 @@ def test_the_logged_model_predicts_a_table_of_boxes(
 def test_a_training_that_leaves_its_recipe_is_an_error(
     setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    """Ultralytics halves the batch when memory runs out, and rolls back when the loss is no number."""
+    """Ultralytics halves the batch when memory runs out, and returns to a checkpoint when the loss is NaN."""
     monkeypatch.chdir(tmp_path)
     if failing == "batch":
         monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))

@@ -23,9 +23,8 @@ from mobileyolo.reporting.comparison.plots import (
 )
 from mobileyolo.reporting.comparison.tables import METRIC_NAMES, arm_names
 from mobileyolo.reporting.shared.panels import COLOURS, Panel, shortened
-from mobileyolo.verdict.bootstrap import RECALLS
-from mobileyolo.verdict.comparison import DECIDING_METRIC
-from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict.precision_recall import RECALLS
+from mobileyolo.verdict.records import DECIDING_METRIC, Comparison
 
 CURVE_NAMES = {
     "map50_95": "mAP50-95 on val",

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.core.cost_sheet import CostSheet
 from mobileyolo.core.files import BASELINE
-from mobileyolo.core.records import Source, StartRecord
+from mobileyolo.core.records import StartRecord, WeightsSource
 from mobileyolo.core.results import ArmResult
 from mobileyolo.reporting.comparison import cost_tables, figures, tables
 from mobileyolo.reporting.comparison.plots import Histories
@@ -95,7 +95,7 @@ def _origins(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield from ((name, digest) for name, digest in named if digest)
 
 
-def _command(comparison: Comparison, recipe: Mapping[str, object], offered: Mapping[str, Source]) -> str:
+def _command(comparison: Comparison, recipe: Mapping[str, object], offered: Mapping[str, WeightsSource]) -> str:
     """The shell command that makes this comparison again, on the dataset that it was made on."""
     teacher = comparison.candidate.teachers[0]
     values: dict[str, object] = {

@@ -12,7 +12,9 @@ import pandas as pd
 from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.core.files import write_table
 from mobileyolo.core.results import ArmResult
-from mobileyolo.verdict.bootstrap import RECALLS, Array, WeightedMetrics
+from mobileyolo.verdict.metrics import WeightedMetrics
+from mobileyolo.verdict.precision_recall import RECALLS
+from mobileyolo.verdict.sorting import Array
 
 Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed
 Counts = npt.NDArray[np.int64]

@@ -8,8 +8,7 @@ import pandas as pd
 
 from mobileyolo.core.results import ArmResult
 from mobileyolo.reporting.shared.cells import Table, console, markdown
-from mobileyolo.verdict.comparison import DECIDING_METRIC
-from mobileyolo.verdict.records import Comparison, CostRatio
+from mobileyolo.verdict.records import DECIDING_METRIC, Comparison, CostRatio
 
 METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall"}
 COST_NAMES = {

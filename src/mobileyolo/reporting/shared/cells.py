@@ -17,7 +17,14 @@ class Table:
 
 
 def markdown(table: Table) -> str:
-    """A table in GitHub's Markdown, its cells as plain text."""
+    r"""A table in GitHub's Markdown, its cells as plain text.
+
+    >>> print(markdown(Table(("model", "mAP50"), "lr", (("yolo11n", "0.894"), ("a|b", "0.9")))))
+    | model | mAP50 |
+    | :-- | --: |
+    | yolo11n | 0.894 |
+    | a\|b | 0.9 |
+    """
     rule = {"l": ":--", "r": "--:"}
     lines = [table.header, tuple(rule[side] for side in table.align), *table.rows]
     escaped = [lines[0], *lines[2:]]
@@ -27,7 +34,13 @@ def markdown(table: Table) -> str:
 
 
 def console(table: Table) -> str:
-    """A table aligned for a terminal, where Chinese characters are two columns wide."""
+    """A table aligned for a terminal, where Chinese characters are two columns wide.
+
+    >>> print(console(Table(("class", "boxes"), "lr", (("helmet", "1,024"), ("头盔", "64")))))
+    class   boxes
+    helmet  1,024
+    头盔       64
+    """
     lines = [table.header, *table.rows]
     widths = [max(_columns(cell) for cell in column) for column in zip(*lines, strict=True)]
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from mobileyolo.reporting.comparison import cost_tables
-from mobileyolo.reporting.comparison.tables import console
+from mobileyolo.reporting.shared.cells import console
 from tests.synthetic_results import make_cost_sheet, make_report_inputs
 
 

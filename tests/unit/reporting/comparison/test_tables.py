@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mobileyolo.reporting.comparison import tables
-from mobileyolo.reporting.shared.cells import Table
+from mobileyolo.reporting.shared.cells import Table, console, markdown
 from tests.synthetic_results import make_report_inputs
 
 
@@ -70,7 +70,7 @@ def test_class_table_has_means_over_seeds_and_starts_with_the_largest_loss() -> 
 
 def test_markdown_shows_any_cell_as_plain_text() -> None:
     table = Table(("class", "boxes"), "lr", (("<script>|*x*", "-1"),))
-    assert tables.markdown(table).splitlines() == [
+    assert markdown(table).splitlines() == [
         "| class | boxes |",
         "| :-- | --: |",
         r"| \<script\>\|\*x\* | -1 |",
@@ -79,7 +79,7 @@ def test_markdown_shows_any_cell_as_plain_text() -> None:
 
 def test_console_aligns_columns_also_below_chinese_names() -> None:
     table = Table(("class", "boxes", "verdict"), "lrl", (("红细胞", "7", "worse"), ("white", "12", "better")))
-    assert tables.console(table).splitlines() == [
+    assert console(table).splitlines() == [
         "class   boxes  verdict",
         "红细胞      7  worse",
         "white      12  better",

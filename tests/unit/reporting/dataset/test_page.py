@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from mobileyolo.core.errors import UserError
+from mobileyolo.core.files import ValidationFiles
 from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount
 from mobileyolo.dataset.findings import Finding, Offender, docs_page
 from mobileyolo.reporting.dataset.page import percent, shown, write_page
@@ -134,7 +135,7 @@ def folder(tmp_path: Path) -> Path:
 
 def write(folder: Path, root: Path, findings: Sequence[Finding], names: Sequence[str] = ("square", "bar")) -> str:
     manifest = make_manifest(root)
-    write_page(folder, root, findings, make_card(manifest, names), manifest, folder / "docs")
+    write_page(ValidationFiles(folder), root, findings, make_card(manifest, names), manifest)
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["index.html"]
     return (folder / "index.html").read_text(encoding="utf-8")
 
@@ -203,7 +204,7 @@ def test_every_link_leads_somewhere(folder: Path, dataset: Path) -> None:
 
 def test_there_is_no_link_to_data_docs_that_are_not_there(folder: Path, dataset: Path) -> None:
     manifest = make_manifest(dataset)
-    write_page(folder, dataset, FINDINGS, make_card(manifest, ("square", "bar")), manifest, None)
+    write_page(ValidationFiles(folder), dataset, FINDINGS, make_card(manifest, ("square", "bar")), manifest)
     assert "Data Docs" not in (folder / "index.html").read_text(encoding="utf-8")
 
 
@@ -258,7 +259,7 @@ def test_what_cannot_be_shown_says_why(folder: Path, dataset: Path) -> None:
     (images / "002.png").write_text("<html>")
     Image.new("1", (10_000, 10_000)).save(images / "003.png")
     findings = [make_finding("bad", *(Offender(f"{n}", None, "", f"train/images/00{n}.png", None) for n in range(4)))]
-    write_page(folder, dataset, findings, make_card(manifest, ("square", "bar")), manifest, None)
+    write_page(ValidationFiles(folder), dataset, findings, make_card(manifest, ("square", "bar")), manifest)
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert page.count('class="shot missing"') == 8  # each as a sample and as an offender
     for problem in ("runcated", "No such file", "no image of a known format", "10000 x 10000 pixels, more than"):
@@ -292,7 +293,7 @@ def test_many_boxes_and_classes_take_little_space(folder: Path, tmp_path: Path) 
     )
     manifest = Manifest(images, boxes)
     names = [f"class {number}" for number in range(1000)]
-    write_page(folder, tmp_path, [], make_card(manifest, names), manifest, None)
+    write_page(ValidationFiles(folder), tmp_path, [], make_card(manifest, names), manifest)
     assert (folder / "index.html").stat().st_size < 1_000_000
     assert "and 70 more" in words((folder / "index.html").read_text(encoding="utf-8"))
 
@@ -300,9 +301,9 @@ def test_many_boxes_and_classes_take_little_space(folder: Path, tmp_path: Path) 
 def test_a_dataset_without_boxes_or_with_one_split_has_a_page(folder: Path, tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "dataset", val=0, test=0)
     one = make_manifest(root)
-    write_page(folder, root, [], make_card(one, ("square", "bar")), one, None)
+    write_page(ValidationFiles(folder), root, [], make_card(one, ("square", "bar")), one)
     unlabelled = dataclasses.replace(one, boxes=one.boxes[:0])
-    write_page(folder, root, [], make_card(unlabelled, ("square", "bar")), unlabelled, None)
+    write_page(ValidationFiles(folder), root, [], make_card(unlabelled, ("square", "bar")), unlabelled)
     text = words((folder / "index.html").read_text(encoding="utf-8"))
     assert "4 images with 0 boxes of 2 classes" in text
     assert "Nothing is labelled." in text
@@ -313,7 +314,7 @@ def test_a_dataset_without_a_usable_image_has_a_page(folder: Path, dataset: Path
     nothing = Manifest(
         pd.DataFrame(columns=list(Manifest.IMAGE_COLUMNS)), pd.DataFrame(columns=list(Manifest.BOX_COLUMNS))
     )
-    write_page(folder, dataset, [], make_card(nothing, ("square", "bar")), nothing, None)
+    write_page(ValidationFiles(folder), dataset, [], make_card(nothing, ("square", "bar")), nothing)
     text = words((folder / "index.html").read_text(encoding="utf-8"))
     assert "0 images with 0 boxes of 2 classes" in text
     assert "No image can be trained on." in text
@@ -370,5 +371,5 @@ def test_a_report_overwrites_neither_a_dataset_nor_anything_else(
     for file in ("link/verdict.json", "report/verdict.json", "other/note.txt"):
         (tmp_path / file).touch()
     with pytest.raises(UserError, match=message):
-        check_report_folder(tmp_path / report, tmp_path / dataset)
-    check_report_folder(tmp_path / "report", tmp_path / "data")
+        check_report_folder(ValidationFiles(tmp_path / report), tmp_path / dataset)
+    check_report_folder(ValidationFiles(tmp_path / "report"), tmp_path / "data")

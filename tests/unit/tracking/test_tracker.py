@@ -40,7 +40,8 @@ from mobileyolo.core.records import (
 )
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker, log_results
-from mobileyolo.tracking.runs import VALIDATION_FILES
+from mobileyolo.tracking.run import RunWriter
+from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_results import RANDOM, ReportInputs, make_report_inputs, make_statistics
 
 CARD = DatasetCard(
@@ -127,7 +128,7 @@ START_AND_WAIT = textwrap.dedent(
     """
     import sys, time
     from mobileyolo.tracking import Tracker
-    from tests.unit.tracking.test_runs import CARD, PLAN
+    from tests.unit.tracking.test_tracker import CARD, PLAN
     with Tracker("shapes", CARD).training(PLAN):
         print("running", flush=True)
         time.sleep(600)
@@ -188,7 +189,7 @@ def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
 def test_what_was_not_logged_is_logged_from_the_files_once(
     store: MlflowClient, result: ArmResult, weights: Path
 ) -> None:
-    """As after a training with the store out of reach: one run, with every epoch, and not of the replaying process."""
+    """As after a training without a store: one run with every epoch, and without the id of this process."""
     for _ in range(2):
         Tracker("shapes", CARD).log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
@@ -197,7 +198,7 @@ def test_what_was_not_logged_is_logged_from_the_files_once(
     assert len(store.get_metric_history(run.info.run_id, "train/box_loss")) == 2
 
 
-def test_epochs_that_got_lost_are_filled_in(store: MlflowClient, result: ArmResult, weights: Path) -> None:
+def test_epochs_that_were_not_logged_are_logged_later(store: MlflowClient, result: ArmResult, weights: Path) -> None:
     with Tracker("shapes", CARD).training(PLAN) as live:
         live.log_epoch(1, {"train_box_loss": 3.0, "map50": 0.1, "map50_95": 0.05})
         live.finish(RECORD)
@@ -228,7 +229,7 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     assert names == ["report/mnv1_n-vs-yolo11n/index.html"]
 
 
-def test_a_store_out_of_reach_warns_once_and_fails_nothing(
+def test_a_store_that_cannot_be_opened_warns_once_and_fails_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: ArmResult, weights: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'mlflow.db'}")
@@ -239,6 +240,31 @@ def test_a_store_out_of_reach_warns_once_and_fails_nothing(
         warnings.simplefilter("error")
         train(tracker)
         tracker.log_evaluation(result, HISTORY, weights)
+
+
+def break_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a bug into what logs an epoch."""
+
+    def log_epoch(_run: RunWriter, epoch: int, _values: dict[str, float]) -> None:
+        raise TypeError(f"a bug in epoch {epoch}")
+
+    monkeypatch.setattr(RunWriter, "log_epoch", log_epoch)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_bug_in_tracking_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_tracking(monkeypatch)
+    with pytest.raises(TypeError, match="a bug in epoch 1"):
+        train(Tracker("shapes", CARD))
+
+
+def test_a_bug_in_tracking_does_not_end_a_training(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_tracking(monkeypatch)
+    monkeypatch.delenv("MOBILEYOLO_STRICT_TRACKING")
+    with pytest.warns(UserWarning, match=r"because of a bug \(TypeError: a bug in epoch 1;"):
+        train(Tracker("shapes", CARD))
+    (run,) = runs(store)
+    assert (run.info.status, run.data.tags["stage"]) == ("FINISHED", "trained")
 
 
 @pytest.mark.parametrize("absolute", [True, False])
@@ -307,7 +333,7 @@ def test_what_validation_found_goes_to_the_run_with_its_files(store: MlflowClien
 
 
 def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Path) -> None:
-    """As after zero-size boxes, which were left out, were taken out: the clean rows, and the run, are the same."""
+    """As after zero-size boxes were deleted, which validation left out anyway: clean rows and run are the same."""
     page = tmp_path / "index.html"
     for verdict in (found(zero_size=("warning", 3)), found(), found()):
         page.write_text(verdict.model_dump_json(), encoding="utf-8")

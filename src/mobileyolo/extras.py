@@ -1,0 +1,65 @@
+"""Which extra of this package brings which package of somebody else's, by the name that is imported.
+
+`pip install mobileyolo` brings the drop-in only. Who uses more without its extra is told which one is missing: by
+`mobileyolo` itself (`commands.main`), and in a stage of dvc.yaml by `excepthook`.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+EXTRAS = {
+    "validate": (
+        "PIL",
+        "cv2",
+        "defusedxml",
+        "great_expectations",
+        "imagehash",
+        "jinja2",
+        "joblib",
+        "markupsafe",
+        "matplotlib",
+        "numpy",
+        "pandas",
+        "platformdirs",
+        "pyarrow",
+        "pydantic",
+        "scipy",
+        "simplejpeg",
+        "sklearn",
+        "tqdm",
+        "yaml",
+    ),
+    "pipeline": ("dvc", "filelock", "mlflow", "onnx", "onnxruntime", "onnxslim", "psutil"),
+    "imagenet": ("safetensors", "timm"),
+    "export": ("ncnn", "openvino", "pnnx"),
+}
+
+
+def advice(module: str, needed: str = "validate") -> str | None:
+    """What to say of a module that can't be found, None if no extra brings it.
+
+    >>> advice("great_expectations.core")
+    "great_expectations is not installed; pip install 'mobileyolo[validate]'"
+    >>> advice("pandas", needed="pipeline")
+    "pandas is not installed; pip install 'mobileyolo[pipeline]'"
+
+    Args:
+        module: its name.
+        needed: the extra that whoever imported it needs in any case; each brings `validate`.
+    """
+    package = module.partition(".")[0]
+    for extra, packages in EXTRAS.items():
+        if package in packages:
+            return f"{package} is not installed; pip install 'mobileyolo[{needed if extra == 'validate' else extra}]'"
+    return None
+
+
+def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """As Python's own, but in a stage a package of a missing extra is one line without a traceback."""
+    said = advice(error.name or "", needed="pipeline") if isinstance(error, ModuleNotFoundError) else None
+    if said:
+        sys.stderr.write(f"error: {said}\n")
+    else:
+        sys.__excepthook__(kind, error, traceback)

@@ -1,0 +1,87 @@
+"""What is logged of a trained model: its evaluation, comparison, dataset and exports.
+
+Each function finds the model's run by its weights, and creates it if the store has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
+from mobileyolo.core.results import ArmResult
+from mobileyolo.tracking.run import RunWriter
+from mobileyolo.tracking.runs import Runs
+from mobileyolo.verdict.records import Comparison
+
+
+def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights: Path) -> RunWriter:
+    """Log held-out metrics and the loadable model, unless the run has them already."""
+    run = runs.find_or_create_run(result.training, history)
+    measured = {f"evaluate.{key}": value for key, value in result.statistics.measured.items()}
+    measured["evaluate.split"] = result.statistics.split
+    tags = run.tags()
+    if tags.get("stage") == "trained" or measured.items() - tags.items():
+        run.log_evaluation(result.metrics.model_dump(), weights)
+        run.set_tags({**measured, "stage": "evaluated"})
+    return run
+
+
+def log_comparison(
+    runs: Runs, result: ArmResult, history: pd.DataFrame, weights: Path, comparison: Comparison, report: Iterable[Path]
+) -> None:
+    """Log the outcome of a model's comparison, and its evaluation if the run lacks it."""
+    run = log_evaluation(runs, result, history, weights)
+    run.log_changed_metrics(_comparison_metrics(result.training.arm, comparison))
+    run.keep_files(report, f"report/{comparison.candidate.backbone}-vs-{comparison.baseline.backbone}")
+    run.set_tags(_comparison_tags(result.training.arm, comparison))
+
+
+def log_validation(
+    runs: Runs, training: TrainingRecord, history: pd.DataFrame, verdict: ValidationVerdict, report: Iterable[Path]
+) -> None:
+    """Log what validation found in the dataset that a model was trained on."""
+    run = runs.find_or_create_run(training, history)
+    # A training goes on being that of this dataset if rows that validation leaves out are fixed or deleted later. So a
+    # kind that an earlier validation found may be gone; its count is then 0.
+    values = {name: 0.0 for name in run.metrics() if name.startswith("validation.")}
+    severities = [finding.severity for finding in verdict.findings.values()]
+    values |= {f"validation.{kind}": finding.count for kind, finding in verdict.findings.items()}
+    values |= {f"validation.{severity}s": severities.count(severity) for severity in SEVERITIES}
+    run.log_changed_metrics(values)
+    run.keep_files(report, "validation")
+    run.set_tags({"validation.passed": str(verdict.passed).lower()})
+
+
+def log_export(
+    runs: Runs, training: TrainingRecord, history: pd.DataFrame, values: Mapping[str, float], record: Path
+) -> None:
+    """Log how far a model's exported files are from it."""
+    run = runs.find_or_create_run(training, history)
+    run.log_changed_metrics(values)
+    run.keep_files([record], "export")
+
+
+def _comparison_metrics(arm: str, comparison: Comparison) -> dict[str, float]:
+    """Latencies of either arm; for the candidate also the differences with their intervals."""
+    latencies = {name: cost for name, cost in comparison.costs.items() if name.startswith("latency")}
+    if arm == "baseline":
+        return {name: cost.baseline for name, cost in latencies.items()}
+    values = {name: cost.candidate for name, cost in latencies.items()}
+    for name, metric in comparison.metrics.items():
+        values |= {f"delta/{name}": metric.delta, f"delta/{name}_low": metric.low, f"delta/{name}_high": metric.high}
+    return values
+
+
+def _comparison_tags(arm: str, comparison: Comparison) -> dict[str, str]:
+    """For the candidate also the verdict; MLflow shows the note as the run's description."""
+    if arm == "baseline":
+        return {"stage": "compared"}
+    return {
+        "stage": "compared",
+        "verdict": comparison.verdict,
+        "compared.with": comparison.baseline.backbone,
+        "mlflow.note.content": comparison.reason,
+    }

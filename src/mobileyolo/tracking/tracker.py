@@ -1,0 +1,193 @@
+"""What stages and commands call to log: a training while it runs, and results afterwards. None of it fails a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from mobileyolo.core import environment
+from mobileyolo.core.backbones import Arm
+from mobileyolo.core.files import (
+    COMPARISON_FILE,
+    FIGURES_DIR,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    VALIDATION,
+    ModelFiles,
+    start_file,
+)
+from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
+from mobileyolo.core.results import ArmResult
+from mobileyolo.tracking import results
+from mobileyolo.tracking.run import RunWriter
+from mobileyolo.tracking.runs import Runs
+from mobileyolo.tracking.tolerance import Tolerance
+from mobileyolo.verdict.records import Comparison
+
+# Great Expectations' pages are left out: they are 4 MB for each run, and hold times, so that `compare`, which would
+# have to depend on them, would run again after every validation.
+VALIDATION_FILES = (VALIDATION.page, VALIDATION.findings, VALIDATION.verdict)
+
+
+class LiveRun:
+    """The run of a training that goes on in this process."""
+
+    def __init__(self, run: RunWriter | None, tolerance: Tolerance) -> None:
+        """Take the run.
+
+        Args:
+            run: where to log; None if the store can't be reached, and every call then does nothing.
+            tolerance: the tracker's.
+        """
+        self._run = run
+        self._tolerance = tolerance
+        self._has_lost_epochs = False
+
+    def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
+        """Log one epoch's losses and validation metrics. Once that has failed, a later stage logs the rest."""
+        if self._run is None or self._has_lost_epochs:
+            return
+        self._has_lost_epochs = True
+        with self._tolerance("logging an epoch"):
+            self._run.log_epoch(epoch, values)
+            self._has_lost_epochs = False
+
+    def finish(self, record: TrainingRecord) -> None:
+        """Log which weights the training made."""
+        if self._run is not None:
+            with self._tolerance("logging the end of a training"):
+                self._run.mark_trained(record)
+
+    def end(self, status: str) -> None:
+        """Set the final status: FINISHED, FAILED or KILLED."""
+        if self._run is not None:
+            with self._tolerance("ending a run"):
+                self._run.end(status)
+
+
+class Tracker:
+    """The runs of one dataset's models, in the store that MLflow is configured for.
+
+    No method raises an error because of the store. The first failure is warned about, see `Tolerance`.
+    """
+
+    def __init__(self, dataset: str, card: DatasetCard) -> None:
+        """Open the store.
+
+        Args:
+            dataset: its folder, as data.dir has it; the last part is its name.
+            card: what validation found the dataset to be.
+        """
+        self._tolerance = Tolerance()
+        self._runs: Runs | None = None
+        with self._tolerance("opening the store"):
+            self._runs = Runs.open(dataset, card)
+
+    @contextmanager
+    def training(self, planned: TrainingPlan) -> Iterator[LiveRun]:
+        """A run that lasts as long as the block: FINISHED, FAILED, or KILLED by a signal.
+
+        It counts as trained only once `LiveRun.finish` was called.
+        """
+        run = None
+        with self._tolerance(f"creating the run of {planned.arm} s{planned.seed}"):
+            run = self._opened().start_run(planned)
+        live = LiveRun(run, self._tolerance)
+        with environment.termination_raises():
+            try:
+                yield live
+            except (KeyboardInterrupt, SystemExit):
+                live.end("KILLED")
+                raise
+            except BaseException:
+                live.end("FAILED")
+                raise
+        live.end("FINISHED")
+
+    def log_evaluation(self, result: ArmResult, history: pd.DataFrame, weights: Path) -> None:
+        """Log held-out metrics and the loadable model of a trained model.
+
+        Args:
+            result: what was trained and measured.
+            history: of its training.
+            weights: its best.pt.
+        """
+        with self._tolerance(f"logging the evaluation of {result.label}"):
+            results.log_evaluation(self._opened(), result, history, weights)
+
+    def log_comparison(
+        self, result: ArmResult, history: pd.DataFrame, weights: Path, comparison: Comparison, report: Sequence[Path]
+    ) -> None:
+        """Log the outcome of a trained model's comparison, and whatever the store lacks of the model itself.
+
+        Args:
+            result: one of the models that were compared.
+            history: of its training.
+            weights: its best.pt.
+            comparison: the outcome.
+            report: files to keep, in a folder named after the two backbones.
+        """
+        with self._tolerance(f"logging the comparison to {result.label}"):
+            results.log_comparison(self._opened(), result, history, weights, comparison, report)
+
+    def log_validation(
+        self, training: TrainingRecord, history: pd.DataFrame, verdict: ValidationVerdict, report: Sequence[Path]
+    ) -> None:
+        """Log what validation found in the dataset that a model was trained on.
+
+        Args:
+            training: what was trained.
+            history: of that training.
+            verdict: what was found.
+            report: files to keep.
+        """
+        with self._tolerance(f"logging the validation to {training.arm} s{training.seed}"):
+            results.log_validation(self._opened(), training, history, verdict, report)
+
+    def log_export(
+        self, training: TrainingRecord, history: pd.DataFrame, values: Mapping[str, float], record: Path
+    ) -> None:
+        """Log how far a trained model's exported files are from it.
+
+        Args:
+            training: what was trained.
+            history: of that training.
+            values: metrics by name.
+            record: the file with the details, kept with the run.
+        """
+        with self._tolerance(f"logging the export of {training.arm} s{training.seed}"):
+            results.log_export(self._opened(), training, history, values, record)
+
+    def _opened(self) -> Runs:
+        if self._runs is None:
+            raise ConnectionError("the store could not be opened")
+        return self._runs
+
+
+def log_results(
+    dataset: str,
+    card: DatasetCard,
+    verdict: ValidationVerdict,
+    arms: Mapping[Arm, Sequence[ArmResult]],
+    comparison: Comparison,
+) -> None:
+    """Log whatever the store lacks of a comparison, every model in it, and their dataset's validation.
+
+    Args:
+        dataset: the dataset's folder, as data.dir has it.
+        card: what validation found the dataset to be.
+        verdict: what was wrong with it.
+        arms: the models, one for each seed.
+        comparison: the outcome.
+    """
+    tracker = Tracker(dataset, card)
+    report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
+    for arm, models in arms.items():
+        for result in models:
+            files = ModelFiles(arm, result.training.seed)
+            history = pd.read_csv(files.history)
+            tracker.log_validation(result.training, history, verdict, VALIDATION_FILES)
+            tracker.log_comparison(result, history, files.weights, comparison, [*report, start_file(arm)])

@@ -1,0 +1,54 @@
+"""Were both arms trained and evaluated on equal terms? Only then can they be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from mobileyolo.core.errors import ComparisonError
+from mobileyolo.core.results import ArmResult
+
+
+def check_terms(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> None:
+    """Raise unless all results, of both arms and all seeds, differ only in arm and seed.
+
+    Args:
+        baseline: one result for each seed, in order of seed.
+        candidate: likewise.
+
+    Raises:
+        ComparisonError: the message names the term that differs and both values.
+    """
+    baseline_seeds, candidate_seeds = ([result.training.seed for result in arm] for arm in (baseline, candidate))
+    if baseline_seeds != candidate_seeds or not baseline_seeds:
+        raise ComparisonError(
+            f"seeds differ: baseline has {baseline_seeds}, candidate has {candidate_seeds}; "
+            "train both arms on the same seeds"
+        )
+    first = baseline[0]
+    for other in chain(baseline[1:], candidate):
+        for term, expected, found in _terms(first, other):
+            if found != expected:
+                raise ComparisonError(
+                    f"{term} differs: {expected!r} for {first.label}, {found!r} for {other.label}; "
+                    "train and evaluate both arms again on the same terms"
+                )
+        _check_images(first, other)
+
+
+def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]:
+    """Name of each term, and its value in both results."""
+    yield "recipe_digest", first.training.recipe_digest, other.training.recipe_digest
+    yield "data_digest", first.training.data_digest, other.training.data_digest
+    yield "split", first.statistics.split, other.statistics.split
+    for key in sorted(first.statistics.measured.keys() | other.statistics.measured.keys()):
+        yield f"evaluation {key}", str(first.statistics.measured.get(key)), str(other.statistics.measured.get(key))
+
+
+def _check_images(first: ArmResult, other: ArmResult) -> None:
+    expected, found = first.statistics.images["image"].tolist(), other.statistics.images["image"].tolist()
+    if found != expected:
+        raise ComparisonError(
+            f"images differ: {len(expected)} for {first.label}, {len(found)} for {other.label}; the first image that "
+            f"only one of them has is {min(set(found) ^ set(expected), default=None)!r}; evaluate both arms again"
+        )

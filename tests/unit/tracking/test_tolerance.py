@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import requests
+import sqlalchemy.exc
+import urllib3.exceptions
+from alembic.util import CommandError
+from mlflow.exceptions import MlflowException
+
+from mobileyolo.tracking.tolerance import Tolerance
+
+STORE_ERRORS = [
+    MlflowException("the experiment is deleted"),
+    sqlalchemy.exc.OperationalError("SELECT 1", {}, ValueError("database is locked")),
+    requests.exceptions.ReadTimeout("no answer"),
+    urllib3.exceptions.ProtocolError("connection broken"),
+    CommandError("can't locate revision"),
+    PermissionError("mlflow.db"),
+    TimeoutError("a lock is held"),
+]
+BUGS = [TypeError("a wrong argument"), KeyError("a missing key"), AttributeError("no such attribute")]
+
+
+@pytest.fixture(params=["1", None], ids=["strict", "production"])
+def any_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_strict(monkeypatch, request.param)
+
+
+def set_strict(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    if value is None:
+        monkeypatch.delenv("MOBILEYOLO_STRICT_TRACKING")
+    else:
+        monkeypatch.setenv("MOBILEYOLO_STRICT_TRACKING", value)
+
+
+@pytest.mark.usefixtures("any_mode")
+@pytest.mark.parametrize("error", STORE_ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_of_the_store_is_a_warning(error: Exception) -> None:
+    said = rf"(?s)MLflow: logging failed \({type(error).__name__}.*`mobileyolo log`"
+    with pytest.warns(UserWarning, match=said), Tolerance()("logging"):
+        raise error
+
+
+@pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
+def test_a_bug_is_raised_in_tests(error: Exception) -> None:
+    with pytest.raises(type(error)), Tolerance()("logging"):
+        raise error
+
+
+@pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
+def test_a_bug_in_production_is_a_warning_with_its_place(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_strict(monkeypatch, None)
+    said = r"because of a bug \(.*test_tolerance\.py:\d+\), please report it"
+    with pytest.warns(UserWarning, match=said), Tolerance()("logging"):
+        raise error
+
+
+def test_the_warning_points_at_the_code_that_logged() -> None:
+    with pytest.warns(UserWarning, match="logging failed") as caught, Tolerance()("logging"):
+        raise ConnectionError
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.usefixtures("any_mode")
+def test_only_the_first_error_is_warned_about() -> None:
+    tolerance = Tolerance()
+    with pytest.warns(UserWarning, match="opening failed"), tolerance("opening"):
+        raise ConnectionError
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with tolerance("logging"):
+            raise ConnectionError
+
+
+@pytest.mark.usefixtures("any_mode")
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
+def test_a_request_to_stop_is_never_tolerated(signal: type[BaseException]) -> None:
+    with pytest.raises(signal), Tolerance()("logging"):
+        raise signal
