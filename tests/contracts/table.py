@@ -93,7 +93,9 @@ def contract(name: str) -> Callable[[Callable[Arguments, None]], Callable[Argume
                 test(*args, **kwargs)
             # A vendor that has changed makes a test raise anything; pytest's own failure is no Exception.
             except (Exception, pytest.fail.Exception) as error:
-                raise HookChangedError(hooks()[name].broken()) from error
+                # The reason tells one hook that is gone from many tests that need it.
+                reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+                raise HookChangedError(f"{hooks()[name].broken()} ({reason})") from error
 
         vars(checked)["hook"] = name
         return checked

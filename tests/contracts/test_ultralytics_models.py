@@ -8,6 +8,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,24 @@ def test_the_parser_looks_a_module_up_by_a_global(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(vars(tasks), "Probe", Probe)
     layers, _ = tasks.parse_model(tiny([-1, 1, "Probe", [0.25, 3]]), 3, False)
     assert [(type(layer), layer.given) for layer in layers] == [(Probe, (0.25, 3))]
+
+
+@contract("Index")
+def test_an_index_row_names_the_channels_and_the_position_of_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from torch import nn
+    from ultralytics.nn import tasks
+
+    class Maps(nn.Module):
+        def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+            return [image, image.repeat(1, 2, 1, 1)]
+
+    monkeypatch.setitem(vars(tasks), "Maps", Maps)
+    rows = [[-1, 1, "Maps", []], [0, 1, "Index", [6, -1]], [-1, 1, "Conv", [8, 1]]]
+    layers, _ = tasks.parse_model(tiny(*rows), 3, False)
+    assert layers[2].conv.in_channels == 6
+    image = torch.rand(1, 3, 4, 4)
+    assert torch.equal(layers[1](layers[0](image)), image.repeat(1, 2, 1, 1))
 
 
 @contract("layer.f")
@@ -210,7 +229,7 @@ class Foreign:
     """A class that is none of Ultralytics', and says when it is built from a file."""
 
     def __setstate__(self, state: dict[str, str]) -> None:
-        BUILT.append(state["name"])
+        BUILT.append(state["path"])
 
 
 def write_foreign(path: Path) -> Path:
@@ -218,7 +237,7 @@ def write_foreign(path: Path) -> Path:
     import torch
 
     foreign = Foreign()
-    vars(foreign)["name"] = path.name
+    vars(foreign)["path"] = str(path)
     torch.save({"model": foreign}, path)
     return path
 
@@ -237,9 +256,9 @@ def test_loading_safely_builds_known_classes_only(tmp_path: Path) -> None:
     assert type(checkpoint["model"]) is tasks.DetectionModel
     with pytest.raises(TypeError, match=r"foreign\.pt"):
         tasks.torch_safe_load(write_foreign(tmp_path / "foreign.pt"), safe_only=True)
-    assert "foreign.pt" not in BUILT
+    assert str(tmp_path / "foreign.pt") not in BUILT
     tasks.torch_safe_load(write_foreign(tmp_path / "built.pt"), safe_only=False)
-    assert "built.pt" in BUILT
+    assert str(tmp_path / "built.pt") in BUILT
 
 
 @contract("attempt_download_asset")
@@ -320,63 +339,57 @@ SETTINGS_SCRIPT = """
 import json, socket
 asked = []
 socket.getaddrinfo = lambda host, *_, **__: asked.append(host) or []
-from ultralytics.utils import AUTOINSTALL, ONLINE, SAFE_LOAD, USER_CONFIG_DIR
-print(json.dumps([AUTOINSTALL, ONLINE, SAFE_LOAD, str(USER_CONFIG_DIR), asked]))
+from ultralytics import utils
+names = ("AUTOINSTALL", "ONLINE", "SAFE_LOAD", "USER_CONFIG_DIR")
+print(json.dumps({name: str(getattr(utils, name, None)) for name in names} | {"asked": asked}))
 """
 
 
 @cache
-def imported(folder: Path, **variables: str) -> list[Any]:
-    """What Ultralytics makes of its environment: installs itself, is online, loads safely, its folder, hosts asked."""
-    names = ("YOLO_CONFIG_DIR", "YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ULTRALYTICS_SAFE_LOAD")
-    environment = {name: value for name, value in os.environ.items() if name not in names} | variables
-    environment["HOME"] = str(folder)
+def isolated() -> dict[str, Any]:
+    """What Ultralytics makes of the variables that we set: its own names for it, and the hosts that it asked for."""
+    folder = Path(tempfile.mkdtemp(prefix="mobileyolo-contract-"))
+    (folder / "config").mkdir()
+    variables = {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
+    variables |= {"YOLO_CONFIG_DIR": str(folder / "config"), "HOME": str(folder)}
     told = subprocess.run(
-        [sys.executable, "-c", SETTINGS_SCRIPT], env=environment, capture_output=True, text=True, check=True, cwd=folder
+        [sys.executable, "-c", SETTINGS_SCRIPT], env=os.environ | variables, capture_output=True, text=True, check=True
     )
-    found: list[Any] = json.loads(told.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
     return found
 
 
-@pytest.fixture(scope="module")
-def isolated(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """As with all of the variables that we set."""
-    folder = tmp_path_factory.mktemp("isolated")
-    (folder / "config").mkdir()
-    set_by_us = {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
-    return imported(folder, YOLO_CONFIG_DIR=str(folder / "config"), **set_by_us)
-
-
 @contract("YOLO_CONFIG_DIR")
-def test_its_folder_is_the_one_that_was_named(isolated: list[Any]) -> None:
-    assert Path(isolated[3]).name == "config" or Path(isolated[3]).parent.name == "config"
+def test_its_folder_is_the_one_that_was_named() -> None:
+    folder = Path(isolated()["USER_CONFIG_DIR"])
+    assert "config" in {folder.name, folder.parent.name}
 
 
 @contract("YOLO_OFFLINE")
-def test_offline_it_looks_for_no_network(isolated: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_it_looks_for_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics.utils import is_online
 
-    assert isolated[1] is False
-    assert isolated[4] == []
+    assert isolated()["ONLINE"] == "False"
+    assert isolated()["asked"] == []
     monkeypatch.delenv("YOLO_OFFLINE")  # the variable, and not the lack of a network, is what decides
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     assert is_online()
 
 
 @contract("YOLO_AUTOINSTALL")
-def test_it_installs_nothing(isolated: list[Any]) -> None:
-    assert isolated[0] is False
+def test_it_installs_nothing() -> None:
+    assert isolated()["AUTOINSTALL"] == "False"
 
 
 @contract("ULTRALYTICS_SAFE_LOAD")
-def test_it_loads_by_its_list_of_classes(isolated: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_loads_by_its_list_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics.nn import tasks
 
-    assert isolated[2] is True
+    assert isolated()["SAFE_LOAD"] == "True"
     monkeypatch.setattr(tasks, "SAFE_LOAD", True)
     with pytest.raises(TypeError, match=r"served\.pt"):
         tasks.torch_safe_load(write_foreign(tmp_path / "served.pt"))
-    assert "served.pt" not in BUILT
+    assert str(tmp_path / "served.pt") not in BUILT
 
 
 @contract("ULTRALYTICS_API_KEY")

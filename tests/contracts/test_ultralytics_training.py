@@ -67,10 +67,8 @@ def test_the_trainer_asks_after_each_epoch_whether_to_repeat_it() -> None:
     from tests.contracts.recording import train, trained
 
     recorded = trained()
-    assert [(call.given, call.returned) for call in recorded.of("_handle_nan_recovery")] == [
-        ((0,), False),
-        ((1,), False),
-    ]
+    asked = [(*call.given, call.returned) for call in recorded.of("_handle_nan_recovery")]
+    assert asked == [(0, False), (1, False)]
     assert recorded.order[-5:] == [
         *("_handle_nan_recovery", "_record_epoch", "_handle_nan_recovery", "_record_epoch"),
         "final_eval",

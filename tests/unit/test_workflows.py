@@ -76,11 +76,11 @@ def test_every_python_that_is_supported_is_tested_on_linux_and_on_windows() -> N
     assert ".ci/run" in [step.get("run") for step in jobs["everything"]["steps"]]
 
 
-def test_the_install_without_make_is_the_one_that_the_readme_tells() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+def test_the_install_without_make_is_the_one_that_the_tutorial_tells() -> None:
+    tutorial = (ROOT / "docs/tutorial/digits.md").read_text(encoding="utf-8").splitlines()
     for name, job in (("ci.yml", "elsewhere"), ("scheduled.yml", "contracts"), ("scheduled.yml", "slow")):
         commands = [step["run"] for step in parsed(name)["jobs"][job]["steps"] if "run" in step]
-        assert [command for command in commands[:2] if command in readme] == commands[:2]
+        assert [command for command in commands[:2] if command in tutorial] == commands[:2]
 
 
 def test_the_small_repro_is_a_test_that_exists() -> None:
