@@ -7,7 +7,6 @@ that two pages start is done once.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -40,8 +39,8 @@ SMALLER = {
     r"batch=\d+": "batch=4",
     r"nbs=\d+": "nbs=4",
 }
-# Settings of the test run that the reader's shell does not have.
-NOT_INHERITED = ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_VERSION")
+# A reader's shell does not have it; where Ultralytics sees it, it writes its runs among the installed packages.
+CLEAN = ("env", "-u", "PYTEST_CURRENT_TEST")
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Reader:
 
     workspace: Workspace
     places: dict[str, Path]  # paths of the pages, and where they are in this test
+    settings: Path  # folder of Ultralytics' settings
     kept: dict[str, bytes]  # what `dvc repro` left that git does not have
 
     def start_over(self) -> None:
@@ -66,13 +66,15 @@ class Reader:
             text = text.replace(place, path.as_posix())
         for pattern, smaller in SMALLER.items():
             text = re.sub(pattern, smaller, text)
+        # Else Ultralytics would write into the checkout that its environment lies in.
+        clean = (*CLEAN, f"YOLO_CONFIG_DIR={self.settings}")
         if block.language == "python":
             script = self.workspace.path / "typed.py"
             script.write_text(text, encoding="utf-8")
-            result = self.workspace.run("python", script.name, check=False)
+            result = self.workspace.run(*clean, "python", script.name, check=False)
             script.unlink()
         else:
-            result = self.workspace.run("bash", "-euo", "pipefail", "-c", text, check=False)
+            result = self.workspace.run(*clean, "bash", "-euo", "pipefail", "-c", text, check=False)
         if "dvc queue start" in text:
             self._wait_for_the_queue()
         return result
@@ -89,8 +91,6 @@ class Reader:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     workspace = Workspace.create(tmp_path_factory.mktemp("workspace"), Path("data/raw/digits"))
-    for variable in NOT_INHERITED:
-        os.environ.pop(variable, None)
     workspace.run("git", "tag", "start")
     places = {
         "/mnt/team/mobileyolo.git": elsewhere / "team.git",
@@ -98,11 +98,18 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
         "/data/street.mp4": _write_video(elsewhere / "street.mp4"),
         "/data/helmets": write_dataset(elsewhere / "helmets", train=8, val=4, test=4),
     }
+    runs = f"runs_dir={workspace.path / 'runs'}"
+    workspace.run("env", f"YOLO_CONFIG_DIR={elsewhere / 'settings'}", "yolo", "settings", runs, "mlflow=False")
     workspace.run("git", "init", "--quiet", "--bare", str(elsewhere / "team.git"))
     workspace.run("git", "remote", "add", "origin", str(elsewhere / "team.git"))
     _write_sources(workspace.path)
     workspace.dvc("repro")
-    return Reader(workspace, places, {path: workspace.read(path) for path in ("dvc.lock", "reports/metrics.json")})
+    return Reader(
+        workspace,
+        places,
+        elsewhere / "settings",
+        {path: workspace.read(path) for path in ("dvc.lock", "reports/metrics.json")},
+    )
 
 
 @pytest.mark.parametrize("page", RUN, ids=name)
