@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobileyolo.commands.converters import names, share, whole
-from mobileyolo.importing.sources import FORMATS, Format, Options
+from mobileyolo.importing.sources import SOURCE_FORMATS, Options, SourceFormat
 
 SUMMARY = "make a YOLO dataset of Pascal VOC, COCO or unsplit YOLO files"
 EXAMPLES = """examples:
@@ -25,7 +25,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """From where to where, and how it is split."""
-    parser.add_argument("kind", metavar="format", choices=FORMATS, help=f"one of {', '.join(FORMATS)}")
+    parser.add_argument("kind", metavar="format", choices=SOURCE_FORMATS, help=f"one of {', '.join(SOURCE_FORMATS)}")
     parser.add_argument("source", type=Path, help="folder that holds both images and annotations")
     parser.add_argument("target", type=Path, help="new or empty folder, outside of the source")
     parser.add_argument("--names", type=names, help="classes in the order of their ids: a,b,c; others are left out")
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--link", action="store_true", help="hard links to the source's images instead of copies")
 
 
-def run(kind: Format, source: Path, target: Path, **options: Any) -> None:
+def run(kind: SourceFormat, source: Path, target: Path, **options: Any) -> None:
     """Import."""
     from mobileyolo.importing.conversion import import_dataset  # scikit-learn takes seconds to import
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mobileyolo.dataset.folders import suffix
 from mobileyolo.dataset.kinds import Accepted, Audited, Kind, inside, nothing
-from mobileyolo.dataset.layout import FORMATS
+from mobileyolo.dataset.layout import IMAGE_FORMATS
 
 
 def _first_mention(images: pd.DataFrame) -> pd.Series:
@@ -26,7 +26,7 @@ def _read_error(audited: Audited) -> pd.Series:
 
 def _format_that_the_name_denies(audited: Audited) -> pd.Series:
     readable = _readable(audited.images)
-    named = [FORMATS[suffix(image)] for image in readable["image"].tolist()]
+    named = [IMAGE_FORMATS[suffix(image)] for image in readable["image"].tolist()]
     lies = (named != readable["format"]) & _first_mention(readable)
     return readable["format"].where(lies).reindex(audited.images.index)
 

@@ -14,8 +14,8 @@ from mobileyolo.dataset.description import SPLIT_NAMES
 from mobileyolo.dataset.folders import is_file, join, suffix, walk
 from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 
-Format = Literal["voc", "coco", "bare"]
-FORMATS: tuple[Format, ...] = ("voc", "coco", "bare")
+SourceFormat = Literal["voc", "coco", "bare"]
+SOURCE_FORMATS: tuple[SourceFormat, ...] = ("voc", "coco", "bare")
 Unit = Literal["pixels", "sides"]  # of the image's width and height, turned by EXIF
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
 Outcome = Literal["left out", "changed", "kept"]
@@ -87,7 +87,7 @@ class SourceImage:
 
 
 @dataclass(frozen=True)
-class Source:
+class ForeignDataset:
     """A foreign dataset as read: class names by id, images in the order of their files, notes."""
 
     names: tuple[str, ...]
