@@ -274,7 +274,8 @@ def _no_dataset(root: Path, seen: Glimpse) -> str:
         return f"{root}: no YOLO dataset; {hint}"
     return (
         f"{root}: no YOLO dataset: looked for {', '.join(DESCRIPTIONS)}, any single YAML file, and the folders "
-        f"train/images with val/images or valid/images, and images/train with images/val or images/valid; {EITHER_LAYOUT}"
+        f"train/images with val/images or valid/images, and images/train with images/val or images/valid; "
+        f"{EITHER_LAYOUT}"
     )
 
 

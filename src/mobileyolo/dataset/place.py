@@ -94,7 +94,7 @@ def import_hint(root: Path, seen: Glimpse, has_splits: bool) -> str:
     if 0 < seen.suffixes[".json"] < images:  # one for each image would be another format
         return _command(root, "COCO (.json files)", "coco")
     if seen.suffixes[".txt"] and not has_splits:
-        options = "" if seen.names else " --names <name of class 0>,<name of class 1>"
+        options = "" if seen.names else " --names '<name of class 0>,<name of class 1>'"
         return _command(root, "images and YOLO labels without splits", "bare", options)
     return ""
 
