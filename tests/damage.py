@@ -233,8 +233,8 @@ def shared(name: str, change: Change, value: str, file: str) -> Damage:
     return Damage(name, change, "image_in_two_splits", value, None, file)
 
 
-def lying(name: str, change: Change, value: str) -> Damage:
-    return Damage(name, change, "lying_extension", value, None, "train/images/{stem}.png")
+def mismatched(name: str, change: Change, value: str) -> Damage:
+    return Damage(name, change, "mismatched_extension", value, None, "train/images/{stem}.png")
 
 
 SAME = "0 .5 .5 .2 .2"
@@ -259,10 +259,10 @@ _DAMAGES = (
     unreadable("32-bit pixels", save_as("tiff", "F"), "32-bit pixels"),
     unreadable("0 pixels wide", image(lambda content: no_width(content)), ""),
     Damage("HEIC", rename_image("{stem}.heic"), "unreadable_image", "not supported", None, "train/images/{stem}.heic"),
-    lying("JPEG called PNG", save_as("jpeg"), "is JPEG"),
-    lying("WebP called PNG", save_as("webp"), "is WEBP"),
-    lying("BMP called PNG", save_as("bmp"), "is BMP"),
-    lying("TIFF called PNG", save_as("tiff"), "is TIFF"),
+    mismatched("JPEG called PNG", save_as("jpeg"), "is JPEG"),
+    mismatched("WebP called PNG", save_as("webp"), "is WEBP"),
+    mismatched("BMP called PNG", save_as("bmp"), "is BMP"),
+    mismatched("TIFF called PNG", save_as("tiff"), "is TIFF"),
     Damage(
         "label of no image", orphan("{stem}_gone.txt"), "orphan_label", "no image", None, "train/labels/{stem}_gone.txt"
     ),

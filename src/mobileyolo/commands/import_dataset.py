@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileyolo.commands.converters import names, share, whole
-from mobileyolo.importing.formats import FORMATS
+from mobileyolo.importing.formats import SOURCE_FORMATS
 
 if TYPE_CHECKING:
-    from mobileyolo.importing.formats import Format
+    from mobileyolo.importing.formats import SourceFormat
 
 SUMMARY = "make a YOLO dataset of Pascal VOC, COCO or unsplit YOLO files"
 EXTRA = "validate"
@@ -32,7 +32,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """From where to where, what of it, and how it is split."""
-    parser.add_argument("kind", metavar="format", choices=FORMATS, help=f"one of {', '.join(FORMATS)}")
+    parser.add_argument("kind", metavar="format", choices=SOURCE_FORMATS, help=f"one of {', '.join(SOURCE_FORMATS)}")
     parser.add_argument("source", type=Path, help="folder that holds both images and annotations")
     parser.add_argument("target", type=Path, help="new or empty folder, outside of the source")
     parser.add_argument("--link", action="store_true", help="make hard links to the images instead of copies")
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     split.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="another seed, another split (default: 0)")
 
 
-def run(kind: Format, source: Path, target: Path, **options: Any) -> None:
+def run(kind: SourceFormat, source: Path, target: Path, **options: Any) -> None:
     """Import."""
     from mobileyolo.importing.conversion import import_dataset
     from mobileyolo.importing.sources import Options

@@ -1,15 +1,12 @@
-"""Kinds of finding as Great Expectations: two suites, their Data Docs, and the rows that broke an expectation.
+"""Kinds of finding as expectations of Great Expectations: two suites, and the rows that break an expectation.
 
-Importing it takes seconds.
+Importing this module takes seconds.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +17,7 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     ExpectationValidationResult,
 )
-from great_expectations.core.run_identifier import RunIdentifier
-from great_expectations.data_context import EphemeralDataContext
-from great_expectations.data_context.types.resource_identifiers import (
-    ExpectationSuiteIdentifier,
-    ValidationResultIdentifier,
-)
+from great_expectations.datasource.fluent.pandas_datasource import PandasDatasource
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import Expectation, MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
@@ -34,12 +26,13 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 )
 
 from mobileyolo.core.records import Suite
-from mobileyolo.dataset.findings import DOCS_RUN
-from mobileyolo.dataset.kinds import Accepted, Audited, Kind, Table, inside
+from mobileyolo.dataset.data_docs.results import store_results
+from mobileyolo.dataset.data_docs.site import write_site
+from mobileyolo.dataset.kinds import Accepted, Audited, Kind, TableName, inside
 
 SEVERITIES: dict[Suite, str] = {"faults": "critical", "quality": "warning"}  # Great Expectations' words
 BOX = ["x", "y", "w", "h"]
-SHOWN_ROWS = 1000  # of each kind in Data Docs, whose every row costs a kilobyte
+SHOWN_ROWS = 1000  # of each kind in Data Docs, where each row takes a kilobyte
 
 
 @dataclass(frozen=True)
@@ -55,12 +48,12 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one expectation found.
+class KindResult:
+    """The result of one kind's expectation.
 
-    rows: how many rows it could judge.
-    offenders: the table's rows that broke it and, as `value`, what was measured of them.
-    tolerated: are the offenders a share of the rows that is let through?
+    rows: how many rows could be judged.
+    offenders: the table's rows that break the expectation and, as `value`, what was measured of them.
+    tolerated: is the share of offenders no larger than the threshold's share?
     """
 
     kind: Kind
@@ -92,16 +85,16 @@ class ExpectBoxesToLieInImage(MulticolumnMapExpectation):
     slack: float
 
 
-def check(
+def judge(
     audited: Audited,
     suites: Mapping[Suite, Mapping[Kind, Threshold]],
     docs_dir: Path | None = None,
-) -> list[Outcome]:
-    """Check a dataset against suites of expectations and, where a folder is given, write Data Docs into it.
+) -> list[KindResult]:
+    """Judge a dataset by suites of expectations and, where a folder is given, write Data Docs into it.
 
     Args:
         audited: The dataset's tables.
-        suites: For each suite its kinds, in the order of the outcomes, and where each of them begins.
+        suites: The kinds of each suite with their thresholds; the results come in the same order.
         docs_dir: Folder for Data Docs.
 
     Raises:
@@ -110,63 +103,83 @@ def check(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_pandas("dataset")
-    outcomes = []
+    found: dict[Kind, KindResult] = {}
     for name, thresholds in suites.items():
-        results = []
+        by_table = []
+        # Great Expectations validates one table at a time; our suites have expectations on several.
         for table in dict.fromkeys(kind.table for kind in thresholds):
-            # Great Expectations judges one table at a time; a suite is one of expectations on several.
-            judged = _Judged(audited, table, [kind for kind in thresholds if kind.table == table])
-            expectations = [_expectation(kind, name, audited, thresholds[kind]) for kind in judged.kinds]
-            batch = source.add_dataframe_asset(f"{name} in {table}").add_batch_definition_whole_dataframe("all rows")
-            result = batch.get_batch(batch_parameters={"dataframe": judged.frame}).validate(
-                gx.ExpectationSuite(f"{name} in {table}", expectations=expectations),
-                result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
-            )
-            by_kind = {one.expectation_config.meta["kind"]: one for one in result.results}
-            for kind in judged.kinds:
-                outcomes.append(judged.outcome(name, kind, thresholds[kind], by_kind[kind.name]))
-            results.append(result)
-        if docs_dir is not None and results:
-            _store(context, name, results)
+            judged = _JudgedTable(audited, table, [kind for kind in thresholds if kind.table == table])
+            raw = _validated(source, judged, name, audited, thresholds)
+            found |= judged.results(name, thresholds, raw)
+            by_table.append(raw)
+        if docs_dir is not None and by_table:
+            store_results(context, name, by_table)
     if docs_dir is not None:
-        _write_docs(context, docs_dir)
-    order = [kind for thresholds in suites.values() for kind in thresholds]
-    return sorted(outcomes, key=lambda outcome: order.index(outcome.kind))
+        write_site(context, docs_dir)
+    return [found[kind] for thresholds in suites.values() for kind in thresholds]
 
 
-class _Judged:
-    """A table with what was measured of its rows: a column a kind, missing where there is nothing to judge."""
+def _validated(
+    source: PandasDatasource,
+    judged: _JudgedTable,
+    suite: Suite,
+    audited: Audited,
+    thresholds: Mapping[Kind, Threshold],
+) -> ExpectationSuiteValidationResult:
+    """What Great Expectations says of one table."""
+    name = f"{suite} in {judged.table}"
+    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all rows")
+    expectations = [_expectation(kind, suite, audited, thresholds[kind]) for kind in judged.kinds]
+    return batch.get_batch(batch_parameters={"dataframe": judged.frame}).validate(
+        gx.ExpectationSuite(name, expectations=expectations),
+        result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
+    )
 
-    def __init__(self, audited: Audited, table: Table, kinds: Sequence[Kind]) -> None:
+
+class _JudgedTable:
+    """A table, and a frame with what was measured of its rows: a column for each kind, NaN where nothing is judged."""
+
+    def __init__(self, audited: Audited, table: TableName, kinds: Sequence[Kind]) -> None:
+        self.table = table
         self.kinds = kinds
-        self._table = audited.table(table).reset_index(drop=True)
+        self._rows = audited.table(table).reset_index(drop=True)
         values = {kind.name: _filled(kind.measure(audited), kind.accepts(audited, 0)) for kind in kinds}
         frame = pd.DataFrame({name: column.to_numpy() for name, column in values.items()})
-        self.frame = frame.assign(**{column: self._table[column] for column in BOX if table == "boxes"})
+        self.frame = frame.assign(**{column: self._rows[column] for column in BOX if table == "boxes"})
 
-    def outcome(self, suite: Suite, kind: Kind, threshold: Threshold, result: ExpectationValidationResult) -> Outcome:
-        """What was found; in the result, rows are then named for people and not too many for a page."""
-        # One that crashed has success False as well; its exceptions then stand under the ids of metrics.
-        if result.exception_info.get("raised_exception") is not False:
-            raise RuntimeError(f"Great Expectations could not evaluate {kind.name}: {result.exception_info}")
-        positions = result.result.get("unexpected_index_list") or []
-        offenders = self._table.iloc[positions].assign(value=self.frame[kind.name].iloc[positions])
-        for key in ("unexpected_list", "unexpected_index_list"):
-            if key in result.result:
-                result.result[key] = result.result[key][:SHOWN_ROWS]
-        if positions:
-            result.result["unexpected_index_list"] = _places(kind.table, offenders.head(SHOWN_ROWS)).tolist()
+    def results(
+        self, suite: Suite, thresholds: Mapping[Kind, Threshold], raw: ExpectationSuiteValidationResult
+    ) -> dict[Kind, KindResult]:
+        """What Great Expectations found, by kind; what is too much for a page is cut from `raw`."""
+        by_name = {one.expectation_config.meta["kind"]: one for one in raw.results}
+        return {kind: self._result(suite, kind, thresholds[kind], by_name[kind.name]) for kind in self.kinds}
+
+    def _result(self, suite: Suite, kind: Kind, threshold: Threshold, raw: ExpectationValidationResult) -> KindResult:
+        # An expectation that crashed has success False too; its exceptions stand under the ids of metrics.
+        if raw.exception_info.get("raised_exception") is not False:
+            raise RuntimeError(f"Great Expectations could not evaluate {kind.name}: {raw.exception_info}")
+        positions = raw.result.get("unexpected_index_list") or []
+        offenders = self._rows.iloc[positions].assign(value=self.frame[kind.name].iloc[positions])
+        self._cut_for_page(raw, offenders)
         judged = int(self.frame[kind.name].notna().sum())
-        return Outcome(kind, suite, threshold, judged, offenders, bool(result.success))
+        return KindResult(kind, suite, threshold, judged, offenders, bool(raw.success))
+
+    def _cut_for_page(self, raw: ExpectationValidationResult, offenders: pd.DataFrame) -> None:
+        """Leave the first SHOWN_ROWS in the result, and name rows by their file and line, not by their position."""
+        for key in ("unexpected_list", "unexpected_index_list"):
+            if key in raw.result:
+                raw.result[key] = raw.result[key][:SHOWN_ROWS]
+        if len(offenders):
+            raw.result["unexpected_index_list"] = _places(self.table, offenders.head(SHOWN_ROWS)).tolist()
 
 
 def _filled(values: pd.Series, accepted: Accepted) -> pd.Series:
-    """Where no value at all is accepted, its absence has been judged too."""
+    """The values, with "" for a missing one where any value at all offends: Great Expectations skips missing values."""
     return values.astype(object).where(values.notna(), "") if accepted.none_at_all else values
 
 
-def _places(table: Table, rows: pd.DataFrame) -> pd.Series:
-    """A text for each row that leads a person to it."""
+def _places(table: TableName, rows: pd.DataFrame) -> pd.Series:
+    """Where each row is found, in words."""
     match table:
         case "splits":
             return rows["split"]
@@ -199,64 +212,3 @@ def _expectation(kind: Kind, suite: Suite, audited: Audited, threshold: Threshol
     if accepted.high is not None:
         common |= {"max_value": accepted.high}
     return gxe.ExpectColumnValuesToBeBetween(column=kind.name, **common)
-
-
-def _store(context: EphemeralDataContext, name: Suite, parts: Sequence[ExpectationSuiteValidationResult]) -> None:
-    """Put a suite and its results where Data Docs are built from."""
-    results = [result for part in parts for result in part.results]
-    for result in results:
-        result.result = _escaped(result.result)
-    expectations = [result.expectation_config.to_domain_obj() for result in results]
-    context.suites.add(gx.ExpectationSuite(name, expectations=expectations))
-    passed = sum(bool(result.success) for result in results)
-    run = RunIdentifier(run_name=DOCS_RUN, run_time=datetime.now(UTC))
-    suite = ExpectationSuiteIdentifier(name)
-    meta = {**parts[0].meta, "run_id": run, "validation_time": run.run_time}
-    meta["active_batch_definition"] = {**meta["active_batch_definition"], "data_asset_name": "dataset"}
-    context.validation_results_store.store_validation_results(
-        ExpectationSuiteValidationResult(
-            success=passed == len(results),
-            results=results,
-            suite_name=name,
-            statistics={
-                "evaluated_expectations": len(results),
-                "successful_expectations": passed,
-                "unsuccessful_expectations": len(results) - passed,
-                "success_percent": 100 * passed / len(results) if results else None,
-            },
-            meta=meta,
-        ),
-        ValidationResultIdentifier(suite, run, "dataset"),
-        suite,
-    )
-
-
-def _escaped(value: Any) -> Any:
-    """Names and lines of a dataset as text for HTML: Great Expectations 1 puts into its pages what it is given."""
-    if isinstance(value, Mapping):
-        return {key: _escaped(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_escaped(one) for one in value]
-    return escape(value) if isinstance(value, str) else value
-
-
-def _write_docs(context: EphemeralDataContext, folder: Path) -> None:
-    """Write the suites and their results as HTML, beginning at index.html, in the place of what was there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    context.add_data_docs_site(
-        "dataset",
-        {
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(folder.resolve()),  # a relative one would start at a folder of its own
-            },
-        },
-    )
-    context.build_data_docs(site_names=["dataset"])
-    # Pages lie under the time of the run; a name that stays lets others link to them.
-    for run in folder.glob(f"validations/*/{DOCS_RUN}/*"):
-        for page in folder.rglob("*.html"):
-            page.write_text(page.read_text(encoding="utf-8").replace(f"/{run.name}/", "/latest/"), encoding="utf-8")
-        run.rename(run.with_name("latest"))

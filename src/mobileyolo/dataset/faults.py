@@ -8,7 +8,7 @@ import pandas as pd
 
 from mobileyolo.dataset.folders import suffix
 from mobileyolo.dataset.kinds import Accepted, Audited, Kind, inside, nothing
-from mobileyolo.dataset.layout import FORMATS
+from mobileyolo.dataset.layout import IMAGE_FORMATS
 
 
 def _first_mention(images: pd.DataFrame) -> pd.Series:
@@ -24,11 +24,11 @@ def _read_error(audited: Audited) -> pd.Series:
     return audited.images["read_error"].where(_first_mention(audited.images), None)
 
 
-def _format_that_the_name_denies(audited: Audited) -> pd.Series:
+def _mismatched_format(audited: Audited) -> pd.Series:
     readable = _readable(audited.images)
-    named = [FORMATS[suffix(image)] for image in readable["image"].tolist()]
-    lies = (named != readable["format"]) & _first_mention(readable)
-    return readable["format"].where(lies).reindex(audited.images.index)
+    named = [IMAGE_FORMATS[suffix(image)] for image in readable["image"].tolist()]
+    mismatched = (named != readable["format"]) & _first_mention(readable)
+    return readable["format"].where(mismatched).reindex(audited.images.index)
 
 
 def _has_label(audited: Audited) -> pd.Series:
@@ -104,9 +104,9 @@ FAULTS = (
         drops=True,
     ),
     Kind(
-        name="lying_extension",
+        name="mismatched_extension",
         table="images",
-        measure=_format_that_the_name_denies,
+        measure=_mismatched_format,
         accepts=nothing,
         description="Every image is of the format that its name ends in.",
         remedy="rename the file: some programs go by the ending and fail, or read it as something else",

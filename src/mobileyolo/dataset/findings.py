@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mobileyolo.core.records import FindingCount, Severity, Suite, ValidationVerdict
-from mobileyolo.dataset.kinds import Table
+from mobileyolo.dataset.kinds import TableName
 
 SHOWN_OFFENDERS = 10
 DOCS_RUN = "validation"  # Data Docs' name for a validation
@@ -36,7 +36,7 @@ class Finding:
     description: str  # what was expected
     remedy: str
     faq: str  # which cause of a low mAP it is
-    unit: Table  # what a row is
+    unit: TableName  # what a row is
     count: int  # of the rows that have it
     rows: int  # that could have had it
     tolerance: float  # share of rows up to which it is let through or, if it only warns, not mentioned

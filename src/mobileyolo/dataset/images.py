@@ -27,7 +27,7 @@ from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
 cv2.setNumThreads(1)  # images are read side by side already
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused here, by name
 
-FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
+PILLOW_FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 SMALLEST_SIDE = 10  # pixels; Ultralytics 8.4 leaves smaller images out
 LARGEST_AREA = 89_478_485  # pixels; where Pillow begins to warn of a decompression bomb: a quarter GB decoded
 SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
@@ -80,7 +80,7 @@ def read_image(path: Path | str) -> ImageFacts:
         return _facts(content, sha256)
     # Where Ultralytics 8.4 is imported too, its Image.open asks for a HEIF plugin that nobody installed.
     except (UnidentifiedImageError, ModuleNotFoundError):
-        problem = f"{len(content)} bytes that are no {', '.join(FORMATS)} image"
+        problem = f"{len(content)} bytes that are no {', '.join(PILLOW_FORMATS)} image"
     except Exception as error:  # on broken files Pillow's decoders raise whatever they run into
         problem = str(error) or type(error).__name__
         if isinstance(error, MemoryError):
@@ -142,7 +142,7 @@ def _open(content: bytes) -> Image.Image:
     """Open an image; raise on what Ultralytics would leave out or read as something else, and on bombs."""
     image = Image.open(io.BytesIO(content))
     width, height = image.size
-    if image.format not in FORMATS:
+    if image.format not in PILLOW_FORMATS:
         raise UnidentifiedImageError
     if min(width, height) < SMALLEST_SIDE:
         raise _UnreadableError(f"only {width} x {height} pixels")

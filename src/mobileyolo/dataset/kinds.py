@@ -14,7 +14,7 @@ import pandas as pd
 from mobileyolo.core.records import Split
 from mobileyolo.dataset.reading import RawDataset
 
-Table = Literal["splits", "classes", "labels", "images", "boxes"]
+TableName = Literal["splits", "classes", "labels", "images", "boxes"]
 
 
 class FaqLine(StrEnum):
@@ -43,7 +43,7 @@ class Audited:
         self.data = data
         self.slack = slack
 
-    def table(self, name: Table) -> pd.DataFrame:
+    def table(self, name: TableName) -> pd.DataFrame:
         """The table of that name."""
         table: pd.DataFrame = getattr(self, name)
         return table
@@ -130,7 +130,7 @@ class Kind:
     """
 
     name: str
-    table: Table
+    table: TableName
     measure: Callable[[Audited], pd.Series]
     accepts: Callable[[Audited, float], Accepted]
     description: str

@@ -13,15 +13,16 @@ from mobileyolo.core.records import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
 from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
+from mobileyolo.dataset.place import Glimpse, check_place, glimpse, import_hint
 from mobileyolo.dataset.text import plain, read_lines, shortened
 
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
 CLASSES_FILE = "classes.txt"
 BARE_LAYOUTS = ("{split}/images", "images/{split}")
 # By the ending that names it; MPO is JPEG with more than one picture.
-FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-FORMATS |= {".tif": "TIFF", ".tiff": "TIFF"}
-IMAGE_SUFFIXES = frozenset(FORMATS)
+IMAGE_FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+IMAGE_FORMATS |= {".tif": "TIFF", ".tiff": "TIFF"}
+IMAGE_SUFFIXES = frozenset(IMAGE_FORMATS)
 # Pictures as well, but read by no decoder here: better reported than left out unseen.
 UNSUPPORTED_SUFFIXES = frozenset(
     {".apng", ".arw", ".avif", ".avifs", ".cr2", ".cr3", ".dib", ".dng", ".exr", ".gif", ".hdr", ".heic", ".heif"}
@@ -53,7 +54,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Source:
+class SplitPlaces:
     """Where the images of a split are: in and below folders, and one by one in lists."""
 
     folders: list[str] = field(default_factory=list)
@@ -67,10 +68,7 @@ def find_layout(root: Path) -> Layout:
         DatasetError: there is no such folder, it holds no known layout, or its YAML file contradicts itself, names
             something that does not exist, or points outside the folder.
     """
-    if is_file(root):
-        raise DatasetError(f"{root}: a file; name the folder that it lies in")
-    if not is_folder(root):
-        raise DatasetError(f"{root}: no such folder; data.dir has to name the folder of a YOLO dataset")
+    check_place(root)
     file = _find_description(root)
     if file is None:
         names, sources = _bare(root)
@@ -84,6 +82,22 @@ def find_layout(root: Path) -> Layout:
     folders = {folder for source in sources.values() for folder in source.folders}
     labels = set(_labels(root, folders, set().union(*images.values())))
     return Layout(names, {split: _sorted(root, found) for split, found in images.items()}, _sorted(root, labels))
+
+
+def check_data_dir(root: Path) -> None:
+    """Refuse a place that holds no YOLO dataset, before any of it is read, so that even a huge folder takes no time.
+
+    What is in doubt passes; `find_layout` decides.
+
+    Raises:
+        DatasetError: there is no such folder, or it holds another format; the message names the command that helps.
+    """
+    check_place(root)
+    if any((root / name).exists() for name in DESCRIPTIONS) or _bare_folders(root):
+        return
+    seen = glimpse(root)
+    if seen.complete and not seen.yaml:
+        raise DatasetError(_no_dataset(root, seen))
 
 
 def label_of(image: str) -> str:
@@ -111,7 +125,7 @@ def _find_description(root: Path) -> Path | None:
     return root / found[0] if found else None
 
 
-def _described(root: Path, file: Path, description: Description) -> dict[Split, Source]:
+def _described(root: Path, file: Path, description: Description) -> dict[Split, SplitPlaces]:
     """Where the YAML file says that the images are."""
     base = file.parent
     if description.base is not None:
@@ -119,9 +133,9 @@ def _described(root: Path, file: Path, description: Description) -> dict[Split, 
         if not is_folder(base):
             # Ultralytics would go on to look in the working directory and its own datasets folder.
             raise DatasetError(f"{description.base.where}: no such folder; without this key paths start at the file")
-    sources: dict[Split, Source] = {}
+    sources: dict[Split, SplitPlaces] = {}
     for split, entries in description.entries.items():
-        sources[split] = source = Source()
+        sources[split] = source = SplitPlaces()
         for entry in entries:
             path = base / entry.text
             if not is_folder(path) and not is_file(path) and entry.text.startswith("../"):
@@ -157,31 +171,57 @@ def _images_listed(root: Path, listing: Path, base: Path) -> Iterator[str]:
 
 
 def _labels(root: Path, folders: Iterable[str], images: Iterable[str]) -> Iterator[str]:
-    """Label files of folders of images, and of the folders that the images lie in; see Layout."""
-    names: dict[str, list[str]] = {}  # by label folder
+    """Label files of folders of images, and of the folders that listed images lie in.
+
+    Not everything that ends in .txt is a label file. In a folder that holds nothing but labels, it is. Elsewhere:
+
+    - `images/a.jpg images/a.txt images/readme.txt`: labels beside their images. `a.txt` has an image; `readme.txt` has
+      none, and counts only if its first line is a box, so that a label whose image is missing is still reported.
+    - `train/labels` and `val/labels` are links to one folder: each of them lists the labels of both splits. Only those
+      with an image are listed, so that no label is called an orphan because its image is in the other split.
+    """
+    images_in_folder: dict[str, list[str]] = {}
+    for image in images:
+        images_in_folder.setdefault(_folder(image), []).append(image)
+    names = _names_in_label_folders(root, folders, images_in_folder)
+    shared = _reached_twice(root, names)
+    undecided = shared | images_in_folder.keys()  # folders where not every .txt is a label of ours
+    of_images = {
+        label_of(image)
+        for folder, own in images_in_folder.items()
+        if _label_folder(folder) in undecided
+        for image in own
+    }
+    for folder, found in names.items():
+        for label in (join(folder, name) for name in found if name.endswith(".txt") and name != CLASSES_FILE):
+            if folder in shared:
+                is_label = label in of_images
+            elif folder in images_in_folder:
+                is_label = label in of_images or _begins_with_a_box(root / label)
+            else:
+                is_label = True
+            if is_label:
+                yield label
+
+
+def _names_in_label_folders(root: Path, folders: Iterable[str], image_folders: Iterable[str]) -> dict[str, list[str]]:
+    """What lies in each label folder: those of folders of images with all below them, those of listed images alone."""
+    names: dict[str, list[str]] = {}
     for folder in folders:
         labels = _label_folder(folder)
         if labels != folder and is_folder(root / labels):
             names.update(walk(root, labels))
-    label_folders = {folder: _label_folder(folder) for folder in {_folder(image) for image in images}}
-    for labels in set(label_folders.values()) - names.keys():
+    for labels in {_label_folder(folder) for folder in image_folders} - names.keys():
         if is_folder(root / labels):
             names.update([next(walk(root, labels))])
-    identities = {folder: identity(root / folder) for folder in names}
+    return names
+
+
+def _reached_twice(root: Path, folders: Iterable[str]) -> set[str]:
+    """The folders that links make one and the same."""
+    identities = {folder: identity(root / folder) for folder in folders}
     times = Counter(identities.values())
-    shared = {folder for folder in names if times[identities[folder]] > 1}
-    judged = shared | label_folders.keys()  # where a label's image decides
-    of_images = {label_of(image) for image in images if label_folders[_folder(image)] in judged}
-    for folder, found in names.items():
-        for label in (join(folder, name) for name in found if name.endswith(".txt") and name != CLASSES_FILE):
-            if folder in shared:  # by links: what is nobody's here may be another folder's label
-                listed = label in of_images
-            elif folder in label_folders:  # lists of images and notes may lie there
-                listed = label in of_images or _begins_with_a_box(root / label)
-            else:
-                listed = True
-            if listed:
-                yield label
+    return {folder for folder, found in identities.items() if times[found] > 1}
 
 
 def _folder(image: str) -> str:
@@ -206,8 +246,16 @@ def _sorted(root: Path, paths: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(paths))
 
 
-def _bare(root: Path) -> tuple[tuple[str, ...], dict[Split, Source]]:
-    """Class names and sources of the layout that needs no YAML file."""
+def _bare(root: Path) -> tuple[tuple[str, ...], dict[Split, SplitPlaces]]:
+    """Class names and places of the layout that needs no YAML file."""
+    folders = _bare_folders(root)
+    if not folders:
+        raise DatasetError(_no_dataset(root, glimpse(root)))
+    return _bare_names(root, folders.values()), {split: SplitPlaces([folder]) for split, folder in folders.items()}
+
+
+def _bare_folders(root: Path) -> dict[Split, str]:
+    """Folders of images by split, in the first of BARE_LAYOUTS that has both train and val; else none."""
     for pattern in BARE_LAYOUTS:
         folders: dict[Split, str] = {}
         for split, names in SPLIT_NAMES.items():
@@ -215,8 +263,16 @@ def _bare(root: Path) -> tuple[tuple[str, ...], dict[Split, Source]]:
             if found:
                 folders[split] = found[0]
         if "train" in folders and "val" in folders:
-            return _bare_names(root, folders.values()), {s: Source([folder]) for s, folder in folders.items()}
-    raise DatasetError(
+            return folders
+    return {}
+
+
+def _no_dataset(root: Path, seen: Glimpse) -> str:
+    has_splits = any(is_folder(root / pattern.format(split="train")) for pattern in BARE_LAYOUTS)
+    hint = import_hint(root, seen, has_splits)
+    if hint:
+        return f"{root}: no YOLO dataset; {hint}"
+    return (
         f"{root}: no YOLO dataset: looked for {', '.join(DESCRIPTIONS)}, any single YAML file, and the folders "
         f"train/images with val/images or valid/images, and images/train with images/val or images/valid; "
         f"{EITHER_LAYOUT}"

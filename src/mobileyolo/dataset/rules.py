@@ -13,7 +13,7 @@ class Tolerance(Section):
     """Share of rows up to which a kind of fault is a warning; above it, it is an error."""
 
     unreadable_image: Share
-    lying_extension: Share
+    mismatched_extension: Share
     missing_label: Share
     orphan_label: Share
     duplicate_stem: Share

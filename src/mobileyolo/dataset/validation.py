@@ -15,16 +15,16 @@ from typing import Any
 import pandas as pd
 
 from mobileyolo.core.records import DatasetCard, Manifest, SplitCount, Suite
-from mobileyolo.dataset.expectations import BOX, Outcome, Threshold, check
+from mobileyolo.dataset.expectations import BOX, KindResult, Threshold, judge
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, verdict_of
-from mobileyolo.dataset.kinds import Audited, Kind, Table
+from mobileyolo.dataset.kinds import Audited, Kind, TableName
 from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.reading import RawDataset, read_dataset
 from mobileyolo.dataset.rules import ValidationRules
 
 LISTED_OFFENDERS = 10_000  # of each kind, the worst; all are counted
-FILE_COLUMN: dict[Table, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
+FILE_COLUMN: dict[TableName, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def validate(
     """
     data = read_dataset(root, memory_dir)
     audited = Audited(data, rules.slack)
-    outcomes = check(audited, _suites(rules), docs_dir)
-    manifest = _clean(data, outcomes)
-    found = [outcome for outcome in outcomes if len(outcome.offenders) and _worth_telling(outcome)]
+    results = judge(audited, _suites(rules), docs_dir)
+    manifest = _clean(data, results)
+    found = [result for result in results if len(result.offenders) and _worth_telling(result)]
     return Validation(
-        findings=tuple(_finding(outcome, audited) for outcome in found),
+        findings=tuple(_finding(result, audited) for result in found),
         card=_card(data, manifest),
         manifest=manifest,
     )
@@ -74,49 +74,49 @@ def _suites(rules: ValidationRules) -> dict[Suite, dict[Kind, Threshold]]:
     return {"faults": faults, "quality": quality}
 
 
-def _worth_telling(outcome: Outcome) -> bool:
+def _worth_telling(result: KindResult) -> bool:
     """A fault always is; what is only unwise, if there is more of it than is usual."""
-    return outcome.suite == "faults" or not outcome.tolerated
+    return result.suite == "faults" or not result.tolerated
 
 
-def _finding(outcome: Outcome, audited: Audited) -> Finding:
-    kind, threshold = outcome.kind, outcome.threshold
-    is_error = outcome.suite == "faults" and not outcome.tolerated
+def _finding(result: KindResult, audited: Audited) -> Finding:
+    kind, threshold = result.kind, result.threshold
+    is_error = result.suite == "faults" and not result.tolerated
     return Finding(
         kind=kind.name,
-        suite=outcome.suite,
+        suite=result.suite,
         severity="error" if is_error else "warning",
         description=kind.description.format(limit=threshold.limit),
         remedy=kind.remedy,
         faq=str(kind.faq),
         unit=kind.table,
-        count=len(outcome.offenders),
-        rows=outcome.rows,
+        count=len(result.offenders),
+        rows=result.rows,
         tolerance=threshold.share,
-        parameters=_parameters(outcome),
+        parameters=_parameters(result),
         drops=kind.drops,
-        offenders=tuple(_offender(kind, row) for row in _worst(outcome, audited).to_dict("records")),
+        offenders=tuple(_offender(kind, row) for row in _worst(result, audited).to_dict("records")),
     )
 
 
-def _parameters(outcome: Outcome) -> tuple[str, ...]:
+def _parameters(result: KindResult) -> tuple[str, ...]:
     """Keys of params.yaml that move the finding's threshold."""
-    name = outcome.kind.name
-    if outcome.suite == "quality":
+    name = result.kind.name
+    if result.suite == "quality":
         return f"validate.quality.{name}.limit", f"validate.quality.{name}.share"
     slack = ("validate.slack",) if name == "coordinate_out_of_range" else ()
     return () if name == "empty_split" else (f"validate.tolerance.{name}", *slack)
 
 
-def _worst(outcome: Outcome, audited: Audited) -> pd.DataFrame:
+def _worst(result: KindResult, audited: Audited) -> pd.DataFrame:
     """The offenders that are listed, the farthest from what is accepted first; faults in the order of files."""
-    offenders = outcome.offenders
-    if outcome.suite == "quality":
-        accepted = outcome.kind.accepts(audited, outcome.threshold.limit)
+    offenders = result.offenders
+    if result.suite == "quality":
+        accepted = result.kind.accepts(audited, result.threshold.limit)
         if not accepted.none_at_all:
             offenders = offenders.sort_values("value", ascending=accepted.high is None, kind="stable")
     listed = offenders.head(LISTED_OFFENDERS)
-    return listed.assign(**outcome.kind.context(audited, listed.index))
+    return listed.assign(**result.kind.context(audited, listed.index))
 
 
 def _offender(kind: Kind, row: Mapping[Hashable, Any]) -> Offender:
@@ -136,14 +136,14 @@ def _path(row: Mapping[Hashable, Any], column: str) -> str | None:
     return path if isinstance(path, str) else None
 
 
-def _clean(data: RawDataset, outcomes: Sequence[Outcome]) -> Manifest:
+def _clean(data: RawDataset, results: Sequence[KindResult]) -> Manifest:
     """The rows without a fault that drops them."""
     images, boxes = data.images, data.boxes
-    for outcome in outcomes:
-        if outcome.kind.drops and outcome.kind.table == "images":
-            images = images[~images["image"].isin(outcome.offenders["image"])]
-        elif outcome.kind.drops:
-            boxes = boxes.drop(index=outcome.offenders.index, errors="ignore")
+    for result in results:
+        if result.kind.drops and result.kind.table == "images":
+            images = images[~images["image"].isin(result.offenders["image"])]
+        elif result.kind.drops:
+            boxes = boxes.drop(index=result.offenders.index, errors="ignore")
     boxes = boxes[boxes["image"].isin(images["image"])].astype({"class_id": "int64"})
     images = images.assign(label=images["label"].where(images["label_exists"], ""))
     return Manifest(

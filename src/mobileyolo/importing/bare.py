@@ -12,9 +12,9 @@ from mobileyolo.dataset.labels import LabelLine, read_label
 from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, label_of
 from mobileyolo.dataset.text import read_lines, shortened
 from mobileyolo.importing.sources import (
+    ForeignDataset,
     Note,
     Options,
-    Source,
     SourceBox,
     SourceImage,
     files_below,
@@ -25,7 +25,7 @@ from mobileyolo.importing.sources import (
 NAMES_FILES = (CLASSES_FILE, "obj.names", f"labels/{CLASSES_FILE}", f"images/{CLASSES_FILE}")
 
 
-def read(root: Path, options: Options) -> Source:
+def read(root: Path, options: Options) -> ForeignDataset:
     """Read the images and labels below a folder.
 
     Raises:
@@ -47,7 +47,7 @@ def read(root: Path, options: Options) -> Source:
         else:
             notes.append(Note(file, "", "image without label file"))
     notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used))
-    return Source(names, tuple(images), tuple(notes))
+    return ForeignDataset(names, tuple(images), tuple(notes))
 
 
 def _names(root: Path) -> tuple[str, ...]:

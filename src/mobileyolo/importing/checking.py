@@ -1,4 +1,4 @@
-"""Source images -> YOLO label lines, as far as their files and boxes are sound."""
+"""Images of a foreign dataset -> YOLO label lines, as far as their files and boxes are sound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mobileyolo.core import environment
 from mobileyolo.dataset.images import SIDEWAYS, ImageFacts, read_image
-from mobileyolo.importing.sources import Edges, Note, Outcome, Source, SourceBox, SourceImage
+from mobileyolo.importing.sources import Edges, ForeignDataset, Note, Outcome, SourceBox, SourceImage
 
 ROUNDING = 1.0  # pixels that a box may reach beyond its image without a note
 TURNED = range(2, 9)  # EXIF orientations that are not upright
@@ -28,7 +28,7 @@ class CheckedImage:
     lines: tuple[str, ...]
 
 
-def check(root: Path, source: Source) -> tuple[list[CheckedImage], list[Note]]:
+def check_images(root: Path, source: ForeignDataset) -> tuple[list[CheckedImage], list[Note]]:
     """Read every image, and turn its boxes into label lines.
 
     An image that has objects, but no box that can be used, is left out: it would count as background.

@@ -17,9 +17,9 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import Split
 from mobileyolo.dataset.text import read_text
 from mobileyolo.importing.sources import (
+    ForeignDataset,
     Note,
     Options,
-    Source,
     SourceBox,
     SourceImage,
     files_below,
@@ -46,7 +46,7 @@ class _File:
         return split_called(PurePosixPath(self.name).stem) or split_of_folders(self.name)
 
 
-def read(root: Path, options: Options) -> Source:
+def read(root: Path, options: Options) -> ForeignDataset:
     """Read the annotation files below a folder: those called `instances_*.json`, else all that are COCO's.
 
     Raises:
@@ -69,7 +69,7 @@ def read(root: Path, options: Options) -> Source:
                 found[image.file] = image
     listed = {path for each in index.values() for path in each}
     notes.extend(Note(path, "", "image without annotation") for path in sorted(listed - set(found)))
-    return Source(options.names or tuple(names), tuple(found[file] for file in sorted(found)), tuple(notes))
+    return ForeignDataset(options.names or tuple(names), tuple(found[file] for file in sorted(found)), tuple(notes))
 
 
 def _files(root: Path, notes: list[Note]) -> list[_File]:

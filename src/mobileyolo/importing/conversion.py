@@ -16,13 +16,17 @@ from mobileyolo.dataset.description import Entry, class_names
 from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
 from mobileyolo.dataset.text import shortened
 from mobileyolo.importing import bare, coco, voc
-from mobileyolo.importing.checking import CheckedImage, check
-from mobileyolo.importing.formats import Format
-from mobileyolo.importing.sources import Note, Options, Source
+from mobileyolo.importing.checking import CheckedImage, check_images
+from mobileyolo.importing.formats import SourceFormat
+from mobileyolo.importing.sources import ForeignDataset, Note, Options
 from mobileyolo.importing.splitting import split_groups
 from mobileyolo.importing.writing import NOTES_FILE, write
 
-READERS: dict[Format, Callable[[Path, Options], Source]] = {"voc": voc.read, "coco": coco.read, "bare": bare.read}
+READERS: dict[SourceFormat, Callable[[Path, Options], ForeignDataset]] = {
+    "voc": voc.read,
+    "coco": coco.read,
+    "bare": bare.read,
+}
 SHOWN_NOTES = 3  # of a kind
 KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # who keeps an image that several splits have
 
@@ -71,7 +75,7 @@ def _place(note: Note) -> str:
     return " ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":")
 
 
-def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> Imported:
+def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Options) -> Imported:
     """Make a YOLO dataset in `target` from the foreign one in `root`, which is only ever read.
 
     Raises:
@@ -82,7 +86,7 @@ def import_dataset(kind: Format, root: Path, target: Path, options: Options) -> 
         raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: leave nothing to train on")
     source = READERS[kind](root, options)
     class_names(Entry(name, f"{root}: class name {shortened(repr(name))}") for name in source.names)
-    checked, notes = check(root, source)
+    checked, notes = check_images(root, source)
     notes = [*source.notes, *notes]
     if not any(image.lines for image in checked):
         told = "\n".join(describe_notes(notes))

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal
 
-Format = Literal["voc", "coco", "bare"]
-FORMATS: tuple[Format, ...] = ("voc", "coco", "bare")
+SourceFormat = Literal["voc", "coco", "bare"]
+SOURCE_FORMATS: tuple[SourceFormat, ...] = ("voc", "coco", "bare")

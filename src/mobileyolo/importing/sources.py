@@ -85,7 +85,7 @@ class SourceImage:
 
 
 @dataclass(frozen=True)
-class Source:
+class ForeignDataset:
     """A foreign dataset as read: class names by id, images in the order of their files, notes."""
 
     names: tuple[str, ...]

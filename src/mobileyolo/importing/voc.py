@@ -20,9 +20,9 @@ from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.layout import LISTING_MB
 from mobileyolo.dataset.text import read_lines
 from mobileyolo.importing.sources import (
+    ForeignDataset,
     Note,
     Options,
-    Source,
     SourceBox,
     SourceImage,
     files_below,
@@ -34,7 +34,7 @@ IMAGE_FOLDERS = ("JPEGImages", "images", "Images")  # beside `Annotations`
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read(root: Path, options: Options) -> Source:
+def read(root: Path, options: Options) -> ForeignDataset:
     """Read the XML files below a folder, and its own split from `ImageSets/Main` or from folders' names.
 
     Raises:
@@ -73,7 +73,7 @@ def read(root: Path, options: Options) -> Source:
             notes.append(Note(image, "", "image without annotation"))
     images = _split(root, found, notes)
     names = options.names or tuple(sorted({box.name for image in images for box in image.boxes}))
-    return Source(names, tuple(images), tuple(notes))
+    return ForeignDataset(names, tuple(images), tuple(notes))
 
 
 def _tree(root: Path, file: str, notes: list[Note]) -> Element | None:

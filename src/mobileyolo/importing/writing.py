@@ -15,7 +15,7 @@ from tqdm import tqdm
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.files import replacing_folder, write_table, write_text
 from mobileyolo.core.records import SPLITS, Split
-from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS, FORMATS
+from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS, IMAGE_FORMATS
 from mobileyolo.importing.checking import CheckedImage
 from mobileyolo.importing.sources import Note
 
@@ -85,7 +85,7 @@ def _titles(images: Sequence[CheckedImage]) -> dict[str, str]:
             number += 1
             unique = f"{stem}-{number}"
         taken.add(_folded(unique))
-        true = FORMATS[path.suffix.lower()] == image.facts.format
+        true = IMAGE_FORMATS[path.suffix.lower()] == image.facts.format
         titles[image.source.file] = unique + (path.suffix if true else SUFFIX_OF[image.facts.format])
     return titles
 

@@ -20,7 +20,7 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.rules import Tolerance, ValidationRules
 from mobileyolo.dataset.validation import validate
 from mobileyolo.importing.conversion import import_dataset
-from mobileyolo.importing.formats import Format
+from mobileyolo.importing.formats import SourceFormat
 from mobileyolo.importing.sources import Options
 from mobileyolo.importing.splitting import split_groups
 from tests.damage import tree
@@ -38,12 +38,12 @@ from tests.foreign import (
     write_voc,
 )
 
-WRITERS: dict[Format, Callable[[Path], Path]] = {"voc": write_voc, "coco": write_coco, "bare": write_bare}
+WRITERS: dict[SourceFormat, Callable[[Path], Path]] = {"voc": write_voc, "coco": write_coco, "bare": write_bare}
 BOTH = list(LINES.values())
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_what_is_imported_passes_validation_without_a_finding(tmp_path: Path, kind: Format) -> None:
+def test_what_is_imported_passes_validation_without_a_finding(tmp_path: Path, kind: SourceFormat) -> None:
     source = WRITERS[kind](tmp_path / "source")
     (source / "notes.md").write_text("no data")
     import_dataset(kind, source, tmp_path / "target", Options())

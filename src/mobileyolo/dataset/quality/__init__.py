@@ -6,10 +6,10 @@ A kind's limit says where one row begins to offend. Both are in params.yaml.
 from __future__ import annotations
 
 from mobileyolo.dataset.kinds import Kind
-from mobileyolo.dataset.quality.boxes import BOXES
-from mobileyolo.dataset.quality.classes import CLASSES
-from mobileyolo.dataset.quality.images import IMAGES
-from mobileyolo.dataset.quality.scenes import SCENES
-from mobileyolo.dataset.quality.shifts import SHIFTS
+from mobileyolo.dataset.quality.boxes import BOX_KINDS
+from mobileyolo.dataset.quality.classes import CLASS_KINDS
+from mobileyolo.dataset.quality.images import IMAGE_KINDS
+from mobileyolo.dataset.quality.scenes import SCENE_KINDS
+from mobileyolo.dataset.quality.shifts import SHIFT_KINDS
 
-QUALITY: tuple[Kind, ...] = (*CLASSES, *SHIFTS, *SCENES, *IMAGES, *BOXES)
+QUALITY: tuple[Kind, ...] = (*CLASS_KINDS, *SHIFT_KINDS, *SCENE_KINDS, *IMAGE_KINDS, *BOX_KINDS)

@@ -133,7 +133,7 @@ def _both_sorts(audited: Audited, rows: pd.Index) -> Context:
     return {"plain": sorts["plain"], "polygons": sorts["polygons"]}
 
 
-BOXES = (
+BOX_KINDS = (
     Kind(
         name="tiny_box",
         table="boxes",

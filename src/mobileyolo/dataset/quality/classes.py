@@ -45,7 +45,7 @@ def _example(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
     return {column: class_ids.map(first[column].astype(object)) for column in ("image", "x", "y", "w", "h")}
 
 
-CLASSES = (
+CLASS_KINDS = (
     Kind(
         name="missing_class",
         table="classes",

@@ -32,7 +32,7 @@ def _lines(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
     return {"lines": audited.images.loc[rows, "image"].map(counts).fillna(0).astype("int64")}
 
 
-IMAGES = (
+IMAGE_KINDS = (
     Kind(
         name="background_image",
         table="images",

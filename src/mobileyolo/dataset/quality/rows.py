@@ -1,4 +1,9 @@
-"""The rows that can be judged: what has a fault says nothing about quality."""
+"""The rows that can be judged: what has a fault says nothing about quality.
+
+An image that is in two splits counts once here, in the first of them (train, val, test): it is one picture, and being
+in both is a fault of its own. Only `Audited.classes` counts it in both, because there the question is what each split
+shows.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,9 @@ import pandas as pd
 from mobileyolo.dataset.kinds import Audited
 
 
-@lru_cache(maxsize=1)  # most kinds ask for it, and of a million boxes it takes a second
+@lru_cache(maxsize=1)  # most kinds ask for it, and it takes a second for a million boxes
 def judged_boxes(audited: Audited) -> pd.DataFrame:
-    """The boxes that have no fault and whose image can be read, each line once.
+    """The boxes without a fault in readable images, each label line once.
 
     Returns:
         image (category), split (category), line, class_id, x, y, w, h, width, height.
@@ -21,15 +26,7 @@ def judged_boxes(audited: Audited) -> pd.DataFrame:
     return boxes.loc[audited.sound_boxes, columns].astype({"image": "category", "split": "category"})
 
 
-def boxes_by_split(audited: Audited) -> pd.DataFrame:
-    """The same, with the boxes of an image that is in two splits once for each of them."""
-    boxes = judged_boxes(audited)
-    if audited.images["image"].is_unique:
-        return boxes
-    return boxes.drop(columns="split").merge(audited.images[["image", "split"]], on="image")
-
-
 def readable_images(audited: Audited) -> pd.DataFrame:
-    """The images that can be read, each file once."""
+    """The images that can be read, each file once, in the first of its splits."""
     readable = audited.images[audited.images["read_error"].isna()]
     return readable[~readable["image"].duplicated()]

@@ -7,12 +7,14 @@ from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least
 from mobileyolo.dataset.quality.rows import readable_images
 from mobileyolo.dataset.similarity import BITS, NEAR, near_duplicate_groups, near_duplicate_pairs
 
-BLANK_CONTRAST = 0.01  # two to three grey levels; what shows less has a perceptual hash of noise, or that of any other
+BLANK_CONTRAST = 0.01  # two to three grey levels; with less, the perceptual hash is one of noise, or the same for all
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 def _farther_than(_audited: Audited, limit: float) -> Accepted:
@@ -28,40 +30,73 @@ def _hashed(audited: Audited) -> pd.DataFrame:
     return ranked.sort_values(["rank", "image"]).reset_index(drop=True)
 
 
-@lru_cache(maxsize=2)  # measured once, and asked again for what the offenders look like
+@lru_cache(maxsize=2)  # asked for twice: for the distances, and for what the offenders look like
 def _twins(audited: Audited, *, across: bool) -> pd.DataFrame:
-    """The most similar of the images before each one: those of the splits before its own, or those of its own.
+    """The most similar image before each image: of the splits before its own, or of its own split.
+
+    Images with the same hash are alike, so hashes are compared and not images, and the first image of a hash stands for
+    the others. For example, where hashes A and B differ in 2 bits, and images are numbered by split and name:
+
+        train: 0 has A, 1 has A, 2 has B        val: 3 has A, 4 has B
+
+        within splits: 1 -> 0 at 0 bits, 2 -> 0 at 2 bits, 4 -> 3 at 2 bits; 0 and 3 have none before them
+        across splits: 3 -> 0 at 0 bits, 4 -> 2 at 0 bits; train has no split before it
+
+    Args:
+        audited: The dataset's tables.
+        across: Compare with the splits before, or else within the split.
 
     Returns:
-        bits (BITS where none differs in NEAR or fewer) and twin (row of the other image, missing where none), on
-        the rows of the images that have a telling hash.
+        bits (BITS where no image differs in NEAR bits or fewer) and twin (row of the other image, missing where there
+        is none), on the rows of the images that have a telling hash.
     """
     images = _hashed(audited)
     rank, nobody = images["rank"].to_numpy(), len(images)
     distinct, hash_of = np.unique(images["dhash"].to_numpy(np.uint64), return_inverse=True)
+    pairs = _near_pairs(distinct)
     first = np.full((len(distinct), len(audited.data.splits)), nobody)  # image of each hash in each split
     np.minimum.at(first, (hash_of, rank), np.arange(nobody))
 
+    nearest = np.empty(nobody, np.int64)
+    for split in range(first.shape[1]):
+        own = np.flatnonzero(rank == split)
+        if across:
+            seen = first[:, :split].min(axis=1, initial=nobody)
+            nearest[own] = _nearest(pairs, seen, np.full(len(distinct), nobody), nobody)[hash_of[own]]
+        else:
+            seen = first[:, split]
+            nearest[own] = _nearest(pairs, seen, seen, nobody)[hash_of[own]]
+            repeated = own[own > seen[hash_of[own]]]
+            nearest[repeated] = seen[hash_of[repeated]]  # the first with the same hash, 0 bits apart
+    bits, twin = np.divmod(nearest, nobody + 1)
+    rows = pd.Series(images["row"].to_numpy(), dtype="object").reindex(twin)
+    return pd.DataFrame({"bits": bits.astype(np.float64), "twin": rows.to_numpy()}, index=images["row"])
+
+
+def _near_pairs(distinct: NDArray[np.uint64]) -> Pairs:
+    """Pairs of near hashes in both directions, each hash with itself too: position, the other's position, bits."""
     pair = near_duplicate_pairs(distinct, NEAR)
     itself = np.arange(len(distinct))
     one, other = (np.concatenate([*ends, itself]) for ends in (pair, pair[::-1]))
-    bits = np.bitwise_count(distinct[one] ^ distinct[other]).astype(np.int64)
+    return one, other, np.bitwise_count(distinct[one] ^ distinct[other]).astype(np.int64)
 
-    alone = BITS * (nobody + 1) + nobody  # bits and image in one number, so that the least is the nearest
-    nearest = np.full(nobody, alone)
-    for split in range(first.shape[1]):
-        before = first[:, :split].min(axis=1, initial=nobody) if across else first[:, split]
-        known = before[other] < (nobody if across else first[one, split])
-        of_hash = np.full(len(distinct), alone)
-        np.minimum.at(of_hash, one[known], bits[known] * (nobody + 1) + before[other[known]])
-        own = np.flatnonzero(rank == split)
-        nearest[own] = of_hash[hash_of[own]]
-        if not across:
-            again = own[own > before[hash_of[own]]]  # not the first with its hash
-            nearest[again] = before[hash_of[again]]
-    apart, twin = np.divmod(nearest, nobody + 1)
-    rows = pd.Series(images["row"].to_numpy(), dtype="object").reindex(twin)
-    return pd.DataFrame({"bits": apart.astype(np.float64), "twin": rows.to_numpy()}, index=images["row"])
+
+def _nearest(pairs: Pairs, seen: NDArray[np.int64], limit: NDArray[np.int64], nobody: int) -> NDArray[np.int64]:
+    """For each hash the nearest image, coded as bits * (nobody + 1) + image.
+
+    So the smallest code is the nearest image, and the first of several that are equally near.
+
+    Args:
+        pairs: Near hashes.
+        seen: For each hash the image that stands for it; `nobody` where there is none.
+        limit: For each hash the image that the nearest one has to come before.
+        nobody: The number of images, which is the number of none of them.
+    """
+    one, other, bits = pairs
+    nearest = np.full(len(seen), BITS * (nobody + 1) + nobody)
+    allowed = seen[other] < limit[one]
+    np.minimum.at(nearest, one[allowed], bits[allowed] * (nobody + 1) + seen[other[allowed]])
+    return nearest
 
 
 def _bits_within_split(audited: Audited) -> pd.Series:
@@ -86,10 +121,10 @@ def _twin(audited: Audited, rows: pd.Index, *, across: bool) -> Mapping[str, pd.
 
 
 def _groups(audited: Audited) -> pd.DataFrame:
-    """Scenes of each split, near-duplicates being of one: how many, and how many equally frequent ones that is worth.
+    """How many scenes each split has, and how many equally frequent ones that is worth; near-duplicates are one scene.
 
-    The latter is the exponential of the entropy of the scenes' shares (Hill number of order 1, Hill 1973): a scene that
-    is there once beside another that is there a thousand times hardly counts.
+    The second number is the exponential of the entropy of the scenes' shares (Hill number of order 1, Hill 1973). For
+    example, one scene with 1,000 images and one with a single image are 2 scenes, but worth only 1.01.
     """
     images = _hashed(audited)
     rows = {}
@@ -101,7 +136,7 @@ def _groups(audited: Audited) -> pd.DataFrame:
     return counts.reindex(audited.splits["split"]).set_axis(audited.splits.index)
 
 
-SCENES = (
+SCENE_KINDS = (
     Kind(
         name="few_scenes",
         table="splits",

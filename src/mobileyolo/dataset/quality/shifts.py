@@ -115,7 +115,7 @@ def _brightness(audited: Audited, split: Split) -> Shift | None:
     return _kolmogorov_smirnov(images["brightness"], images["image"], images["split"], split)
 
 
-SHIFTS = (
+SHIFT_KINDS = (
     Kind(
         name="class_shift",
         table="splits",

@@ -9,7 +9,7 @@ from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving
 from mobileyolo.reporting.shared.cells import Table, console
 from mobileyolo.verdict.records import Comparison
 
-PARTS = "backbone / neck / head"
+PARTS_HEADER = "backbone / neck / head"
 REFERENCE = "yolo11n"  # the stock model that a MobileNetV1 is to match
 FULL_WIDTH = 1.0  # of the network whose layers are listed one by one
 
@@ -60,7 +60,7 @@ def parts_table(sheet: CostSheet) -> Table:
         )
         for model in sheet.models
     ]
-    return Table(("model", "parameters", PARTS, "GFLOPs", PARTS), "lrrrr", tuple(rows))
+    return Table(("model", "parameters", PARTS_HEADER, "GFLOPs", PARTS_HEADER), "lrrrr", tuple(rows))
 
 
 def resolution_table(sheet: CostSheet) -> Table:

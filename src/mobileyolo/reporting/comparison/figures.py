@@ -22,7 +22,7 @@ from mobileyolo.reporting.comparison.plots import (
     training_curve,
 )
 from mobileyolo.reporting.comparison.tables import METRIC_NAMES, arm_names
-from mobileyolo.reporting.shared.panels import COLOURS, Panel, shortened
+from mobileyolo.reporting.shared.panels import COLOURS, Panel, short_label
 from mobileyolo.verdict.precision_recall import RECALLS
 from mobileyolo.verdict.records import DECIDING_METRIC, Comparison
 
@@ -146,7 +146,7 @@ def confusion(arm: Arm, name: str, results: Sequence[ArmResult]) -> Panel:
     """Share of each class's boxes that were predicted as each class; a row an actual class."""
     counts = confusion_counts(results)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    labels = [shortened(label) for label in (*results[0].statistics.names, BACKGROUND)]
+    labels = [short_label(label) for label in (*results[0].statistics.names, BACKGROUND)]
     classes = len(labels)
 
     def draw(axes: Axes) -> None:

@@ -19,13 +19,13 @@ from mobileyolo.verdict.sorting import Array
 Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed
 Counts = npt.NDArray[np.int64]
 
-PARTS = ("box", "cls", "dfl")
+LOSS_PARTS = ("box", "cls", "dfl")
 # Columns of a history whose sum is the curve.
 TRAINING_CURVES = {
     "map50_95": ["map50_95"],
     "map50": ["map50"],
-    "train_loss": [f"train_{part}_loss" for part in PARTS],
-    "val_loss": [f"val_{part}_loss" for part in PARTS],
+    "train_loss": [f"train_{part}_loss" for part in LOSS_PARTS],
+    "val_loss": [f"val_{part}_loss" for part in LOSS_PARTS],
 }
 BACKGROUND = "background"
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from mobileyolo.core.records import Split
-from mobileyolo.reporting.shared.panels import COLOURS, Panel, shortened
+from mobileyolo.reporting.shared.panels import COLOURS, Panel, short_label
 
 Floats = NDArray[np.floating[Any]]
 
@@ -50,7 +50,7 @@ def class_shares(counts: Mapping[Split, NDArray[np.int64]], names: Sequence[str]
             shares = 100 * each[order] / max(each.sum(), 1)
             places = np.arange(len(order)) + (number - (len(counts) - 1) / 2) * height
             axes.barh(places, shares, 0.92 * height, color=COLOURS[SPLIT_COLOURS[split]])
-        labels = [shortened(names[class_id]) for class_id in order]
+        labels = [short_label(names[class_id]) for class_id in order]
         axes.set_yticks(range(len(order)), labels, color=COLOURS["ink"], parse_math=False)
         axes.set(ylim=(len(order) - 0.4, -0.6), xlabel="share of the split's boxes, %")
         axes.tick_params(axis="y", length=0)

@@ -76,7 +76,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Section:
+class FindingSection:
     """A finding as the page shows it."""
 
     finding: Finding
@@ -257,12 +257,12 @@ def _pictured(finding: Finding, allowance: int) -> list[Offender]:
     return list(distinct.values())
 
 
-def _section(root: Path, finding: Finding, allowance: int, by_image: Mapping[str, pd.DataFrame]) -> Section:
+def _section(root: Path, finding: Finding, allowance: int, by_image: Mapping[str, pd.DataFrame]) -> FindingSection:
     pictured = _pictured(finding, allowance)
     with_picture = {id(offender) for offender in pictured}
     rest = (offender for offender in finding.offenders if id(offender) not in with_picture)
     listed = [offender for offender, _ in zip(rest, range(MOST_PLACES), strict=False)]
-    return Section(
+    return FindingSection(
         finding=finding,
         outcome=_outcome(finding),
         cases=tuple(_case(root, offender, by_image) for offender in pictured),

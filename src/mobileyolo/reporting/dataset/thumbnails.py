@@ -161,9 +161,9 @@ def _finite(box: Box) -> bool:
 def _open(path: Path) -> Iterator[Image.Image]:
     """An image that may be decoded; no pipe or device, which would be waited for, and no decompression bomb."""
     # Only who takes a picture pays for that import, and the stage that does has it already.
-    from mobileyolo.dataset.images import FORMATS, LARGEST_AREA
+    from mobileyolo.dataset.images import LARGEST_AREA, PILLOW_FORMATS
 
-    formats = [name for name in FORMATS if name != "MPO"]  # which Pillow opens as JPEG
+    formats = [name for name in PILLOW_FORMATS if name != "MPO"]  # which Pillow opens as JPEG
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(0, "no regular file")
     content = path.read_bytes()

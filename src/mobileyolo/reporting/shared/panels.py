@@ -145,6 +145,6 @@ def to_png(panels: Sequence[Panel], path: Path, columns: int = 1, legend: tuple[
         figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
 
 
-def shortened(label: str) -> str:
+def short_label(label: str) -> str:
     """A label that leaves room for the plot beside it."""
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

@@ -1,0 +1,1 @@
+"""Great Expectations' Data Docs of a dataset, as pages that work offline."""

@@ -1,0 +1,49 @@
+"""Data Docs as a folder of HTML pages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from great_expectations.data_context import EphemeralDataContext
+
+from mobileyolo.dataset.data_docs.views import view_config
+from mobileyolo.dataset.findings import DOCS_RUN
+
+SITE = "dataset"
+
+
+def write_site(context: EphemeralDataContext, folder: Path) -> None:
+    """Write the stored suites and results as HTML, beginning at index.html, in place of what was in the folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    context.add_data_docs_site(SITE, _site_config(folder))
+    context.build_data_docs(site_names=[SITE])
+    # Logos, animations and fonts of Great Expectations: 4 MB that our templates show nothing of.
+    shutil.rmtree(folder / "static", ignore_errors=True)
+    for run in folder.glob(f"validations/*/{DOCS_RUN}/*"):
+        _give_lasting_name(run, folder)
+
+
+def _site_config(folder: Path) -> dict[str, object]:
+    view = view_config()
+    return {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "view": view},
+        "site_section_builders": {"expectations": {"view": view}, "validations": {"view": view}},
+        "show_how_to_buttons": False,  # links to tutorials on the web
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(folder.resolve()),  # a relative one would start at a folder of its own
+        },
+    }
+
+
+def _give_lasting_name(run: Path, folder: Path) -> None:
+    """Rename the folder of a run from its time to `latest`, here and in all links, so that other pages can link to it.
+
+    For example `validations/faults/validation/20260131T120000.000000Z` becomes `validations/faults/validation/latest`.
+    """
+    for page in folder.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(f"/{run.name}/", "/latest/"), encoding="utf-8")
+    run.rename(run.with_name("latest"))

@@ -1,0 +1,31 @@
+"""What `dvc repro` says of a data.dir that holds no dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.foreign import write_voc
+from tests.pipeline.workspace import Workspace
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_our_sentence_comes_before_an_errno_of_dvc(tmp_path: Path) -> None:
+    (tmp_path / "workspace").mkdir()
+    missing, voc = tmp_path / "helmets", write_voc(tmp_path / "voc")
+    workspace = Workspace.create(tmp_path / "workspace", missing)
+    said = workspace.dvc("repro", check=False)
+    assert said.code != 0
+    assert f"error: {missing}: no such folder; data.dir has to name the folder of a YOLO dataset" in said.output
+    assert "missing data" not in said.output
+    assert not said.ran("digits")
+
+    params = workspace.params()
+    params["data"]["dir"] = voc.as_posix()
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    said = workspace.dvc("repro", check=False)
+    assert f"python -m mobileyolo import voc {voc} {voc}-yolo" in said.output
+    assert not said.ran("digits")
