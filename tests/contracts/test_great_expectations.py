@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,8 @@ def judge(bars: bool) -> Judged:
 @cache
 def pages() -> Path:
     """Data Docs of that, without the crash, as this project writes them."""
-    from mobileyolo.dataset import expectations
+    from mobileyolo.dataset.data_docs.results import store_results
+    from mobileyolo.dataset.data_docs.site import write_site
 
     folder = Path(tempfile.mkdtemp(prefix="mobileyolo-contract-")) / "docs"
     whole = judged().whole
@@ -68,8 +70,8 @@ def pages() -> Path:
     whole = type(whole)(
         success=False, results=results, suite_name="boxes", statistics=whole.statistics, meta=whole.meta
     )
-    expectations._store(judged().context, "faults", [whole])
-    expectations._write_docs(judged().context, folder)
+    store_results(judged().context, "faults", [whole])
+    write_site(judged().context, folder)
     return folder
 
 
@@ -130,7 +132,7 @@ def test_data_docs_show_the_results_that_were_stored() -> None:
 @contract("active_batch_definition")
 def test_data_docs_name_the_asset_of_the_results_meta() -> None:
     index = (pages() / "index.html").read_text(encoding="utf-8")
-    assert "'asset_name': 'dataset'" in index
+    assert "<td>dataset</td>" in index
     assert "in boxes" not in index
 
 
@@ -149,3 +151,10 @@ def test_data_docs_do_not_escape_values() -> None:
     assert MARKUP not in text
     assert "&lt;b&gt;bold" in text  # escaped by this project, and not once more
     assert "&amp;lt;b" not in text
+
+
+@contract("DefaultJinjaPageView")
+def test_data_docs_take_templates_of_ours_before_their_own() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in pages().rglob("*.html"))
+    assert "<style" in text  # ours is part of the page
+    assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=.(?:https?:)?//", text)

@@ -128,7 +128,7 @@ def test_the_trainer_says_in_its_settings_that_it_went_on_with_a_smaller_batch()
                 raise RuntimeError("CUDA out of memory")
             return super().preprocess_batch(batch)
 
-    with pytest.raises(TrainingError, match="went on with batch 1 in place of 2"):
+    with pytest.raises(TrainingError, match="lowered the batch from 2 to 1"):
         train(Short)
 
 
