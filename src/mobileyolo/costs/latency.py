@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
@@ -47,7 +48,7 @@ def measure_latency(architectures: Mapping[Arm, ModelDict], imgsz: int, options:
             "latency_onnx_ms": (f"ONNX Runtime {version('onnxruntime')} (CPU)", onnx),
         }
         measured = {
-            name: EngineLatency(engine=engine, rounds_ms=_timed(arms, imgsz, options.rounds))
+            name: EngineLatency(engine=engine, rounds_ms=_timed(engine, arms, imgsz, options.rounds))
             for name, (engine, arms) in timed.items()
         }
     finally:
@@ -55,11 +56,12 @@ def measure_latency(architectures: Mapping[Arm, ModelDict], imgsz: int, options:
     return LatencyRecord(imgsz=imgsz, threads=options.threads, machine=_processor(), engines=measured)
 
 
-def _timed(arms: Mapping[Arm, Engine], imgsz: int, rounds: int) -> dict[str, tuple[float, ...]]:
+def _timed(name: str, arms: Mapping[Arm, Engine], imgsz: int, rounds: int) -> dict[str, tuple[float, ...]]:
     """Milliseconds by arm and round. The arms take turns, so that a change of the machine's speed affects both."""
     image = torch.rand(1, 3, imgsz, imgsz, generator=torch.Generator().manual_seed(0)).numpy()
     times: dict[str, list[float]] = {arm: [] for arm in arms}
-    for round_number in range(WARMUP + rounds):
+    # The bar is drawn between rounds, and only on a terminal.
+    for round_number in tqdm(range(WARMUP + rounds), desc=name, unit="round", disable=None):
         for arm, run in arms.items():
             start = time.perf_counter()
             run(image)
