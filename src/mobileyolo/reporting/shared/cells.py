@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted cells; align has one letter a column, l or r."""
+    """A table of formatted cells; align has one letter for each column, l or r."""
 
     header: tuple[str, ...]
     align: str
@@ -27,7 +27,7 @@ def markdown(table: Table) -> str:
 
 
 def console(table: Table) -> str:
-    """A table aligned for a terminal, where Chinese characters are two columns wide."""
+    """A table aligned for a terminal, in which Chinese characters are two columns wide."""
     lines = [table.header, *table.rows]
     widths = [max(_columns(cell) for cell in column) for column in zip(*lines, strict=True)]
 
