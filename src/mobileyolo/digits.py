@@ -1,7 +1,6 @@
 """The embedded default dataset: scikit-learn's handwritten digits, pasted in colour into dim scenes.
 
-A scene depends only on the seed, its split, its number and its size. So with a larger number of images, the existing
-ones stay the same.
+A scene depends only on the seed, its split, its number and its size. So with more images, the first ones stay the same.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ SHARES: dict[Split, float] = {"train": 0.6, "val": 0.2, "test": 0.2}  # of the 1
 DIGITS_A_SCENE = (2, 6)
 DIGIT_SIZE = (24, 64)  # pixels
 BACKGROUND = (10, 70)  # of 255, per channel
-NOISE = 8  # of 255, either way
+NOISE = 8  # +-, of 255
 GRAIN = 4  # pixels; noise of single pixels would make the files four times as large
 COLOUR = (120, 255)  # of 255, per channel
-VISIBLE = 0.25  # opacity; pixels of a digit above it belong to its box
+VISIBLE = 0.25  # opacity from which a stroke counts as visible and belongs in the box
 GAP = 2  # pixels between boxes
 ATTEMPTS = 20  # to find a free place for a digit
 
@@ -59,7 +58,7 @@ class Scene:
 
 
 def generate(digits: DigitsOptions, folder: Path) -> None:
-    """Write the dataset as a YOLO folder, whole or not at all, in place of what was there."""
+    """Write the dataset as a YOLO folder in place of what was there; if it fails, nothing changes."""
     with replacing_folder(folder) as temporary:
         for split, samples in split_samples(digits.seed).items():
             images, labels = temporary / split / "images", temporary / split / "labels"
@@ -67,7 +66,7 @@ def generate(digits: DigitsOptions, folder: Path) -> None:
             labels.mkdir()
             for index in range(getattr(digits, split)):
                 scene = compose(digits.seed, split, index, digits.scene_size, samples)
-                # Level 1 packs these scenes almost as well as the default, in half the time.
+                # Level 1 compresses these scenes almost as well as the default, in half the time.
                 Image.fromarray(scene.pixels).save(images / f"{index:05d}.png", compress_level=1)
                 lines = [f"{class_id} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for class_id, x, y, w, h in scene.boxes]
                 (labels / f"{index:05d}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
@@ -78,7 +77,7 @@ def generate(digits: DigitsOptions, folder: Path) -> None:
 
 
 def split_samples(seed: int) -> dict[Split, NDArray[np.int64]]:
-    """Row numbers of scikit-learn's digits for each split: none in two, every class in each at the same share."""
+    """Row numbers of scikit-learn's digits for each split: each row in one split only, each class by SHARES."""
     target = _digits().target
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     parts: dict[Split, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
@@ -124,13 +123,15 @@ def compose(seed: int, split: Split, index: int, size: int, samples: NDArray[np.
 @cache
 def _digits() -> Any:
     """scikit-learn's 1,797 digits: images (8 x 8, values 0 to 16) and target."""
-    from sklearn.datasets import load_digits  # takes a second to import, which the stage check need not wait for
+    from sklearn.datasets import (
+        load_digits,
+    )  # slow to import, and the stage check, which imports this module, does not need it
 
     return load_digits()
 
 
 def _background(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """A dim colour gradient from corner to corner under noise, size x size x 3."""
+    """A dim colour gradient between the corners, with noise, size x size x 3."""
     corners = rng.uniform(*BACKGROUND, size=(2, 2, 3))
     grains = -(-size // GRAIN)
     down = np.linspace(0, 1, grains)[:, None, None]
@@ -152,7 +153,7 @@ def _opacity(digit: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def _free_place(rng: np.random.Generator, taken: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Top and left of a free rectangle, or None where none was hit upon."""
+    """Top and left of a free rectangle; None if none was found in ATTEMPTS."""
     for _ in range(ATTEMPTS):
         top, left = rng.integers(0, np.subtract(taken.shape, shape), endpoint=True)
         if not taken[top : top + shape[0], left : left + shape[1]].any():

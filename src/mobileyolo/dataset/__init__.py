@@ -1,1 +1,1 @@
-"""Datasets: finding and reading YOLO folders, what is expected of them, and the generated default."""
+"""Datasets: finds and reads YOLO folders, and judges them."""

@@ -1,6 +1,6 @@
 """The YAML file that describes a dataset.
 
-Its nodes are read, not its values: nodes know their lines, keep a key that is given twice, and build no object.
+YAML nodes are read, not values: nodes know their lines, keep duplicate keys, and create no objects.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PLAIN_INT = re.compile(r"0|-?[1-9][0-9]*")  # YAML 1.1 reads 010 as 8 and 1_0 as
 
 @dataclass(frozen=True)
 class Entry:
-    """A text in the description, and where it stands: file, line, key and the text itself, for messages."""
+    """A text in the description; `where` has file, line, key and the text itself, for messages."""
 
     text: str
     where: str
@@ -37,8 +37,8 @@ class Entry:
 class Description:
     """What the YAML file says.
 
-    base: the key `path`, where entries start from; None where the file lies.
-    entries: of each split that is described, its folders of images and lists of images.
+    base: the key `path`, the folder that entries are relative to; None for the folder of the file.
+    entries: by split, its folders of images and lists of images.
     names: class names by id.
     """
 
@@ -49,7 +49,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Value:
-    """The value of a key, or an item of a list; line is 1-based, the key's where there is one."""
+    """The value of a key, or an item of a list; line is 1-based, that of the key if there is one."""
 
     file: Path
     line: int
@@ -62,16 +62,16 @@ class Value:
         return f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
-        """File, line, key and value, for messages, without unfolding what aliases repeat."""
+        """File, line, key and value, for messages; aliases are not expanded."""
         return f"{self.place}: {self.name}: {_shown(self.node)}"
 
     @property
     def is_empty(self) -> bool:
-        """Is nothing there: no value, an empty text or an empty list?"""
+        """Is there no value, an empty text or an empty list?"""
         return self.node.tag == NULL or (not self.node.value and self.node.tag in {STR, LIST})
 
     def items(self) -> list[Value]:
-        """The list's items, or the value itself where it is no list."""
+        """The list's items, or the value itself if it is not a list."""
         if self.node.tag != LIST or not isinstance(self.node, yaml.SequenceNode):
             return [self]
         return [Value(self.file, _line(node), self.name, node) for node in self.node.value]
@@ -80,18 +80,20 @@ class Value:
         """The mapping's values by key.
 
         Raises:
-            DatasetError: a key is there twice, or is none that a dataset can have.
+            DatasetError: a key is there twice, or is not a plain text.
         """
         found: dict[str, Value] = {}
         for key, node in self.node.value:
             place = f"{self.file}:{_line(key)}"
             if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
-                raise DatasetError(f"{place}: {_shown(key)}: no key of a dataset; write every key out")
+                raise DatasetError(
+                    f"{place}: {_shown(key)}: not a plain key; write every key as text, without << and lists"
+                )
             name = key.value
             if name in found:
                 first = found[name].line
                 raise DatasetError(
-                    f"{place}: {plain(name)}: is in line {first} already, and YAML would silently take the last; "
+                    f"{place}: {plain(name)}: is in line {first} already, and YAML would silently use the last one; "
                     "delete one"
                 )
             found[name] = Value(self.file, _line(key), plain(name), node)
@@ -101,7 +103,7 @@ class Value:
         """The value as a path.
 
         Raises:
-            DatasetError: it is no text, or has a control character.
+            DatasetError: it is not a text, or has a control character.
         """
         if self.node.tag != STR or not isinstance(self.node, yaml.ScalarNode):
             raise DatasetError(f"{self}: expected {expected}; numbers need quotes")
@@ -113,7 +115,7 @@ def read_description(file: Path) -> Description:
     """Read a dataset's YAML file.
 
     Raises:
-        DatasetError: it can't be read, is no YAML, or contradicts itself; the message names the line.
+        DatasetError: it can't be read, is not YAML, or contradicts itself; the message names the line.
     """
     root = _compose(file)
     if root is None or root.tag != MAPPING or not isinstance(root, yaml.MappingNode):
@@ -165,7 +167,7 @@ def _compose(file: Path) -> yaml.Node | None:
         raise DatasetError(f"{file}:{line}: not YAML: {shortened(reason, 200)}") from None
     except RecursionError:
         raise DatasetError(f"{file}:{loader.line + 1}: nested too deeply for a dataset's description") from None
-    except (ValueError, OverflowError) as error:  # PyYAML 6: an escape or a version beyond all bounds
+    except (ValueError, OverflowError) as error:  # PyYAML 6: an escape or a version that is too large
         raise DatasetError(f"{file}:{loader.line + 1}: not YAML: {shortened(str(error))}") from None
 
 
@@ -202,16 +204,16 @@ def _names(file: Path, keys: dict[str, Value]) -> tuple[str, ...]:
     names = class_names(Entry(_name(item), str(item)) for item in items)
     count = keys.get("nc")
     if count is not None and not count.is_empty and _number(count.node) != len(names):
-        raise DatasetError(f"{count}: but names has {len(names)}; mend one or delete nc")
+        raise DatasetError(f"{count}: but names has {len(names)}; fix one of them, or delete nc")
     return names
 
 
 def _name(item: Value) -> str:
     node = item.node
-    # A bare `no`, `1.0` or 010 is no text for YAML: its readers would spell it in another way.
+    # Without quotes, YAML reads `no`, `1.0` or 010 as false, a float or 8, and not as the text that was written.
     if isinstance(node, yaml.ScalarNode) and (node.tag == STR or (node.tag == INT and PLAIN_INT.fullmatch(node.value))):
         return str(node.value)
-    raise DatasetError(f"{item}: no text; put the class name in quotes")
+    raise DatasetError(f"{item}: not a text; put the class name in quotes")
 
 
 def _number(node: yaml.Node) -> float:
@@ -226,7 +228,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _shown(node: yaml.Node) -> str:
-    """A node in a few words; a list's items, which aliases can multiply without end, are only counted."""
+    """A node in a few words; the items of a list are only counted, because aliases can repeat them endlessly."""
     if isinstance(node, yaml.ScalarNode):
         if node.tag == STR:
             return shortened(repr(node.value))

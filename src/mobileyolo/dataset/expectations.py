@@ -37,10 +37,10 @@ SHOWN_ROWS = 1000  # of each kind in Data Docs, where each row takes a kilobyte
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where a kind of finding begins.
+    """When rows become a finding.
 
-    limit: of a row's value; 0 where the kind has none.
-    share: of the rows, up to which offending ones are let through.
+    limit: of a row's value; 0 if the kind has none.
+    share: offending rows are tolerated if they are at most this share.
     """
 
     limit: float
@@ -65,7 +65,7 @@ class KindResult:
 
 
 class BoxInImage(MulticolumnMapMetricProvider):
-    """Great Expectations knows no relation like this one between columns."""
+    """A metric over several columns that Great Expectations does not have."""
 
     condition_metric_name = "multicolumn_values.box_in_image"
     condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
@@ -77,7 +77,7 @@ class BoxInImage(MulticolumnMapMetricProvider):
 
 
 class ExpectBoxesToLieInImage(MulticolumnMapExpectation):
-    """Expect boxes (xywhn) to stick out of their image by no more than a share of its sides."""
+    """Expect boxes (xywhn) to reach beyond their image by at most a share of its sides."""
 
     map_metric = "multicolumn_values.box_in_image"
     success_keys = ("mostly", "slack")

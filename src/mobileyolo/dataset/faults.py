@@ -1,4 +1,4 @@
-"""What is wrong with a dataset: an error where it is more than `validate.tolerance` lets through."""
+"""What is wrong with a dataset: an error if it is in a larger share of the rows than `validate.tolerance` allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mobileyolo.dataset.layout import IMAGE_FORMATS
 
 
 def _first_mention(images: pd.DataFrame) -> pd.Series:
-    """A file that two splits name has its faults but once."""
+    """Rows that mention a file first: a file in two splits is counted once."""
     return ~images["image"].duplicated()
 
 
@@ -42,14 +42,14 @@ def _has_image(audited: Audited) -> pd.Series:
 
 
 def _stem_twin(audited: Audited) -> pd.Series:
-    """An earlier image of the same split and folder with the same name but for its ending and case."""
+    """An earlier image of the same split and folder whose name differs only in extension or case."""
     images = audited.images
     first = images.groupby(["split", images["label"].str.casefold()])["image"].transform("first")
     return first.where(first != images["image"])
 
 
 def _first_of_pixels(audited: Audited) -> pd.DataFrame:
-    """By their pixels, the images that come before all others with the same."""
+    """The first image with each pixel digest, by that digest."""
     return _readable(audited.images).drop_duplicates("pixels").set_index("pixels")
 
 
@@ -61,7 +61,7 @@ def _twin_in_another_split(audited: Audited) -> pd.Series:
 
 
 def _twin(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
-    """The image that an image in two splits is in an earlier one as."""
+    """The same image in the earlier split."""
     return {"twin": audited.images.loc[rows, "pixels"].map(_first_of_pixels(audited)["image"])}
 
 
@@ -71,14 +71,14 @@ def _shorter_side(audited: Audited) -> pd.Series:
 
 
 def _earlier_line(audited: Audited) -> pd.Series:
-    """The earlier line of the same label file that has the same numbers."""
+    """The first line of the same label file with the same numbers."""
     boxes = audited.boxes[audited.boxes["parse_error"].isna()]
     first = boxes.groupby(["image", "key"], sort=False)["line"].transform("first")
     return first.where(first < boxes["line"]).reindex(audited.boxes.index)
 
 
 def _as_line(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
-    """The numbers of a line as they might be written."""
+    """The numbers of a line as text."""
     boxes = audited.boxes.loc[rows, ["class_id", "x", "y", "w", "h"]]
     return {"numbers": boxes.apply(lambda row: " ".join(f"{number:g}" for number in row), axis=1)}
 
@@ -89,7 +89,7 @@ FAULTS = (
         table="splits",
         measure=lambda audited: audited.splits["readable"].astype("float64"),
         accepts=lambda _audited, _limit: Accepted(low=1),
-        description="Training, validation and, where it is declared, test each have at least one readable image.",
+        description="Train, val and, if it is declared, test have at least one readable image each.",
         remedy="check the split's folder in data.yaml, and move some images there",
         shown="{images} images, none readable",
     ),
@@ -98,7 +98,7 @@ FAULTS = (
         table="images",
         measure=_read_error,
         accepts=nothing,
-        description="Every image decodes to its last pixel, in a format and a size that can be trained on.",
+        description="Every image can be decoded to its last pixel, in a format and a size that can be trained on.",
         remedy="export or download the image again, or delete it with its label",
         shown="{read_error}",
         drops=True,
@@ -108,8 +108,8 @@ FAULTS = (
         table="images",
         measure=_mismatched_format,
         accepts=nothing,
-        description="Every image is of the format that its name ends in.",
-        remedy="rename the file: some programs go by the ending and fail, or read it as something else",
+        description="Every image's file extension names the format of its content.",
+        remedy="rename the file: some programs trust the extension, and fail or read something else",
         shown="is {format}",
     ),
     Kind(
@@ -127,7 +127,7 @@ FAULTS = (
         measure=_has_image,
         accepts=lambda _audited, _limit: Accepted(low=1),
         description="Every label file has an image.",
-        remedy="put the image back, or delete the label file; names must agree, also in case",
+        remedy="put the image back, or delete the label file; both names must be equal, also in upper and lower case",
         shown="no image of that name in any split",
     ),
     Kind(
@@ -135,7 +135,7 @@ FAULTS = (
         table="images",
         measure=_stem_twin,
         accepts=nothing,
-        description="No two images of a folder differ in ending and case alone: they would share a label file.",
+        description="No two images of a folder differ only in extension or case: they would share a label file.",
         remedy="rename or delete one of them, and its label with it",
         shown="the same name as {value}",
         context=lambda audited, rows: {"twin": _stem_twin(audited).loc[rows]},
@@ -145,8 +145,8 @@ FAULTS = (
         table="images",
         measure=_twin_in_another_split,
         accepts=nothing,
-        description="No image is in two splits, not even under another name or saved anew.",
-        remedy="delete it from one of them: a model must not be measured on what it has learnt",
+        description="No image is in two splits, not even under another name or saved again with the same pixels.",
+        remedy="delete it from one of the splits: a model must not be measured on images that it was trained on",
         shown="in {split}, and in {value}",
         context=_twin,
     ),
@@ -165,7 +165,7 @@ FAULTS = (
         table="boxes",
         measure=lambda audited: audited.boxes["class_id"],
         accepts=lambda audited, _limit: Accepted(low=0, high=len(audited.data.names) - 1),
-        description="Every class id has a name: ids count from 0.",
+        description="Every class id has a name; ids start at 0.",
         remedy="correct the id, or add the class to the names",
         shown="class {class_id:g}",
         drops=True,
@@ -175,7 +175,7 @@ FAULTS = (
         table="boxes",
         measure=lambda audited: audited.boxes["x"],
         accepts=lambda audited, _limit: Accepted(box_slack=audited.slack),
-        description="Every box lies in its image, give or take validate.slack of its sides, the unit of coordinates.",
+        description="No box reaches beyond its image by more than validate.slack; coordinates are shares of its sides.",
         remedy="divide pixels by the image's width and height, or clip the box to the image",
         shown="x {x:g}, y {y:g}, w {w:g}, h {h:g}",
         drops=True,

@@ -1,4 +1,4 @@
-"""What validation found, kind by kind, for whoever shows it: console, page, table."""
+"""What validation found, kind by kind, and as text and table."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DOCS_RUN = "validation"  # Data Docs' name for a validation
 class Offender:
     """One row that a finding is about."""
 
-    file: str  # below the dataset folder; of a split its name, of a class its split and name
+    file: str  # below the dataset folder; for a split its name, for a class its split and name
     line: int | None  # 1-based, in a label file
     value: str  # what is wrong with it, in words
     image: str | None = None  # below the dataset folder: a picture that shows it
     box: tuple[float, float, float, float] | None = None  # xywhn, in that image
-    twin: str | None = None  # another picture that it is compared with, likewise
+    twin: str | None = None  # another picture that it is compared with, below the dataset folder
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Finding:
     severity: Severity
     description: str  # what was expected
     remedy: str
-    faq: str  # which cause of a low mAP it is
+    faq: str  # the cause of a low mAP that it belongs to
     unit: TableName  # what a row is
     count: int  # of the rows that have it
-    rows: int  # that could have had it
-    tolerance: float  # share of rows up to which it is let through or, if it only warns, not mentioned
-    parameters: tuple[str, ...]  # in params.yaml: what moves its threshold
+    rows: int  # that could have it
+    tolerance: float  # a larger share of the rows is an error (faults) or a warning (quality)
+    parameters: tuple[str, ...]  # keys of params.yaml that set its threshold
     drops: bool  # are its rows missing from the manifest?
-    offenders: tuple[Offender, ...]  # of a great many only the first
+    offenders: tuple[Offender, ...]  # if there are very many, only the first
 
     @property
     def share(self) -> float:
@@ -51,7 +51,7 @@ class Finding:
 
 
 def docs_page(suite: Suite) -> str:
-    """Path below the folder of Data Docs of the page with a suite's results."""
+    """Page with a suite's results, below the folder of Data Docs."""
     return f"validations/{suite}/{DOCS_RUN}/latest/dataset.html"
 
 
@@ -72,7 +72,7 @@ def verdict_of(findings: Iterable[Finding]) -> ValidationVerdict:
 
 
 def offenders_table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """The offenders of every finding: kind, severity, file, line (missing for what has none), value."""
+    """The offenders of every finding: kind, severity, file, line (missing if it has none), value."""
     table = pd.DataFrame(
         [
             (finding.kind, finding.severity, offender.file, offender.line, offender.value)
@@ -85,7 +85,7 @@ def offenders_table(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def format_findings(findings: Iterable[Finding]) -> str:
-    """Findings for the console, errors first, a block a kind: what was found and expected, what to do, and where."""
+    """Findings for the console, errors first. A block for each: what was found and expected, what to do, and where."""
     return "\n".join(_block(finding) for finding in sorted(findings, key=lambda finding: finding.severity))
 
 
@@ -111,7 +111,7 @@ def _moved_by(finding: Finding) -> str:
 def _outcome(finding: Finding) -> str:
     if finding.severity == "error" or finding.suite == "quality":
         return ""
-    return "; left out" if finding.drops else "; let through"
+    return "; left out" if finding.drops else "; kept"
 
 
 def _place(offender: Offender) -> str:
@@ -120,5 +120,5 @@ def _place(offender: Offender) -> str:
 
 
 def printable(text: str) -> str:
-    """Text with what would move a terminal's cursor or colours spelled out."""
+    """Text with escapes in place of characters that would move a terminal's cursor or change its colours."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

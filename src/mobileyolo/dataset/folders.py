@@ -1,4 +1,4 @@
-"""Folders of a dataset: what lies in and below them, through links too. Opens no file."""
+"""Folders of a dataset: what is in and below them, also through links. Opens no file."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Is a regular file there, or a link to one? A FIFO, which would be waited for, is none."""
+    """Is a regular file there, or a link to one? A FIFO is not: opening one would wait forever."""
     return stat.S_ISREG(_mode(path))
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """What is the same for all paths to one folder."""
+    """Device and inode: equal for all paths to the same folder."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def join(folder: str, name: str) -> str:
-    """Path of something in a folder; "." is the dataset's folder itself."""
+    """Path of a file or folder in a folder; "." is the dataset's folder itself."""
     return name if folder == "." else f"{folder}/{name}"
 
 
 def suffix(name: str) -> str:
-    """The name from its last point on, in lower case."""
+    """File extension with its dot, in lower case; "" without one."""
     return name[name.rfind(".") :].lower() if "." in name else ""
 
 
 def walk(root: Path, top: str) -> Iterator[tuple[str, list[str]]]:
-    """A folder, and every folder below it, with the sorted names of all in it; hidden ones are left out.
+    """A folder and every folder below it, each with the sorted names in it; hidden ones are left out.
 
-    Links are followed last and no folder is given twice, so that one has its own path where it lies below the top, and
-    links that lead in a circle have an end. Paths start at the dataset's folder.
+    Links are followed last, and each folder comes once. So a folder below the top has its own path and not that of a
+    link, and links in a circle end. Paths are relative to the dataset's folder.
 
     Raises:
         DatasetError: a folder can't be listed.
@@ -66,7 +66,7 @@ def below(root: Path, path: Path, where: str) -> str:
     """Path below the dataset's folder, with forward slashes. Links inside the folder may lead anywhere.
 
     Raises:
-        DatasetError: it lies elsewhere.
+        DatasetError: it lies outside of the folder.
     """
     for folder, inside in _spellings(root, path):
         if inside == folder:
@@ -77,7 +77,7 @@ def below(root: Path, path: Path, where: str) -> str:
 
 
 def _spellings(root: Path, path: Path) -> Iterator[tuple[str, str]]:
-    """Both as they are written and as they are once links are followed, which takes a while."""
+    """Folder and path as written, and then with links resolved, which is slower."""
     written = os.path.normpath(path.absolute())
     yield os.path.normpath(root.absolute()), written
     yield os.path.realpath(root), written
@@ -85,7 +85,7 @@ def _spellings(root: Path, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _mode(path: Path) -> int:
-    """Its kind and permissions, 0 where there is nothing that could be reached."""
+    """File type and permissions; 0 if nothing can be reached there."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):  # links in a circle, names too long or with a NUL
@@ -95,5 +95,5 @@ def _mode(path: Path) -> int:
 def _leads_on(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False

@@ -1,7 +1,7 @@
-"""One image file: whether it decodes to its last pixel, and what it shows in a few numbers. Reads, never writes.
+"""One image file: whether it can be decoded to its last pixel, and a few numbers that describe it. Reads, never writes.
 
-There may be a hundred thousand of them: JPEGs are decoded at a fraction of their size, which still runs through every
-byte of the compressed data.
+There may be a hundred thousand of them, so JPEGs are decoded at a fraction of their size. This still reads every byte
+of the compressed data.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
 
-cv2.setNumThreads(1)  # images are read side by side already
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused here, by name
+cv2.setNumThreads(1)  # images are read in parallel already
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused below
 
 PILLOW_FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 SMALLEST_SIDE = 10  # pixels; Ultralytics 8.4 leaves smaller images out
-LARGEST_AREA = 89_478_485  # pixels; where Pillow begins to warn of a decompression bomb: a quarter GB decoded
+LARGEST_AREA = 89_478_485  # pixels; above, Pillow warns of a decompression bomb (a quarter GB decoded)
 SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
-THUMBNAIL_SIDE = 128  # pixels; as small as a JPEG decodes fast, as large as a blurred one can be told from a sharp one
+THUMBNAIL_SIDE = 128  # pixels; small enough to decode fast, large enough to tell blurred images from sharp ones
 DHASH_SIDE = 32  # pixels; what imagehash shrinks an image to
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What one image file turned out to be; all but bytes and sha256 are of a readable image only.
+    """Facts about one image file; only bytes and sha256 are known if it is unreadable.
 
-    width, height: pixels, turned by EXIF.
-    format: the format of the content, which the file's name may contradict.
-    pixels: digest of size and a tiny thumbnail; images with the same pixels have the same one, and few others do.
+    width, height: pixels, after the rotation by EXIF.
+    format: the format of the content; the file extension may name another.
+    pixels: digest of size and a tiny thumbnail; equal for images with equal pixels, and for few others.
     dhash: perceptual hash of the thumbnail's gradients, 64 bits; near-duplicates differ in few of them.
     brightness, contrast: mean and standard deviation of the thumbnail's grey levels, in [0, 1].
-    sharpness: standard deviation of the thumbnail's Laplacian (Pech-Pacheco et al. 2000), to its contrast, so that pale
-        and dark images are judged alike; noise counts as sharp; missing for an image of one grey level.
+    sharpness: standard deviation of the thumbnail's Laplacian (Pech-Pacheco et al. 2000), divided by its contrast, so
+        that pale and dark images are judged alike; noise counts as sharp; NaN for an image of one grey level.
     """
 
     width: int = 0
@@ -62,12 +62,12 @@ class ImageFacts:
 
 
 class _UnreadableError(Exception):
-    """Why an image that Pillow could open must not be used."""
+    """An image that Pillow can open, but that must not be used; the message says why."""
 
 
 def read_image(path: Path | str) -> ImageFacts:
     """Read an image file; what is wrong with it becomes its `read_error`."""
-    name = os.fspath(path)  # a Path costs more than it helps, for every image
+    name = os.fspath(path)  # a Path would be slower, and there are many images
     suffix = os.path.splitext(name)[1]  # noqa: PTH122
     if suffix.lower() in UNSUPPORTED_SUFFIXES:
         return ImageFacts(read_error=f"{suffix} is not supported; convert it to JPEG or PNG")
@@ -78,27 +78,29 @@ def read_image(path: Path | str) -> ImageFacts:
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         return _facts(content, sha256)
-    # Where Ultralytics 8.4 is imported too, its Image.open asks for a HEIF plugin that nobody installed.
+    # If Ultralytics 8.4 is imported, its patched Image.open raises ModuleNotFoundError for a missing HEIF plugin.
     except (UnidentifiedImageError, ModuleNotFoundError):
-        problem = f"{len(content)} bytes that are no {', '.join(PILLOW_FORMATS)} image"
-    except Exception as error:  # on broken files Pillow's decoders raise whatever they run into
+        problem = f"{len(content)} bytes that are not a {', '.join(PILLOW_FORMATS)} image"
+    except Exception as error:  # Pillow's decoders raise all kinds of errors on broken files
         problem = str(error) or type(error).__name__
         if isinstance(error, MemoryError):
-            return ImageFacts(read_error="not enough memory")  # there may be another time, so there is no digest
+            return ImageFacts(
+                read_error="not enough memory"
+            )  # may work another time: without a digest it is not remembered
     return ImageFacts(bytes=len(content), sha256=sha256, read_error=problem)
 
 
 def pixels_digest(path: Path) -> str:
-    """Digest of all pixels of a readable image, upright, in RGB."""
+    """Digest of all pixels of a readable image, rotated by EXIF, in RGB."""
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     return hashlib.sha256(f"{upright.size}".encode() + upright.tobytes()).hexdigest()
 
 
 def _regular_content(name: str) -> bytes:
-    """Bytes of a file; opening a pipe or a device instead could wait for ever."""
+    """Bytes of a regular file; opening a pipe or a device could wait forever."""
     if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116
-        raise OSError("no regular file")
+        raise OSError("not a regular file")
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123
         return file.read()
 
@@ -106,15 +108,15 @@ def _regular_content(name: str) -> bytes:
 def _facts(content: bytes, sha256: str) -> ImageFacts:
     with _open(content) as image:
         if image.format == "PNG":
-            image.verify()  # its checksums and end, which decoding passes over; the image is closed by it
+            image.verify()  # checks checksums and end, which decoding does not; it closes the image
             image = _open(content)
         if image.format in {"JPEG", "MPO"}:
             width, height = image.size
             grey = _grey_of_jpeg(image, content)
         else:
             grey = _grey(image)
-            width, height = image.size  # Pillow turns TIFF itself when it decodes
-        # OpenCV, and so the trainer, turns the others by their EXIF orientation.
+            width, height = image.size  # Pillow rotates TIFF itself when it decodes
+        # OpenCV, and so the trainer, rotates all other formats by their EXIF orientation.
         orientation = 1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
     grey = _turned(grey, orientation)
     if orientation in SIDEWAYS:
@@ -139,7 +141,7 @@ def _facts(content: bytes, sha256: str) -> ImageFacts:
 
 
 def _open(content: bytes) -> Image.Image:
-    """Open an image; raise on what Ultralytics would leave out or read as something else, and on bombs."""
+    """Open an image; refuse what Ultralytics would skip or read differently, and decompression bombs."""
     image = Image.open(io.BytesIO(content))
     width, height = image.size
     if image.format not in PILLOW_FORMATS:
@@ -154,10 +156,10 @@ def _open(content: bytes) -> Image.Image:
 
 
 def _grey_of_jpeg(image: Image.Image, content: bytes) -> NDArray[np.uint8]:
-    """The same of a JPEG, at a fraction of its size."""
+    """Grey levels of a JPEG at a fraction of its size, shape (height, width)."""
     width, height = _thumbnail_size(*image.size)
     try:
-        # The same decoder as Pillow's in half the time, but it refuses what Pillow lets pass.
+        # libjpeg-turbo as in Pillow, in half the time; but it refuses some files that Pillow can read.
         small: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "GRAY", min_width=width, min_height=height)
         return small[..., 0]
     except ValueError:
@@ -179,14 +181,15 @@ def _grey(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _shrunk(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """The image at another size; every pixel of it counts."""
-    # Between two pixels is as good as the mean of all where it is no less than half of them, and far quicker.
+    """The image, resized so that every pixel has an influence."""
+    # Bilinear interpolation reads 2 x 2 pixels for each new one. So down to half the size it uses every pixel, as the
+    # mean over areas does, and it is much faster.
     exact = max(grey.shape[1] / width, grey.shape[0] / height) <= 2
     return cv2.resize(grey, (width, height), interpolation=cv2.INTER_LINEAR if exact else cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _turned(grey: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The image as its EXIF orientation shows it: twins that differ only in that are compared alike."""
+    """The image rotated and mirrored by its EXIF orientation, so that copies with another orientation are found."""
     if orientation in SIDEWAYS:
         grey = grey.T
     if orientation in {2, 3, 6, 7}:

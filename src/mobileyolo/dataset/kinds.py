@@ -1,4 +1,4 @@
-"""What a kind of finding is. The kinds themselves: faults.py for what is wrong, quality.py for what is unwise."""
+"""What a kind of finding is. The kinds themselves: faults.py for what is wrong, quality/ for what may lower mAP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TableName = Literal["splits", "classes", "labels", "images", "boxes"]
 
 
 class FaqLine(StrEnum):
-    """The causes of a low mAP that tutorials end with, in English and Chinese; findings say which one they are."""
+    """The causes of a low mAP that tutorials list at their end, in English and Chinese; each finding names one."""
 
     UNIFORM = "the data is too uniform (数据单一)"
     UNBALANCED = "the samples are unbalanced (样本不均衡)"
@@ -29,17 +29,17 @@ class FaqLine(StrEnum):
 
 
 class Audited:
-    """The tables that kinds of finding judge, all derived from a dataset as read.
+    """The tables that kinds of finding judge, all derived from the dataset as it was read.
 
-    splits: split, images, readable. One row each that the dataset has or needs.
+    splits: split, images, readable. One row for each split that the dataset has or needs.
     classes: split, class_id, name, boxes, images. One row for every split that the dataset has and every class.
-    labels: label (path), has_image. One row a label file.
+    labels: label (path), has_image. One row for each label file.
     images: as `RawDataset.images`.
-    boxes: as `RawDataset.boxes`, and split (of the image's first row), width, height (pixels, of the image).
+    boxes: as `RawDataset.boxes`, with the image's split (the first of its splits), width and height (pixels).
     """
 
     def __init__(self, data: RawDataset, slack: float) -> None:
-        """Take a dataset and the share of an image's side up to which its boxes may stick out."""
+        """Take a dataset, and by which share of an image's side a box may reach beyond it."""
         self.data = data
         self.slack = slack
 
@@ -55,7 +55,7 @@ class Audited:
 
     @cached_property
     def splits(self) -> pd.DataFrame:
-        """Training, validation and whatever else is declared."""
+        """Train, val, and test if it is declared."""
         needed: list[Split] = ["train", "val", *(("test",) if "test" in self.data.splits else ())]
         of_split = self.images.groupby("split")["read_error"]
         images = of_split.size().reindex(needed, fill_value=0)
@@ -71,13 +71,13 @@ class Audited:
 
     @cached_property
     def boxes(self) -> pd.DataFrame:
-        """All label lines, in the image that they belong to."""
+        """All label lines, with what is known of their image."""
         columns = self.images.drop_duplicates("image").set_index("image")[["split", "width", "height"]]
         return self.data.boxes.join(columns, on="image")
 
     @cached_property
     def sound_boxes(self) -> pd.Series:
-        """Is the box one that can be judged: parsed, of a class with a name, in a readable image, with a size, once?"""
+        """Can the box be judged: parsed, of a named class, with a size, not a duplicate, in a readable image?"""
         boxes = self.boxes
         named = boxes["class_id"].between(0, len(self.data.names) - 1)
         sized = (boxes[["w", "h"]].min(axis=1) > 0) & (boxes["width"] > 0)
@@ -95,7 +95,7 @@ class Audited:
 
 
 def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:
-    """Do the boxes' edges lie in their image, give or take a share of its sides? The sign of a size doesn't matter."""
+    """Do the boxes reach beyond their image by at most a share of its sides? The sign of a size doesn't matter."""
     within = pd.Series(True, index=boxes.index)
     for centre, size in (("x", "w"), ("y", "h")):
         half = boxes[size].abs() / 2
@@ -105,10 +105,11 @@ def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The values that are fine: those from low to high, or none at all; absent bounds are open.
+    """The values that are fine: from low to high, where None is no bound.
 
-    box_slack: instead, the boxes (columns x, y, w, h) that stick out of their image by no more than this share of its
-        sides.
+    none_at_all: no value is fine; a row that has one offends.
+    box_slack: instead of values, boxes (columns x, y, w, h) are judged: they may reach beyond their image by this share
+        of its sides.
     """
 
     low: float | None = None
@@ -122,11 +123,11 @@ class Accepted:
 class Kind:
     """A kind of finding: what is measured of each row of a table, and which values are fine.
 
-    measure: the value of each row, on the table's index; missing where another fault leaves nothing to judge, and such
-        rows don't count.
-    accepts: given the kind's limit from params.yaml (0 where it has none) and the dataset.
+    measure: the value of each row, on the table's index; NaN where another fault leaves nothing to judge. Such rows are
+        not counted.
+    accepts: the values that are fine, given the dataset and the kind's limit from params.yaml (0 if it has none).
     description: what is expected; {limit} stands for the limit.
-    shown: format of an offending row, over its columns, `value` (as measured) and, where context gives them, more.
+    shown: text for an offending row, with its columns, `value` (as measured) and the columns of `context` filled in.
     """
 
     name: str
@@ -136,7 +137,7 @@ class Kind:
     description: str
     remedy: str
     shown: str
-    drops: bool = False  # are offending rows that are let through left out of the manifest?
+    drops: bool = False  # are offending rows left out of the manifest?
     faq: FaqLine = FaqLine.DATA
     context: Callable[[Audited, pd.Index], Mapping[str, pd.Series]] = lambda _audited, _rows: {}
 

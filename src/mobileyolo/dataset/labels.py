@@ -1,4 +1,4 @@
-"""Label files of a YOLO detection dataset, line by line, faults and all. Reads, never writes."""
+"""Label files of a YOLO detection dataset, line by line, with their faults. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mobileyolo.dataset.text import read_content, shortened
 
 BOX_COLUMNS = 5  # class x y w h
 LIMIT_MB = 16  # a hundred thousand boxes and more
-# Python and NumPy, and with them Ultralytics 8.4, also read 1_0 as 10 and digits of other scripts.
+# Stricter than Python and NumPy, and so Ultralytics 8.4, which read 1_0 as 10 and accept digits of other scripts.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Ultralytics ends a line at each of these too, and would read two lines where the columns say one.
 SEPARATORS = re.compile(r"[\v\f\x1c-\x1e\x85\u2028\u2029]")
-# Of these characters alone, float() reads nothing but what NUMBER matches, and no line has a separator.
+# Of texts of only these characters, float() accepts exactly what NUMBER matches, and none has a separator.
 PLAIN = b"0123456789+-.eE \t\r\n"
 KEY_BITS = 2**63 - 1
 
@@ -23,11 +23,11 @@ KEY_BITS = 2**63 - 1
 class LabelLine(NamedTuple):
     """One non-blank line of a label file, parsed where it could be; a tuple, for there are millions.
 
-    line: 1-based; 1 where the file as a whole is at fault.
-    text: of the line, shortened to 80 characters; "" where it was parsed.
+    line: 1-based; 1 if the whole file can't be read.
+    text: the line, shortened to 80 characters; "" where it was parsed.
     parse_error: None where it was parsed.
-    class_id, x, y, w, h: the box in xywhn, round the polygon if it is one; nan where it was not parsed.
-    points: of the polygon; 0 for a box. A file that has both is a valid one here, which Ultralytics 8.4 ignores.
+    class_id, x, y, w, h: the box in xywhn, around the polygon if it is one; NaN where it was not parsed.
+    points: of the polygon; 0 for a box. A file may have both here; Ultralytics 8.4 ignores such a file.
     key: the same for lines with the same numbers, and only for those, on every machine; -1 where it was not parsed.
     """
 
@@ -86,12 +86,12 @@ def _read_line(number: int, raw: bytes) -> LabelLine | None:
 
 
 def _read_plain_line(number: int, text: str) -> LabelLine | None:
-    """Read a line of PLAIN characters in half the time; one with a fault goes the long way to be told why."""
+    """Read a line of PLAIN characters in half the time; _read_line says what is wrong with any other."""
     try:
         values = tuple(map(float, text.split()))
         if math.isfinite(sum(values)):
             return LabelLine(number, "", None, *_parsed(values))
-    except (ValueError, IndexError):  # the latter where there is no value
+    except (ValueError, IndexError):  # IndexError: an empty line
         pass
     return _read_line(number, text.encode())
 
@@ -99,15 +99,15 @@ def _read_plain_line(number: int, text: str) -> LabelLine | None:
 def _number(column: str) -> float:
     number = float(column) if NUMBER.fullmatch(column) else math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{column!r:.40} is no number")
+        raise ValueError(f"{column!r:.40} is not a finite number")
     return number
 
 
 def _parsed(values: tuple[float, ...]) -> Parsed:
     class_id = values[0]
     if not class_id.is_integer():
-        raise ValueError(f"class {class_id:g} is no whole number")
-    # Python's hash of numbers is the same in every process. It can't tell -1 from -2, but -2 from -4.
+        raise ValueError(f"class {class_id:g} is not a whole number")
+    # Python's hash of numbers is the same in every process. It is the same for -1 and -2, but not for -2 and -4.
     key = hash(values if min(values) >= 0 else (*values, *(2 * value for value in values))) & KEY_BITS
     if len(values) == BOX_COLUMNS:
         _, x, y, w, h = values

@@ -19,11 +19,11 @@ from mobileyolo.dataset.text import plain, read_lines, shortened
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
 CLASSES_FILE = "classes.txt"
 BARE_LAYOUTS = ("{split}/images", "images/{split}")
-# By the ending that names it; MPO is JPEG with more than one picture.
+# By file extension; MPO is JPEG with more than one picture.
 IMAGE_FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".mpo": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 IMAGE_FORMATS |= {".tif": "TIFF", ".tiff": "TIFF"}
 IMAGE_SUFFIXES = frozenset(IMAGE_FORMATS)
-# Pictures as well, but read by no decoder here: better reported than left out unseen.
+# Images that no decoder here can read: they are reported, not skipped silently.
 UNSUPPORTED_SUFFIXES = frozenset(
     {".apng", ".arw", ".avif", ".avifs", ".cr2", ".cr3", ".dib", ".dng", ".exr", ".gif", ".hdr", ".heic", ".heif"}
     | {".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pfm", ".pgm", ".pnm", ".ppm", ".tga"}
@@ -38,14 +38,11 @@ EITHER_LAYOUT = """either of these layouts will do:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a dataset folder holds. Paths are below the folder, with forward slashes, sorted.
+    """What a dataset folder holds. Paths are relative to the folder, with forward slashes, sorted.
 
     names: class names by id.
-    images: by split, for each split that the dataset has: everything with the name of a picture, whatever it is.
-    labels: everything with the name of a label file, whatever it is, below the label folder of a folder of images and
-        beside the labels of listed images. Where labels lie beside their images, which lists and notes may do as well,
-        one without an image of its name has to begin with a box. Of a label folder that links lead to under several
-        paths, only those with an image.
+    images: by split, everything with the extension of an image; it may be unreadable or even a folder.
+    labels: the label files of these images, and others that may be labels whose image is missing; see `_labels`.
     """
 
     names: tuple[str, ...]
@@ -55,14 +52,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class SplitPlaces:
-    """Where the images of a split are: in and below folders, and one by one in lists."""
+    """Where the images of a split are: in and below folders, and listed one by one."""
 
     folders: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
 
 
 def find_layout(root: Path) -> Layout:
-    """Find the splits and class names of the dataset in a folder, by its YAML file or else by its folders' names.
+    """Find the splits and class names of the dataset in a folder, by its YAML file or else by the names of its folders.
 
     Raises:
         DatasetError: there is no such folder, it holds no known layout, or its YAML file contradicts itself, names
@@ -85,9 +82,9 @@ def find_layout(root: Path) -> Layout:
 
 
 def check_data_dir(root: Path) -> None:
-    """Refuse a place that holds no YOLO dataset, before any of it is read, so that even a huge folder takes no time.
+    """Refuse a place that holds no YOLO dataset, by a quick look at a limited number of names.
 
-    What is in doubt passes; `find_layout` decides.
+    If in doubt, it passes: `find_layout` decides.
 
     Raises:
         DatasetError: there is no such folder, or it holds another format; the message names the command that helps.
@@ -108,7 +105,7 @@ def label_of(image: str) -> str:
 
 
 def image_folder_of(label: str) -> str:
-    """Folder of the image that a label file belongs to, the other way round."""
+    """Folder of the image that a label file belongs to: the reverse of `label_of`."""
     head, labels, tail = f"/{posixpath.dirname(label)}/".rpartition("/labels/")
     return (f"{head}/images/{tail}" if labels else f"/{posixpath.dirname(label)}").strip("/") or "."
 
@@ -117,7 +114,7 @@ def _find_description(root: Path) -> Path | None:
     """The YAML file that describes the dataset, if there is one."""
     _, names = next(walk(root, "."))
     for name in DESCRIPTIONS:
-        if name in names:  # even if it is a folder or leads nowhere, which reading it will say
+        if name in names:  # even if it is a folder or a broken link: reading it will say so
             return root / name
     found = [name for name in names if suffix(name) in {".yaml", ".yml"} and is_file(root / name)]
     if len(found) > 1:
@@ -126,12 +123,12 @@ def _find_description(root: Path) -> Path | None:
 
 
 def _described(root: Path, file: Path, description: Description) -> dict[Split, SplitPlaces]:
-    """Where the YAML file says that the images are."""
+    """Where the images are, by the YAML file."""
     base = file.parent
     if description.base is not None:
         base /= description.base.text
         if not is_folder(base):
-            # Ultralytics would go on to look in the working directory and its own datasets folder.
+            # Ultralytics would also look in the working directory and in its own datasets folder.
             raise DatasetError(f"{description.base.where}: no such folder; without this key paths start at the file")
     sources: dict[Split, SplitPlaces] = {}
     for split, entries in description.entries.items():
@@ -147,12 +144,12 @@ def _described(root: Path, file: Path, description: Description) -> dict[Split, 
                 listing = root / below(root, path, entry.where)
                 source.listed.extend(_images_listed(root, listing, base))
             else:
-                raise DatasetError(f"{entry.where}: no folder and no .txt file at {plain(str(path), 300)}")
+                raise DatasetError(f"{entry.where}: neither a folder nor a .txt file at {plain(str(path), 300)}")
     return sources
 
 
 def images_in(root: Path, folder: str) -> Iterator[str]:
-    """Images in a folder and below it, if it is one; hidden ones (`._a.jpg` of macOS) are none, as for Ultralytics."""
+    """Images in and below a folder, if it exists; without hidden ones (`._a.jpg` of macOS), as in Ultralytics."""
     for parent, names in walk(root, folder) if is_folder(root / folder) else ():
         for name in names:
             if suffix(name) in IMAGE_SUFFIXES or suffix(name) in UNSUPPORTED_SUFFIXES:
@@ -160,11 +157,12 @@ def images_in(root: Path, folder: str) -> Iterator[str]:
 
 
 def _images_listed(root: Path, listing: Path, base: Path) -> Iterator[str]:
-    """Images that a text file lists: `./` means beside that file, other relative paths start at the base."""
+    """Images that a text file lists: paths with `./` are relative to that file, others to the base."""
     for number, entry in read_lines(listing, LISTING_MB, "list of images"):
         if suffix(entry) not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
             raise DatasetError(
-                f"{listing}:{number}: {shortened(repr(entry))}: no image; known are {', '.join(sorted(IMAGE_SUFFIXES))}"
+                f"{listing}:{number}: {shortened(repr(entry))}: not an image; "
+                f"known extensions are {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
         start = listing.parent if entry.startswith("./") else base
         yield below(root, start / entry, f"{listing}:{number}: {shortened(repr(entry))}")
@@ -289,7 +287,7 @@ def _bare_names(root: Path, folders: Iterable[str]) -> tuple[str, ...]:
         raise DatasetError(f"{root}: no class names: put them, one a line, into one of {looked}, or write a data.yaml")
     if len(set(found.values())) > 1:
         different = " and ".join(str(root / file) for file in found)
-        raise DatasetError(f"{different} name different classes; mend or delete all but one")
+        raise DatasetError(f"{different} name different classes; make them equal, or delete all but one")
     return next(iter(found.values()))
 
 

@@ -1,4 +1,4 @@
-"""What was read from a dataset's files, remembered outside of it until a file changes."""
+"""A cache of what was read from a dataset's files, outside of the dataset."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import pandas as pd
 from mobileyolo.core.files import replacing_folder
 from mobileyolo.dataset.folders import identity
 
-READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that what was read comes from
-MODULES = ("folders.py", "images.py", "labels.py", "layout.py", "scanning.py", "text.py")  # of ours, likewise
-FRESH_NS = 2_000_000_000  # a file that was written so shortly before may change again without a new time stamp
+READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that decide what is read
+MODULES = ("folders.py", "images.py", "labels.py", "layout.py", "scanning.py", "text.py")  # modules of ours that do
+FRESH_NS = 2_000_000_000  # a file that was written this shortly before may change again with the same time stamp
 
 
 class Memory:
     """The tables of one dataset as they were read before.
 
-    A file counts as unchanged while its size, time stamps and inode are those that were remembered: its `stamp`.
+    A file counts as unchanged if its size, time stamps and inode, together its `stamp`, are the remembered ones.
     """
 
     def __init__(self, folder: Path, root: Path) -> None:
-        """Open the memory in a folder for the dataset in another."""
+        """Open the memory of the dataset in `root`; it lies below `folder`."""
         place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:32]
         self._folder = folder / place
 
     def recall(self, stamps: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-        """Tables of the images whose stamp is still the same, as they were kept; None if nothing can be recalled.
+        """The kept tables of images and boxes, without images whose stamp has changed; None if nothing can be recalled.
 
         Args:
-            stamps: by image, of the image and its label file as they are now.
+            stamps: by image, the stamp of the image and its label file now.
         """
         try:
             folder = identity(self._folder)
@@ -42,16 +42,16 @@ class Memory:
             if identity(self._folder) != folder:  # another validation has just put its own tables there
                 return None
             same = (images.pop("reader") == reader()) & (images.pop("stamp") == images["image"].map(stamps))
-        except Exception:  # it was never there, is damaged or of another release: read again
+        except Exception:  # missing, damaged or of another release: read everything again
             return None
         images = images[same]
         return images, boxes[boxes["image"].isin(images["image"])]
 
     def keep(self, images: pd.DataFrame, boxes: pd.DataFrame, stamps: pd.Series, started_ns: int) -> None:
-        """Keep what was read of files, all but those that changed too shortly before the reading started.
+        """Keep what was read, except of files that changed too shortly before the reading started.
 
-        What could not be opened may be another time, with the same stamp. A folder that can't be written is no reason
-        to stop.
+        Files that could not be opened are not kept either: next time they may open with the same stamp. If the folder
+        can't be written, nothing is kept, and that is not an error.
         """
         unopened = boxes.loc[boxes["parse_error"].notna() & (boxes["text"] == ""), "image"]
         opened = images[(images["sha256"] != "") & ~images["image"].isin(unopened)]

@@ -1,4 +1,4 @@
-"""A YOLO detection dataset as tables of what is really there, faults and all. Reads, never writes into it."""
+"""A YOLO detection dataset as tables, faults included. Reads, never writes into it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class RawDataset:
     splits: the splits that the dataset has.
     images: split, image, label (paths below the folder, with forward slashes), label_exists, and the columns of
         `images.ImageFacts`; in the order of splits and paths.
-    boxes: image, label, and the columns of `labels.LabelLine`; one row a non-blank line of an image's label file, in
-        the order of images and lines, once even if two splits have the image.
-    orphans: label files of no image, sorted.
+    boxes: image, label, and the columns of `labels.LabelLine`; one row for each non-blank line of an image's label
+        file, in the order of images and lines; only once if the image is in two splits.
+    orphans: label files without an image, sorted.
     """
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ def read_dataset(root: Path, memory_dir: Path | None = None) -> RawDataset:
 
     Args:
         root: The dataset's folder.
-        memory_dir: Where to remember what was read: the next time only what has changed is read again.
+        memory_dir: Where to remember what was read, so that the next time only changed files are read.
 
     Raises:
         DatasetError: no dataset is found there; see `layout.find_layout`.
@@ -52,7 +52,7 @@ def read_dataset(root: Path, memory_dir: Path | None = None) -> RawDataset:
 
 
 def _orphans(root: Path, layout: Layout) -> tuple[str, ...]:
-    """Label files of no image. One that is there but that no list names was left out on purpose."""
+    """Label files without an image. If the image exists but no list names it, it was left out on purpose."""
     own = {label_of(image) for images in layout.images.values() for image in images}
     left = [label for label in layout.labels if label not in own]
     folders = {image_folder_of(label) for label in left}

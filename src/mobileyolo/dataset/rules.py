@@ -1,4 +1,4 @@
-"""The section `validate` of params.yaml: which faults stop the pipeline, and where warnings begin."""
+"""The section `validate` of params.yaml: which faults stop the pipeline, and what gives a warning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mobileyolo.core.config import Section, Share
 
 
 class Tolerance(Section):
-    """Share of rows up to which a kind of fault is a warning; above it, it is an error."""
+    """For each kind of fault: in a larger share of the rows it is an error, else a warning."""
 
     unreadable_image: Share
     mismatched_extension: Share
@@ -26,48 +26,48 @@ class Tolerance(Section):
 
 
 class Limits(Section):
-    """Where one row begins to offend, and the share of rows up to which that isn't mentioned."""
+    """A row offends beyond the limit; if a larger share of the rows offends, there is a warning."""
 
     limit: float
     share: Share
 
 
 class Count(Limits):
-    """A limit that counts."""
+    """A limit that is a count or another number from 0."""
 
     limit: Annotated[float, Field(ge=0)]
 
 
 class Part(Limits):
-    """A limit that is a part of a whole."""
+    """A limit that is a share, 0 to 1."""
 
     limit: Share
 
 
 class Ratio(Limits):
-    """A limit that is a ratio of the larger to the smaller."""
+    """A limit that is a ratio, larger / smaller."""
 
     limit: Annotated[float, Field(ge=1)]
 
 
 class Overlap(Limits):
-    """A limit that is an IoU; lesser ones than a half aren't looked for."""
+    """A limit that is an IoU; smaller ones than 0.5 are not looked for."""
 
     limit: Annotated[float, Field(ge=0.5, le=1)]
 
 
 class HashBits(Limits):
-    """A limit in bits of a perceptual hash; images that differ in more aren't looked for."""
+    """A limit in bits of a perceptual hash; images that differ in more than 4 are not looked for."""
 
     limit: Annotated[int, Field(ge=0, le=4)]
 
 
 class Quality(Section):
-    """What is remarked on without stopping the pipeline, kind by kind."""
+    """What gives a warning and never stops the pipeline, kind by kind."""
 
     missing_class: Count  # boxes
     scarce_class: Count  # images
-    rare_class: Part  # of the most frequent class's boxes
+    rare_class: Part  # of the boxes of the most frequent class
     class_shift: Part  # total variation distance
     size_shift: Part  # Kolmogorov-Smirnov distance
     brightness_shift: Part  # Kolmogorov-Smirnov distance
@@ -81,7 +81,7 @@ class Quality(Section):
     bright_image: Part
     blurred_image: Count  # sharpness, as in dataset.images
     blank_image: Part  # contrast, as in dataset.images
-    tiny_box: Part  # of the image, each way
+    tiny_box: Part  # of the image's side
     huge_box: Part  # of the image's area
     box_at_border: Count  # pixels
     elongated_box: Ratio
@@ -93,10 +93,10 @@ class Quality(Section):
 
 
 class ValidationRules(Section):
-    """What validation lets through, and what it warns about."""
+    """What validation tolerates, and what it warns about."""
 
     key: ClassVar[str] = "validate"
 
-    slack: Share  # of the image's side that a box may stick out by
+    slack: Share  # of the image's side: a box may reach beyond the image by so much
     tolerance: Tolerance
     quality: Quality

@@ -1,4 +1,4 @@
-"""Reading images and their label files on all cores, and again only what has changed since."""
+"""Reads images and their label files on all cores; files that have not changed are not read again."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from mobileyolo.dataset.labels import LabelLine, read_label
 from mobileyolo.dataset.layout import CLASSES_FILE, label_of
 from mobileyolo.dataset.memory import Memory
 
-CHUNK = 256  # images a task
-FEW = 2000  # images; fewer are read before processes have started
+CHUNK = 256  # images in a task
+FEW = 2000  # images; fewer are read by threads, before processes would have started
 
 FACTS = tuple(field.name for field in fields(ImageFacts))
 FACT_TYPES = {"width": "int64", "height": "int64", "bytes": "int64", "dhash": "uint64"}
@@ -38,8 +38,8 @@ LINE_TYPES |= dict.fromkeys(("class_id", "x", "y", "w", "h"), "float64")
 class Scan:
     """What was read.
 
-    images: image, label, label_exists, FACTS, and exact: the digest of all pixels where that of the thumbnail was not
-        enough.
+    images: image, label, label_exists, FACTS, and exact: the digest of all pixels, where thumbnails are equal and bytes
+        are not.
     boxes: image, label, and the columns of LINE_TYPES; in the order of images and lines.
     """
 
@@ -48,7 +48,7 @@ class Scan:
 
 
 def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> Scan:
-    """Read images and their label files, all but those that are remembered and have not changed.
+    """Read images and their label files, except those that are remembered and have not changed.
 
     Args:
         root: The dataset's folder.
@@ -73,7 +73,7 @@ def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> S
 def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
     """Read them in chunks."""
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-    # Small sets are done before a process has started; Pillow's decoders let go of the interpreter lock.
+    # Few images are read before a process has started; Pillow's decoders release the GIL, so threads are enough.
     prefer = "threads" if len(images) < FEW else "processes"
     options = {"initializer": _end_with, "initargs": (os.getpid(),)} if prefer == "processes" else {}
     parallel = Parallel(environment.threads(), prefer=prefer, return_as="generator", batch_size=1, **options)
@@ -82,14 +82,14 @@ def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
             bar.update(len(done.images))
             yield done
     if prefer == "processes":
-        get_reusable_executor(reuse=True).shutdown()  # they would keep their memory for minutes
+        get_reusable_executor(reuse=True).shutdown()  # idle processes would keep their memory for minutes
 
 
 def _end_with(parent: int) -> None:
-    """Let a process that reads end where the one that takes its results is killed; it would wait for it for ever."""
-    if sys.platform == "linux":  # the only one that offers it
+    """Make this process end when its parent is killed; otherwise it would wait forever for new tasks."""
+    if sys.platform == "linux":  # no other system has this
         environment.end_with_parent()
-        if os.getppid() != parent:  # it was killed before
+        if os.getppid() != parent:  # the parent was killed already
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -117,11 +117,11 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
 def existing_label(root: Path, image: str) -> str:
     """Path of an image's label file below the folder, "" where there is none."""
     label = label_of(image)
-    # LabelImg puts the list of names among the labels.
+    # LabelImg writes its list of class names into the folder of labels.
     if label.rpartition("/")[2] == CLASSES_FILE:
         return ""
     try:
-        mode = os.lstat(f"{root}/{label}").st_mode  # a Path costs more than it helps, for every file
+        mode = os.lstat(f"{root}/{label}").st_mode  # a Path would be slower, and there are many files
         is_folder = stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(f"{root}/{label}"))  # noqa: PTH112
     except OSError:
         return ""
@@ -129,7 +129,7 @@ def existing_label(root: Path, image: str) -> str:
 
 
 def _concatenated(scans: Sequence[Scan]) -> Scan:
-    """Scans below each other; at least an empty one with all columns."""
+    """All scans as one; without any, an empty one with all columns."""
     empty = _read_chunk(Path(), [])
     parts = [scan for scan in scans if len(scan.images)] or [empty]
     boxes = [scan.boxes for scan in parts if len(scan.boxes)] or [empty.boxes]
@@ -144,8 +144,8 @@ def _in_order(images: Sequence[str], scan: Scan) -> Scan:
 
 
 def _with_exact_pixels(root: Path, images: pd.DataFrame) -> pd.DataFrame:
-    """Decide with all pixels where thumbnails agree and bytes don't."""
-    # What is remembered of an image holds for a new copy of it.
+    """Add the digest of all pixels where thumbnails are equal and bytes are not."""
+    # A copy of an image has the same pixels.
     images = images.assign(exact=images.groupby("sha256")["exact"].transform("first"))
     distinct = images[images["read_error"].isna()].drop_duplicates("sha256")
     alike = distinct[distinct["pixels"].duplicated(keep=False) & distinct["exact"].isna()]
@@ -156,7 +156,7 @@ def _with_exact_pixels(root: Path, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stamp(root: Path, image: str) -> str:
-    """What tells a changed file, or its changed label file, from the one that was read."""
+    """A text that changes when the image or its label file changes."""
     return "|".join(_stamp_of(f"{root}/{path}") for path in (image, label_of(image)))
 
 

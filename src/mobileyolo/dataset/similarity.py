@@ -1,4 +1,4 @@
-"""Near-duplicates among perceptual hashes, in time linear in the number of images."""
+"""Finds near-duplicates among perceptual hashes, in time linear in the number of images."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 BITS = 64
-NEAR = 4  # bits of BITS that near-duplicates differ in at most; saving anew and scaling move a hash by less
-LARGEST_DISTANCE = 8  # bits; beyond, the bands become so narrow that most images share one
-# Look-alikes that one hash is compared with in each band; what has more of them is linked through others.
+NEAR = 4  # near-duplicates differ in at most this many of the BITS; saving again or scaling changes fewer
+LARGEST_DISTANCE = 8  # bits; with more, the bands become so narrow that most images share one
+# How many hashes each one is compared with in each band; with more, groups are still linked through other members.
 MOST_NEIGHBOURS = 64
 
 
 def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of distinct hashes that differ in at most some bits.
+    """Pairs of distinct hashes that differ in at most `distance` bits.
 
-    Hashes that differ in d bits agree in at least one of d + 1 bands of them: only those that share one are compared.
+    The bits are cut into distance + 1 bands. Hashes that differ in at most `distance` bits are equal in at least one
+    band, so only hashes that share a band are compared. For example, with 2 bands 0110|1010 and 0110|1000 share the
+    first one.
 
     Args:
         hashes: distinct, shape (n,).
         distance: bits, at most LARGEST_DISTANCE.
 
     Returns:
-        Positions of both, shape (pairs,), first < second; a pair is there once.
+        Positions of both, shape (pairs,), first < second; each pair once.
     """
     if not 0 <= distance <= LARGEST_DISTANCE:
         raise ValueError(f"distance {distance}: expected 0 to {LARGEST_DISTANCE} bits")
@@ -46,20 +48,20 @@ def near_duplicate_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDA
             close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance
             one, other = one[close], other[close]
             found.append(np.minimum(one, other) * len(hashes) + np.maximum(one, other))
-    # One number a pair: of two rows of numbers, finding the distinct columns takes a hundred times as long.
+    # Each pair as one number: finding the distinct columns of two rows takes a hundred times as long.
     return np.divmod(np.unique(np.concatenate(found)), max(len(hashes), 1))
 
 
 def near_duplicate_groups(hashes: NDArray[np.uint64], distance: int) -> NDArray[np.int64]:
-    """Group images so that every near-duplicate of an image is in its group.
+    """Group images so that near-duplicates are in the same group, also through others: a like b, b like c.
 
     >>> hashes = np.array([0b0000_0000, 0b1111_0000, 0b0000_0001, 0b0000_0011], np.uint64)
     >>> near_duplicate_groups(hashes, distance=1).tolist()  # the first and the last are linked by the third
     [0, 1, 0, 0]
 
     Args:
-        hashes: one an image, shape (n,).
-        distance: bits up to which two hashes are near-duplicates.
+        hashes: one for each image, shape (n,).
+        distance: near-duplicates differ in at most so many bits.
 
     Returns:
         Number of each image's group, shape (n,), in the order of first members.

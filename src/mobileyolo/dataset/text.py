@@ -1,4 +1,4 @@
-"""Text files that others wrote: read whole or refused with a reason, and quoted in messages without flooding them."""
+"""Text files that others wrote: read whole or refused with a reason, and quoted in messages in a safe, short form."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ WIDE_MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-# They steer a terminal, end lines unseen, or can't be written; tabs and line ends are harmless where they are escaped.
+# They change a terminal, end a line invisibly, or can't be encoded. Tabs and line ends are escaped, so they are fine.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-QUOTED = 80  # characters of somebody's text in a message
+QUOTED = 80  # characters of a text from outside in a message
 
 
 def read_content(path: Path | str, limit_mb: int, purpose: str) -> bytes:
-    """Content of a UTF-8 file, without a byte order mark; what is no regular file is not opened.
+    """Content of a UTF-8 file, without a byte order mark; only regular files are opened.
 
     Args:
         path: The file.
-        limit_mb: Size in megabytes (1e6 bytes) above which it is not read.
-        purpose: What a file of that size can't be: "label file".
+        limit_mb: Larger files, in megabytes (1e6 bytes), are not read.
+        purpose: What the file is, for the message about its size: "label file".
 
     Raises:
-        ValueError: there is nothing to be read; the message says why, without the path.
+        ValueError: it can't be read; the message says why, without the path.
     """
     try:
         status = os.stat(path)  # noqa: PTH116  # with a Path, each of these costs twice as much, for every label file
         if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer
-            raise ValueError("a folder, no file" if stat.S_ISDIR(status.st_mode) else "no regular file")
+            raise ValueError("a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a regular file")
         if status.st_size > limit_mb * 1e6:
             raise ValueError(f"{status.st_size:,} bytes; no {purpose} is larger than {limit_mb} MB")
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
@@ -81,7 +81,7 @@ def read_lines(path: Path, limit_mb: int, purpose: str) -> Iterator[tuple[int, s
 
 
 def refuse_control(where: str, text: str) -> None:
-    """Refuse a text with a control character; where it stands, and that it is meant, is for the caller to say.
+    """Refuse a text with a control character; `where` begins the message.
 
     Raises:
         DatasetError: it has one.
@@ -91,10 +91,10 @@ def refuse_control(where: str, text: str) -> None:
 
 
 def shortened(text: str, length: int = QUOTED) -> str:
-    """A text of at most that many characters; what is cut ends in an ellipsis."""
+    """A text cut to so many characters, with an ellipsis at its end."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def plain(text: str, length: int = QUOTED) -> str:
-    """A text as it is, shortened, or quoted where a character of it can't be seen."""
+    """A text, shortened; with escapes if it has a character that is not printable."""
     return shortened(text if text.isprintable() else repr(text), length)

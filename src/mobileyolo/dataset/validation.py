@@ -1,6 +1,6 @@
-"""The dataset gate: read, check, and say what was found and what is left to train on.
+"""The dataset gate: reads and judges a dataset, and says what was found and what is left to train on.
 
-Importing it takes seconds, for it brings Great Expectations.
+Importing this module takes seconds, because it imports Great Expectations.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.reading import RawDataset, read_dataset
 from mobileyolo.dataset.rules import ValidationRules
 
-LISTED_OFFENDERS = 10_000  # of each kind, the worst; all are counted
+LISTED_OFFENDERS = 10_000  # of each kind, the worst ones; all are counted
 FILE_COLUMN: dict[TableName, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What validation says of a dataset. Card and manifest hold its clean rows, whether it passed or not."""
+    """The result of a validation. Card and manifest hold the clean rows, also if the dataset did not pass."""
 
     findings: tuple[Finding, ...]
     card: DatasetCard
@@ -48,18 +48,18 @@ def validate(
 
     Args:
         root: The dataset's folder.
-        rules: What is let through, and where warnings begin.
+        rules: What is tolerated, and what gives a warning.
         memory_dir: Where to remember what was read; see `reading.read_dataset`.
         docs_dir: Folder for Great Expectations' Data Docs.
 
     Raises:
-        DatasetError: there is no dataset to be read.
+        DatasetError: no dataset can be read there.
     """
     data = read_dataset(root, memory_dir)
     audited = Audited(data, rules.slack)
     results = judge(audited, _suites(rules), docs_dir)
     manifest = _clean(data, results)
-    found = [result for result in results if len(result.offenders) and _worth_telling(result)]
+    found = [result for result in results if len(result.offenders) and _is_finding(result)]
     return Validation(
         findings=tuple(_finding(result, audited) for result in found),
         card=_card(data, manifest),
@@ -74,8 +74,8 @@ def _suites(rules: ValidationRules) -> dict[Suite, dict[Kind, Threshold]]:
     return {"faults": faults, "quality": quality}
 
 
-def _worth_telling(result: KindResult) -> bool:
-    """A fault always is; what is only unwise, if there is more of it than is usual."""
+def _is_finding(result: KindResult) -> bool:
+    """Every fault is a finding; quality only if more rows offend than the threshold's share."""
     return result.suite == "faults" or not result.tolerated
 
 
@@ -100,7 +100,7 @@ def _finding(result: KindResult, audited: Audited) -> Finding:
 
 
 def _parameters(result: KindResult) -> tuple[str, ...]:
-    """Keys of params.yaml that move the finding's threshold."""
+    """Keys of params.yaml that set the finding's threshold."""
     name = result.kind.name
     if result.suite == "quality":
         return f"validate.quality.{name}.limit", f"validate.quality.{name}.share"
@@ -109,7 +109,7 @@ def _parameters(result: KindResult) -> tuple[str, ...]:
 
 
 def _worst(result: KindResult, audited: Audited) -> pd.DataFrame:
-    """The offenders that are listed, the farthest from what is accepted first; faults in the order of files."""
+    """The offenders that are listed: for quality the farthest from the limit first, faults in the order of files."""
     offenders = result.offenders
     if result.suite == "quality":
         accepted = result.kind.accepts(audited, result.threshold.limit)
@@ -137,7 +137,7 @@ def _path(row: Mapping[Hashable, Any], column: str) -> str | None:
 
 
 def _clean(data: RawDataset, results: Sequence[KindResult]) -> Manifest:
-    """The rows without a fault that drops them."""
+    """The dataset without the rows that faults drop."""
     images, boxes = data.images, data.boxes
     for result in results:
         if result.kind.drops and result.kind.table == "images":

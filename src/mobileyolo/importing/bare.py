@@ -67,7 +67,7 @@ def _names(root: Path) -> tuple[str, ...]:
 
 
 def _places(image: str) -> Iterable[str]:
-    """Where an image's label file may lie, below the source."""
+    """Paths where an image's label file may be, below the source."""
     path = PurePosixPath(image).with_suffix(".txt")
     places = (path, label_of(image), PurePosixPath("labels", path), path.parent / "labels" / path.name)
     return dict.fromkeys(str(place) for place in places)

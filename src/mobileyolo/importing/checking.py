@@ -1,4 +1,4 @@
-"""Images of a foreign dataset -> YOLO label lines, as far as their files and boxes are sound."""
+"""Images of a foreign dataset -> YOLO label lines; unreadable images and impossible boxes are left out."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mobileyolo.core import environment
 from mobileyolo.dataset.images import SIDEWAYS, ImageFacts, read_image
 from mobileyolo.importing.sources import Edges, ForeignDataset, Note, Outcome, SourceBox, SourceImage
 
-ROUNDING = 1.0  # pixels that a box may reach beyond its image without a note
-TURNED = range(2, 9)  # EXIF orientations that are not upright
-NO_SIZE = "0.000000"  # in a label line
+ROUNDING = 1.0  # pixels; a box that reaches no farther beyond its image is clipped without a note
+TURNED = range(2, 9)  # EXIF orientations other than upright
+NO_SIZE = "0.000000"  # a width or height in a label line
 
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An image that can be used, and its label file: a class id and `class x y w h` (xywhn) for each box."""
+    """An image that can be used, and its boxes: a class id and a label line `class x y w h` (xywhn) for each."""
 
     source: SourceImage
     facts: ImageFacts
@@ -31,13 +31,13 @@ class CheckedImage:
 def check_images(root: Path, source: ForeignDataset) -> tuple[list[CheckedImage], list[Note]]:
     """Read every image, and turn its boxes into label lines.
 
-    An image that has objects, but no box that can be used, is left out: it would count as background.
+    An image whose boxes are all unusable is left out, because it would count as background.
     """
     ids = {name: class_id for class_id, name in enumerate(source.names)}
     files = [root / image.file for image in source.images]
-    # Pillow's decoders and hashlib let go of the interpreter lock.
+    # Pillow's decoders and hashlib release the GIL.
     with ThreadPoolExecutor(environment.threads()) as pool:
-        # No bar where standard error is no terminal.
+        # No progress bar if standard error is not a terminal.
         facts = list(tqdm(pool.map(read_image, files), "Reading", len(files), unit=" images", disable=None))
     images, notes = [], []
     for image, found in zip(source.images, facts, strict=True):
@@ -55,7 +55,7 @@ def check_images(root: Path, source: ForeignDataset) -> tuple[list[CheckedImage]
             claim = f"{image.file}: {_size(image.declared)}, but {found.width} x {found.height}"
             notes.append(Note(image.labels, "", "declared size that the image does not have", claim, "kept"))
         checked = _checked(image, found, ids, notes)
-        if image.objects > len(checked.lines) and not checked.lines and not _all_unasked(image, ids):
+        if image.objects > len(checked.lines) and not checked.lines and not _all_left_out(image, ids):
             notes.append(Note(image.file, "", "image whose boxes are all left out"))
         else:
             images.append(checked)
@@ -63,7 +63,7 @@ def check_images(root: Path, source: ForeignDataset) -> tuple[list[CheckedImage]
 
 
 def _fault(image: SourceImage, facts: ImageFacts) -> Note | None:
-    """Why an image can't be used, if so."""
+    """Why an image can't be used; None if it can."""
     try:
         image.file.encode()
     except UnicodeEncodeError:
@@ -74,27 +74,27 @@ def _fault(image: SourceImage, facts: ImageFacts) -> Note | None:
 
 
 def _turn(root: Path, image: SourceImage, facts: ImageFacts, notes: list[Note]) -> int:
-    """EXIF orientation that the image is turned by and its boxes are not yet; 1 for none.
+    """EXIF orientation by which the boxes still have to be rotated to fit the image; 1 if they fit.
 
-    Some tools show images unturned. Only the size that they wrote down tells, and only if width and height are swapped.
+    Some tools ignore EXIF. This shows only in the size that they wrote down, and only if width and height are swapped.
     """
     if image.unit == "sides" or not image.boxes:
         return 1
-    with Image.open(root / image.file) as opened:  # Pillow turns TIFF itself
+    with Image.open(root / image.file) as opened:  # Pillow rotates TIFF itself
         orientation = 1 if opened.format == "TIFF" else opened.getexif().get(ExifTags.Base.Orientation, 1)
     size, swapped = (facts.width, facts.height), (facts.height, facts.width)
     if orientation in SIDEWAYS and image.declared == swapped != size:
-        reason = "boxes of the image before its EXIF turn, turned with it"
+        reason = "boxes of the image before its EXIF rotation, rotated with it"
         notes.append(Note(image.labels, "", reason, f"{image.file}: {_size(image.declared)}", "changed"))
         return int(orientation)
     if orientation in TURNED and not (orientation in SIDEWAYS and image.declared == size != swapped):
-        reason = "image that EXIF turns; its boxes are taken to be of the turned image"
+        reason = "image that EXIF rotates; its boxes are taken as those of the rotated image"
         notes.append(Note(image.labels, "", reason, image.file, "kept"))
     return 1
 
 
 def _turned(edges: Edges, orientation: int, width: float, height: float) -> Edges:
-    """Edges in an image that EXIF turns sideways to a width and height; orientations as in the EXIF standard."""
+    """Edges after EXIF has rotated the image by 90 degrees to a width and height; orientations 5 to 8 of EXIF."""
     top, left, bottom, right = edges
     if orientation in {6, 7}:
         left, right = width - right, width - left
@@ -107,8 +107,8 @@ def _size(size: tuple[int, int] | None) -> str:
     return " x ".join(map(str, size or ()))
 
 
-def _all_unasked(image: SourceImage, ids: dict[str, int]) -> bool:
-    """Are all objects of classes that were not asked for? Then the image is a background of those that were."""
+def _all_left_out(image: SourceImage, ids: dict[str, int]) -> bool:
+    """Are all objects of classes that --names leaves out? Then the image is background for the other classes."""
     return len(image.boxes) == image.objects and not any(box.name in ids for box in image.boxes)
 
 
@@ -121,13 +121,13 @@ def _checked(image: SourceImage, facts: ImageFacts, ids: dict[str, int], notes: 
         line = _line(ids.get(box.name), clipped, width, height)
         outcome: Outcome = "left out"
         if box.name not in ids:
-            reason = "class that was not asked for"
+            reason = "class that --names leaves out"
         elif box.edges[2] <= box.edges[0] or box.edges[3] <= box.edges[1]:
-            reason = "box of no size"
+            reason = "box without width or height"
         elif clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
             reason = "box outside its image"
         elif NO_SIZE in line.split()[3:]:
-            reason = "box of no size"
+            reason = "box without width or height"
         elif line in lines:
             reason = "same box twice"
         else:

@@ -1,7 +1,7 @@
 """Reads COCO's JSON: annotation files, and images anywhere below the same folder.
 
-The files are read by Python's json and not by pycocotools or supervision, which stop at the first bad record and do not
-say what they left out.
+Python's json reads the files. pycocotools and supervision would stop at the first bad record, and would not
+say what they leave out.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class _File:
 
 
 def read(root: Path, options: Options) -> ForeignDataset:
-    """Read the annotation files below a folder: those called `instances_*.json`, else all that are COCO's.
+    """Read the annotation files below a folder: those called `instances_*.json`, or else all in COCO's format.
 
     Raises:
-        DatasetError: there is none, or one is no JSON.
+        DatasetError: there is none, or one is not JSON.
     """
     notes: list[Note] = []
     files = _files(root, notes)
@@ -74,7 +74,7 @@ def read(root: Path, options: Options) -> ForeignDataset:
 
 def _files(root: Path, notes: list[Note]) -> list[_File]:
     candidates = files_below(root, [".json"])
-    # The archive of COCO itself holds captions and keypoints of the same images.
+    # COCO's own archive also holds captions and keypoints of the same images.
     candidates = [file for file in candidates if PurePosixPath(file).name.startswith("instances_")] or candidates
     files = []
     for name in candidates:
@@ -82,7 +82,7 @@ def _files(root: Path, notes: list[Note]) -> list[_File]:
             data = json.loads(read_text(root / name, LIMIT_MB, "annotation file"))
         except json.JSONDecodeError as error:
             raise DatasetError(f"{root / name}:{error.lineno}: not JSON: {error.msg}") from None
-        except (RecursionError, ValueError) as error:  # nested without end, or a number of thousands of digits
+        except (RecursionError, ValueError) as error:  # nested too deeply, or a number with thousands of digits
             raise DatasetError(f"{root / name}: not COCO: {error}") from None
         if isinstance(data, dict) and all(isinstance(data.get(section), list) for section in SECTIONS):
             files.append(_File(name, *(data[section] for section in SECTIONS)))
@@ -97,7 +97,7 @@ def _files(root: Path, notes: list[Note]) -> list[_File]:
 
 
 def _categories(file: _File, notes: list[Note]) -> dict[int | str, str]:
-    """Name of each category, in the order of their ids, which need not be contiguous."""
+    """Name of each category, in the order of ids, which may have gaps."""
     names: dict[int | str, str] = {}
     for number, record in enumerate(file.categories):
         key, name = _key(record, "id"), record.get("name") if isinstance(record, dict) else None
@@ -151,7 +151,7 @@ def _images(
 
 
 def _matches(file: _File, name: str, index: dict[str, list[str]]) -> list[str]:
-    """Files that an image's `file_name` may mean; it says only the end of the path, and folders are called freely."""
+    """Files that an image's `file_name` may mean: it is only the end of the path, and folders may have any name."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts:
         return []
@@ -168,7 +168,7 @@ def _matches(file: _File, name: str, index: dict[str, list[str]]) -> list[str]:
 
 
 def _box(record: dict[str, Any], where: str, categories: dict[int | str, str]) -> SourceBox | str:
-    """An annotation's box, or why there is none. Masks and polygons are not looked at."""
+    """An annotation's box, or the reason why it is left out. Masks and polygons are not looked at."""
     if record.get("iscrowd"):
         return "crowd: one box round several objects"
     if record.get("ignore"):
@@ -180,13 +180,13 @@ def _box(record: dict[str, Any], where: str, categories: dict[int | str, str]) -
     numbers = [_number(value) for value in bbox] if isinstance(bbox, list) else []
     if len(numbers) != 4 or None in numbers:
         return "annotation without a bbox of four numbers"
-    # The left upper corner in pixels counted from 0, width and height (COCO, data format).
+    # Upper left corner in pixels from 0, width and height (COCO, data format).
     x, y, w, h = (number for number in numbers if number is not None)
     return SourceBox(where, categories[category], (x, y, x + w, y + h), _shown(record))
 
 
 def _key(record: Any, field: str) -> int | str | None:
-    """An id; some tools write text."""
+    """An id: a number, or a text as some tools write it."""
     value = record.get(field) if isinstance(record, dict) else None
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
@@ -196,13 +196,13 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer that is too large for a float
         return None
     return number if math.isfinite(number) else None
 
 
 def _shown(record: Any) -> str:
-    """A record in short, without its mask."""
+    """A record as short text, without its mask."""
     if isinstance(record, dict):
         record = {key: value for key, value in record.items() if key not in {"id", "segmentation", "keypoints"}}
     return json.dumps(record, ensure_ascii=False)[:120]

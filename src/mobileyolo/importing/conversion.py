@@ -1,4 +1,4 @@
-"""python -m mobileyolo import: read, check, split, write, and say what became of the source."""
+"""python -m mobileyolo import: reads, checks, splits and writes a dataset, and says what was left out or changed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ READERS: dict[SourceFormat, Callable[[Path, Options], ForeignDataset]] = {
     "bare": bare.read,
 }
 SHOWN_NOTES = 3  # of a kind
-KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # who keeps an image that several splits have
+KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # the first of them keeps an image that is in several splits
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made.
+    """The result of an import.
 
-    splits: images and boxes of each split.
-    how: where the split is from.
+    splits: number of images and boxes in each split.
+    how: how the images were split, in words.
     """
 
     target: Path
@@ -46,7 +46,7 @@ class Imported:
     notes: tuple[Note, ...]
 
     def describe(self) -> str:
-        """For the console: what is there, and what was left out or changed, by reason."""
+        """For the console: the new dataset, and what was left out or changed, by reason."""
         images, boxes = (sum(counts) for counts in zip(*self.splits.values(), strict=True))
         parts = ", ".join(f"{split} {count:,} ({number:,})" for split, (count, number) in self.splits.items())
         lines = [
@@ -76,14 +76,14 @@ def _place(note: Note) -> str:
 
 
 def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Options) -> Imported:
-    """Make a YOLO dataset in `target` from the foreign one in `root`, which is only ever read.
+    """Make a YOLO dataset in `target` from the foreign one in `root`, which is only read.
 
     Raises:
-        DatasetError: the source is none of that format, nothing of it can be used, or the target is not free.
+        DatasetError: the source is not in that format, nothing of it can be used, or the target is not empty.
     """
     _check_places(root, target)
     if options.val + options.test >= 1:
-        raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: leave nothing to train on")
+        raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: nothing is left to train on")
     source = READERS[kind](root, options)
     class_names(Entry(name, f"{root}: class name {shortened(repr(name))}") for name in source.names)
     checked, notes = check_images(root, source)
@@ -95,7 +95,7 @@ def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Option
     images = _without_copies(images, notes)
     for split in ("train", "val"):
         if all(split != own for _, own in images):
-            raise DatasetError(f"{root}: no image is left for {split}; --resplit splits all images anew")
+            raise DatasetError(f"{root}: no image is left for {split}; --resplit makes a new split of all images")
     listed = write(root, target, source.names, images, notes, options.link)
     counts = {split: [len(image.lines) for image, own in images if own == split] for split in SPLITS}
     return Imported(
@@ -111,13 +111,13 @@ def _check_places(root: Path, target: Path) -> None:
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; SOURCE is the folder that holds images and annotations")
     if target.resolve().is_relative_to(root.resolve()):
-        raise DatasetError(f"{target}: lies in the source {root}, which is only read; choose another place")
+        raise DatasetError(f"{target}: is inside the source {root}, which is only read; choose another place")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise DatasetError(f"{target}: already there; choose a new or empty folder")
+        raise DatasetError(f"{target}: already exists; choose a new or empty folder")
 
 
 def _split(images: Sequence[CheckedImage], options: Options) -> tuple[list[tuple[CheckedImage, Split]], str]:
-    """The source's own split if it has one, or else one by seed; and which it was."""
+    """Each image's split, from the source or else by seed, and in words which of them it is."""
     own = {image.source.split for image in images}
     if options.resplit or None in own or "train" not in own or len(own) == 1:
         return _by_seed(images, options), f"split by seed {options.seed}, near-duplicates together"
@@ -142,7 +142,7 @@ def _groups(images: Sequence[CheckedImage]) -> NDArray[np.int64]:
 def _without_copies(
     images: Sequence[tuple[CheckedImage, Split]], notes: list[Note]
 ) -> list[tuple[CheckedImage, Split]]:
-    """The images without those whose very bytes a split has that is measured on."""
+    """The images, without copies: one that several splits have stays only in the first of KEPT_FOR."""
     keepers: dict[str, tuple[Split, str]] = {}
     for split in KEPT_FOR:
         for image, own in images:

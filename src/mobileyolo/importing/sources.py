@@ -1,4 +1,4 @@
-"""What a reader of a foreign format hands on: images with their boxes, and a note of all that it left out."""
+"""What a reader of a foreign format returns: images with their boxes, and a note on everything that it left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobileyolo.dataset.description import SPLIT_NAMES
 from mobileyolo.dataset.folders import is_file, join, suffix, walk
 from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 
-Unit = Literal["pixels", "sides"]  # of the image's width and height, turned by EXIF
+Unit = Literal["pixels", "sides"]  # pixels, or shares of the image's width and height, after its EXIF rotation
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
 Outcome = Literal["left out", "changed", "kept"]
 
@@ -23,10 +23,10 @@ Outcome = Literal["left out", "changed", "kept"]
 class Options:
     """How to import.
 
-    names: classes in the order of their ids; None for those that the source has.
+    names: classes in the order of their ids; None for the source's own.
     val, test: share of the images; multiples of 0.05.
     resplit: split by seed even if the source has a split of its own?
-    difficult: keep the boxes that a VOC source calls difficult?
+    difficult: keep the boxes that a VOC source marks as difficult?
     from_zero: are a VOC source's coordinates edges counted from 0, and not pixels counted from 1?
     background: is an image without annotation a background?
     link: hard links instead of copies?
@@ -45,7 +45,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Note:
-    """Something in the source that is missing from the dataset, or is not there as it was."""
+    """Something in the source that is left out of the dataset, changed, or kept although it is suspicious."""
 
     file: str  # below the source, with forward slashes
     record: str  # in the file, as `line 3`; empty for the whole file
@@ -66,13 +66,13 @@ class SourceBox:
 
 @dataclass(frozen=True)
 class SourceImage:
-    """An image and what the source says of it.
+    """An image and what the source says about it.
 
     file: below the source, with forward slashes.
-    labels: the file that says it, below the source; empty where none does.
-    split: what the source puts it in, if anything.
-    declared: width and height in pixels that the source claims, if it claims them.
-    objects: how many the source has in it, with those that the reader left out.
+    labels: its annotation file, below the source; "" if it has none.
+    split: the source's own split of it, if there is one.
+    declared: width and height in pixels, if the annotation has them.
+    objects: how many the annotation lists, with those that the reader left out.
     """
 
     file: str
@@ -94,7 +94,7 @@ class ForeignDataset:
 
 
 def files_below(root: Path, suffixes: Iterable[str]) -> list[str]:
-    """Files with one of some suffixes, below a folder and without what is hidden, sorted, with forward slashes.
+    """Files with one of the suffixes below a folder, without hidden ones, sorted, with forward slashes.
 
     Raises:
         DatasetError: a folder can't be listed.
@@ -105,17 +105,17 @@ def files_below(root: Path, suffixes: Iterable[str]) -> list[str]:
 
 
 def images_below(root: Path) -> list[str]:
-    """Image files below a folder, with those of formats that can't be read, so that they are listed."""
+    """Image files below a folder, also of formats that can't be read, so that they are reported."""
     return files_below(root, IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES)
 
 
 def split_called(name: str) -> Split | None:
-    """The split that a name speaks of: `train2017`, `instances_val`, `valid`, `Test`."""
+    """The split that a name contains: `train2017`, `instances_val`, `valid`, `Test`."""
     words = set(re.split(r"[^a-z]+", name.lower()))
     found = [split for split, names in SPLIT_NAMES.items() if words & {*names, *(["validation"] * (split == "val"))}]
     return found[0] if len(found) == 1 else None
 
 
 def split_of_folders(file: str) -> Split | None:
-    """The split that a file's folders speak of, the outermost first."""
+    """The split that the names of a file's folders contain, the outermost first."""
     return next((split for part in PurePosixPath(file).parts[:-1] if (split := split_called(part))), None)

@@ -1,4 +1,4 @@
-"""Which image goes into which split, by scikit-learn and a seed."""
+"""Assigns images to splits, with scikit-learn and a seed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def split_groups(
 
     Args:
         classes: For each image, the class id of each of its boxes.
-        groups: For each image, the number of its group: near-duplicates are one.
+        groups: For each image, the number of its group; near-duplicates have the same one.
         val: Share of the validation split.
         test: Share of the test split; 0 for none.
-        seed: Another one gives another split.
+        seed: Another seed gives another split.
 
     Raises:
         DatasetError: there are fewer groups than splits.
@@ -39,23 +39,23 @@ def split_groups(
     needed = 3 if test else 2
     distinct = len(np.unique(groups))
     if distinct < needed:
-        raise DatasetError(f"{distinct} usable images that are not much the same; {needed} splits need one each")
-    # As many folds as the shares have common parts, such as 10 for 0.2 and 0.1; of them, 2 are val and 1 is test.
+        raise DatasetError(f"{distinct} usable images that are not near-duplicates; {needed} splits need one each")
+    # For example, shares of 0.2 and 0.1 take 10 folds: 2 for val, 1 for test, the others for train.
     folds = min(math.lcm(val.denominator, test.denominator), distinct)
     tests = min(max(round(test * folds), 1), folds - 2) if test else 0
     vals = min(max(round(val * folds), 1), folds - tests - 1)
-    # One row for each box, and one for each image as such, which balances their number and backgrounds too.
+    # One row for each box. One more for each image balances the number of images, and places images without boxes.
     background = 1 + max((max(each, default=0) for each in classes), default=0)
     rows = [(image, class_id) for image, each in enumerate(classes) for class_id in (*each, background)]
     images, strata = np.array(rows, dtype=np.int64).T
     folder = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     fold = np.empty(len(classes), dtype=np.int64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that a class has fewer boxes than there are folds
+        warnings.simplefilter("ignore", UserWarning)  # a class has fewer boxes than there are folds
         for number, (_, chosen) in enumerate(folder.split(strata, strata, groups[images])):
             fold[images[chosen]] = number
-    # The folds are filled in turn, the groups with most boxes first: let the seed say which fold is which. Those of
-    # just the right size come first, for in a small dataset one image more can be twice the share.
+    # Early folds get the groups with most boxes, so the seed decides which fold is which. Folds of exactly the right
+    # size come first: in a small dataset, one more image can double the share.
     order = check_random_state(seed).permutation(folds)
     excess = np.abs(np.bincount(fold, minlength=folds) * folds - len(classes))
     order = order[np.argsort(excess[order], kind="stable")]

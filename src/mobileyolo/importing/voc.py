@@ -1,7 +1,7 @@
-"""Reads Pascal VOC: an XML file an image, in `Annotations` or beside the image.
+"""Reads Pascal VOC: one XML file for each image, in `Annotations` or beside the image.
 
-The XML is read by defusedxml and not through supervision's reader, which stops at the first bad file or box and does
-not say what it left out.
+defusedxml reads the XML. supervision's reader would stop at the first bad file or box, and would not say what it leaves
+out.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def read(root: Path, options: Options) -> ForeignDataset:
     index = _Images(root)
     notes: list[Note] = []
     found: dict[str, SourceImage] = {}
-    spoken_of: set[str] = set()  # by any annotation: no backgrounds, whatever is wrong with it
+    annotated: set[str] = set()  # images with an annotation, even a bad one: they are not background
     for file in annotations:
         tree = _tree(root, file, notes)
         named = "" if tree is None else _text(tree, "filename")
         candidates = index.of(file, named)
-        spoken_of.update(candidates)
+        annotated.update(candidates)
         if tree is None:
             continue
         if len(candidates) != 1:
@@ -65,7 +65,7 @@ def read(root: Path, options: Options) -> ForeignDataset:
     for image in index.files:
         if image in found:
             continue
-        if image in spoken_of:
+        if image in annotated:
             notes.append(Note(image, "", "image without usable annotation"))
         elif options.background:
             found[image] = SourceImage(image, "", (), 0, split_of_folders(image))
@@ -77,25 +77,25 @@ def read(root: Path, options: Options) -> ForeignDataset:
 
 
 def _tree(root: Path, file: str, notes: list[Note]) -> Element | None:
-    """An annotation as XML; a note and nothing where it is none."""
+    """An annotation as XML; None, with a note, if it is not an annotation."""
     try:
         tree: Element = fromstring((root / file).read_bytes())
     except DefusedXmlException as error:
         notes.append(Note(file, "", "XML with entities, which are not read", type(error).__name__))
         return None
-    # Expat raises LookupError or ValueError where it does not know the encoding that the file declares.
+    # Expat raises LookupError or ValueError for an unknown encoding.
     except (OSError, ParseError, LookupError, ValueError) as error:
         line = f"line {error.position[0]}" if isinstance(error, ParseError) else ""
         notes.append(Note(file, line, "not readable as XML", str(error)))
         return None
     if tree.tag == "annotation":
         return tree
-    notes.append(Note(file, "", "XML that is no annotation", f"<{tree.tag}>"))
+    notes.append(Note(file, "", "XML that is not an annotation", f"<{tree.tag}>"))
     return None
 
 
 class _Images:
-    """The image files of the source, by what may point to them."""
+    """The image files of the source, by path and by name without suffix."""
 
     def __init__(self, root: Path) -> None:
         self.files = images_below(root)
@@ -107,7 +107,7 @@ class _Images:
             self._by_stem[path.stem].append(file)
 
     def of(self, annotation: str, named: str) -> list[str]:
-        """Images that an annotation may be of: by its own place and name first, then by the name written in it."""
+        """Images that an annotation may belong to: by its own path first, then by the file name in it."""
         name = PurePosixPath(named.replace("\\", "/")).name
         for place in _places(annotation):
             if found := self._by_place.get(place):
@@ -120,7 +120,7 @@ class _Images:
 
 
 def _places(annotation: str) -> Iterator[str]:
-    """Where an annotation's image would lie, without suffix."""
+    """Paths where an annotation's image may be, without suffix."""
     path = PurePosixPath(annotation).with_suffix("")
     yield str(path)
     for depth, part in enumerate(path.parts[:-1]):
@@ -172,7 +172,7 @@ def _number(text: str) -> float | None:
 
 
 def _split(root: Path, found: dict[str, SourceImage], notes: list[Note]) -> list[SourceImage]:
-    """The images in the order of their files, with the split that `ImageSets/Main` gives them, where there is one."""
+    """The images in the order of their files, with their split in `ImageSets/Main`, if there is one."""
     listed = _listed(root, found, notes)
     if not listed:
         return [found[file] for file in sorted(found)]

@@ -1,4 +1,4 @@
-"""Checked images and their splits -> a folder in Ultralytics' layout, whole or not at all."""
+"""Checked images and their splits -> a folder in Ultralytics' layout; if it fails, nothing is written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(
     notes: Sequence[Note],
     link: bool,
 ) -> tuple[Note, ...]:
-    """Write the dataset; images are copied or, if asked for, linked.
+    """Write the dataset; images are copied or, with `link`, hard-linked.
 
     Returns:
         All notes, in the order in which import.csv lists them.
@@ -68,11 +68,11 @@ def write(
 
 
 def _titles(images: Sequence[CheckedImage]) -> dict[str, str]:
-    """A file name for each image: its own, with its folders before it where another image has the same.
+    """A file name for each image: its own, with its folders in front if another image has the same name.
 
-    A name that ends in another format than the image has gets the ending of its format.
+    If the file extension names another format than the content, it is replaced.
     """
-    # What LabelImg writes among labels is no label, so no image may be called like it.
+    # classes.txt, which LabelImg writes among the labels, is not a label, so no image may be called classes.
     taken = {_folded(PurePosixPath(CLASSES_FILE).stem)}
     paths = [PurePosixPath(image.source.file) for image in images]
     stems = Counter(_folded(path.stem) for path in paths)
@@ -91,12 +91,12 @@ def _titles(images: Sequence[CheckedImage]) -> dict[str, str]:
 
 
 def _folded(stem: str) -> str:
-    """What two stems share that are one file on some systems."""
+    """Equal for two stems that would be the same file on some systems."""
     return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:
     rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in notes]
-    # JSON and names of files can hold what no UTF-8 file can.
+    # JSON and file names may have characters that can't be written as UTF-8.
     sound = [[text.encode(errors="backslashreplace").decode() for text in row] for row in rows]
     return pd.DataFrame(sound, columns=["file", "record", "outcome", "reason", "value"])

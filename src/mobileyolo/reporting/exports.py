@@ -1,4 +1,4 @@
-"""What an export came to, as a table."""
+"""The result of an export as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mobileyolo.reporting.shared.cells import Table
 
 
 def export_table(record: ExportRecord) -> Table:
-    """How far each exported file is from its original."""
+    """How much the outputs of each exported file differ from those of the original."""
     rows = [
         (
             str(record.folder / each.file),

@@ -36,8 +36,8 @@ def test_two_splits_may_be_one_folder(dataset: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("link", "no folder and no .txt file at ~/link"),  # to itself
-        ("nowhere", "no folder and no .txt file at ~/link"),
+        ("link", "neither a folder nor a .txt file at ~/link"),  # to itself
+        ("nowhere", "neither a folder nor a .txt file at ~/link"),
         ("..", None),  # above the dataset: links inside may lead anywhere
         ("train/images", None),
     ],
@@ -146,7 +146,7 @@ def test_a_folder_of_many_images_takes_seconds_at_most(dataset: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train.txt", "train.txt:1: 'train.txt': no image; known are .bmp, .jpeg"),
+        ("train.txt", "train.txt:1: 'train.txt': not an image; known extensions are .bmp, .jpeg"),
         (f"{TRAIN[0]}\n\ntrain/images\n", "train.txt:3: 'train/images': no image"),
         (f"{TRAIN[0]}\nnotes.md", "train.txt:2: 'notes.md': no image"),
         ("/elsewhere/a.png", "train.txt:1: '/elsewhere/a.png': lies outside ~"),
@@ -174,7 +174,9 @@ def test_a_list_has_to_be_a_file(dataset: Path, kind: str) -> None:
     else:
         listing.symlink_to("/dev/zero" if kind == "device" else "train.txt")
     describe(dataset, FULL.replace("train/images", "train.txt"))
-    assert refusal(dataset).startswith("~/data.yaml:1: train: 'train.txt': no folder and no .txt file at ~/train.txt")
+    assert refusal(dataset).startswith(
+        "~/data.yaml:1: train: 'train.txt': neither a folder nor a .txt file at ~/train.txt"
+    )
 
 
 def test_a_list_may_name_what_is_not_there_and_pictures_of_other_formats(dataset: Path) -> None:
@@ -303,7 +305,7 @@ def test_a_wrong_list_of_class_names_is_refused(dataset: Path, names: str, messa
 def test_class_files_that_disagree_are_refused(dataset: Path) -> None:
     bare(dataset)
     (dataset / "val/labels/classes.txt").write_text("bar\nsquare\n")
-    assert refusal(dataset).endswith("name different classes; mend or delete all but one")
+    assert refusal(dataset).endswith("name different classes; make them equal, or delete all but one")
 
 
 def test_a_split_folder_that_is_a_file_is_none(dataset: Path) -> None:

@@ -96,7 +96,7 @@ CASES = [
         Tables([*MANY, *VAL_100], [*CATS, *(box(own, w=0.2, h=0.2) for own in VAL_100)]),
         {
             "val": "Kolmogorov-Smirnov distance 1.00 from train, chance gives up to 0.23; "
-            "the median box is 0.2 of its image each way, 0.3 in train"
+            "the median box is 0.2 of its image's side, 0.3 in train"
         },
         # A hundred boxes, but of only two images.
         Tables([*MANY, *VAL_100[:2]], [*CATS, *(box(VAL_100[n % 2], w=0.2 + n / 1e3, h=0.2) for n in range(100))]),
@@ -201,20 +201,20 @@ CASES = [
         "odd_size_for_class",
         Tables(MANY, [*(sized(*usual) for usual in USUAL), sized(MANY[30], 70)]),
         # 0.6745 x 70 steps
-        {"train/030.txt:1": "257 x 193 pixels, 2.01 times as large each way as is usual for cat (z 47.2)"},
+        {"train/030.txt:1": "257 x 193 pixels, 2.01 times as long and as wide as usual for cat (z 47.2)"},
         Tables(MANY, [*(sized(*usual) for usual in USUAL[2:]), sized(MANY[30], 70)]),  # too few to tell
     ),
     Case(
         "odd_shape_for_class",
         Tables(MANY, [*(shaped(*usual) for usual in USUAL), shaped(MANY[30], -70)]),
-        {"train/030.txt:1": "0.664 times as wide as high, 1.33 is usual for cat (z 47.2)"},
+        {"train/030.txt:1": "width / height 0.664, usual for cat is 1.33 (z 47.2)"},
         # Cut off by the border.
         Tables(MANY, [*(shaped(*usual) for usual in USUAL), {**shaped(MANY[30], -70), "x": 0.05}]),
     ),
     Case(
         "overlapping_box",
         Tables([A, B], [box(A), box(A, 1), box(A, w=0.31), box(A), box(B)]),
-        {"train/a.txt:3": "IoU 0.97 with line 1, cat both"},  # line 4 is a duplicate, which is a fault
+        {"train/a.txt:3": "IoU 0.97 with line 1, both cat"},  # line 4 is a duplicate, which is a fault
         Tables([A, B], [box(A), box(A, 1), box(A, w=0.34), box(B, w=0.31)]),
     ),
     Case(
@@ -291,7 +291,7 @@ def test_box_sizes_are_compared_by_the_statistic_that_scipy_has() -> None:
 def test_an_image_with_ten_thousand_boxes_is_no_trouble() -> None:
     boxes = [box(A, x=0.1 + 0.008 * (n % 100), y=0.1 + 0.008 * (n // 100), w=0.01, h=0.01) for n in range(10_000)]
     data = audited([A], [*boxes, box(A, x=0.1, y=0.1, w=0.0101, h=0.01)])
-    assert offenders(KINDS["overlapping_box"], data, 0.9) == {"train/a.txt:10001": "IoU 0.99 with line 1, cat both"}
+    assert offenders(KINDS["overlapping_box"], data, 0.9) == {"train/a.txt:10001": "IoU 0.99 with line 1, both cat"}
 
 
 def test_frames_of_a_still_camera_are_one_scene() -> None:
@@ -302,7 +302,7 @@ def test_frames_of_a_still_camera_are_one_scene() -> None:
 
 def test_a_box_is_compared_with_the_closest_earlier_one() -> None:
     data = audited([A], [box(A, w=0.31), box(A, w=0.303), box(A)])
-    assert offenders(KINDS["overlapping_box"], data, 0.98) == {"train/a.txt:3": "IoU 0.99 with line 2, cat both"}
+    assert offenders(KINDS["overlapping_box"], data, 0.98) == {"train/a.txt:3": "IoU 0.99 with line 2, both cat"}
 
 
 def test_the_nearest_twins_are_those_that_comparing_all_with_all_finds() -> None:

@@ -45,7 +45,7 @@ def moved(folder: str, images: str = "") -> Callable[[Path], None]:
             [("005.txt", "line 3", "4 columns; expected class x y w h, or a class and three or more points")],
             BOTH,
         ),
-        (line("a .5 .5 .1 .1"), [("005.txt", "line 3", "'a' is no number")], BOTH),
+        (line("a .5 .5 .1 .1"), [("005.txt", "line 3", "'a' is not a finite number")], BOTH),
         (line(b"\xff"), [("005.txt", "line 3", "not UTF-8")], BOTH),
         (line("2 .5 .5 .1 .1"), [("005.txt", "line 3", "class id without a name: known are 0 to 1")], BOTH),
         (line("-1 .5 .5 .1 .1"), [("005.txt", "line 3", "class id without a name: known are 0 to 1")], BOTH),

@@ -1,6 +1,6 @@
-"""What is unwise about a dataset: a warning where more than `validate.quality.<kind>.share` of the rows offend.
+"""What may lower mAP: a warning if more than `validate.quality.<kind>.share` of the rows offend.
 
-A kind's limit says where one row begins to offend. Both are in params.yaml.
+A row offends beyond the kind's limit. Share and limit are in params.yaml.
 """
 
 from __future__ import annotations

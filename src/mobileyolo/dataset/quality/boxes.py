@@ -1,4 +1,4 @@
-"""Which boxes are of an unwise size, shape or place, judged by their numbers alone: the picture isn't looked at."""
+"""Boxes of a size, shape or place that may lower mAP. Only their numbers are judged, not the picture."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_least, at_most
 from mobileyolo.dataset.quality.overlaps import closest_earlier_boxes
 from mobileyolo.dataset.quality.rows import judged_boxes
 
-FEWEST_TO_COMPARE = 30  # boxes of a class; with fewer, what is usual for it is a guess
-CUT_OFF = 1.0  # pixels; a box nearer to the border may go on beyond it
+FEWEST_TO_COMPARE = 30  # boxes of a class; with fewer, nobody knows what is usual for it
+CUT_OFF = 1.0  # pixels; the object of a box nearer to the border may continue beyond it
 Context = Mapping[str, pd.Series]
 Property = Callable[[pd.DataFrame], pd.Series]
 
 
 def _of_each_box(measure: Property) -> Callable[[Audited], pd.Series]:
-    """A measure of judged boxes as one of all rows."""
+    """Extend a measure of judged boxes to all rows; NaN for the others."""
 
     def column(audited: Audited) -> pd.Series:
         return measure(judged_boxes(audited)).reindex(audited.boxes.index)
@@ -28,12 +28,12 @@ def _of_each_box(measure: Property) -> Callable[[Audited], pd.Series]:
 
 
 def side(boxes: pd.DataFrame) -> pd.Series:
-    """Root of the share of the image's area, in (0, 1]: of a square box in a square image, the share of its side."""
+    """Square root of the share of the image's area, in (0, 1]; for a square box in a square image, side / side."""
     return (boxes["w"] * boxes["h"]).pow(0.5)
 
 
 def _shape(boxes: pd.DataFrame) -> pd.Series:
-    """Width by height, in pixels."""
+    """Width / height, both in pixels."""
     return (boxes["w"] * boxes["width"]) / (boxes["h"] * boxes["height"])
 
 
@@ -43,7 +43,7 @@ def _elongation(boxes: pd.DataFrame) -> pd.Series:
 
 
 def _gaps(boxes: pd.DataFrame) -> pd.DataFrame:
-    """Pixels between each edge and its border of the image, negative outside of it."""
+    """Pixels between each edge and the image's border on that side; negative outside of the image."""
     return pd.DataFrame(
         {
             "left": (boxes["x"] - boxes["w"] / 2) * boxes["width"],
@@ -55,15 +55,15 @@ def _gaps(boxes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _whole(boxes: pd.DataFrame) -> pd.DataFrame:
-    """Boxes that the image's border doesn't cut off, which would leave them odd for no fault of theirs."""
+    """Boxes that the image's border doesn't cut off; those would look odd although they are right."""
     return boxes[_gaps(boxes).min(axis=1) >= CUT_OFF]
 
 
 def _oddness(of: Property, boxes: pd.DataFrame) -> pd.Series:
-    """How far a property is from what is usual for the class, either way.
+    """How far a property is from what is usual for the class, in either direction.
 
-    The modified z-score of its logarithm (Iglewicz & Hoaglin 1993: 0.6745 times the distance from the median, in
-    median absolute deviations), which outliers themselves hardly move.
+    The modified z-score of its logarithm (Iglewicz & Hoaglin 1993): 0.6745 * |x - median| / median absolute deviation.
+    Unlike mean and standard deviation, outliers hardly change it.
     """
     boxes = _whole(boxes)
     logarithm = pd.Series(np.log(of(boxes)), index=boxes.index)
@@ -88,7 +88,7 @@ def _nearest_border(audited: Audited, rows: pd.Index) -> Context:
 
 
 def _usual(of: Property, audited: Audited, rows: pd.Index) -> Context:
-    """What the box has and what is usual for its class."""
+    """The box's own property, and the median of its class."""
     boxes = _whole(judged_boxes(audited))
     own, names = of(boxes), pd.Series(audited.data.names)
     usual = own.groupby(boxes["class_id"]).transform("median")
@@ -102,7 +102,7 @@ def _usual(of: Property, audited: Audited, rows: pd.Index) -> Context:
 
 
 def _closest(audited: Audited, rows: pd.Index, *, same_class: bool) -> Context:
-    """The earlier box that a box lies on, and what both of them show."""
+    """The earlier box that a box overlaps most, and the classes of both."""
     boxes = judged_boxes(audited)
     alike = boxes[boxes["image"].isin(boxes.loc[rows, "image"])]
     closest = closest_earlier_boxes(alike, same_class=same_class).loc[rows]
@@ -114,23 +114,25 @@ def _closest(audited: Audited, rows: pd.Index, *, same_class: bool) -> Context:
     }
 
 
-def _rarer_sort(audited: Audited) -> pd.Series:
-    """Lines of the label file that are boxes, or that are polygons: whichever are fewer."""
-    sorts = _sorts(audited)
-    return sorts.min(axis=1).where(audited.labels["has_image"])
+def _rarer_form(audited: Audited) -> pd.Series:
+    """Number of boxes or of polygons in the label file, whichever is smaller."""
+    forms = _forms(audited)
+    return forms.min(axis=1).where(audited.labels["has_image"])
 
 
-def _sorts(audited: Audited) -> pd.DataFrame:
-    """Boxes and polygons of each label file."""
-    parsed = audited.boxes[audited.boxes["parse_error"].isna()].drop_duplicates(["label", "line"])  # of two images
+def _forms(audited: Audited) -> pd.DataFrame:
+    """Number of boxes and of polygons in each label file."""
+    parsed = audited.boxes[audited.boxes["parse_error"].isna()].drop_duplicates(
+        ["label", "line"]
+    )  # two images may share a file
     polygon = (parsed["points"] > 0).groupby(parsed["label"])
     counts = pd.DataFrame({"polygons": polygon.sum(), "plain": polygon.size() - polygon.sum()})
     return counts.reindex(audited.labels["label"], fill_value=0).set_axis(audited.labels.index).astype("float64")
 
 
-def _both_sorts(audited: Audited, rows: pd.Index) -> Context:
-    sorts = _sorts(audited).loc[rows]
-    return {"plain": sorts["plain"], "polygons": sorts["polygons"]}
+def _both_forms(audited: Audited, rows: pd.Index) -> Context:
+    forms = _forms(audited).loc[rows]
+    return {"plain": forms["plain"], "polygons": forms["polygons"]}
 
 
 BOX_KINDS = (
@@ -139,7 +141,7 @@ BOX_KINDS = (
         table="boxes",
         measure=_of_each_box(side),
         accepts=at_least,
-        description="No box is smaller than {limit:g} of its image: the root of the share of its area.",
+        description="No box is smaller than {limit:g} of its image: the square root of its share of the area.",
         remedy="train at a larger train.imgsz, or cut the images into tiles",
         shown="{across:.0f} x {down:.0f} of {width:.0f} x {height:.0f} pixels, {percent:.3g} % of the image",
         faq=FaqLine.TINY_OBJECTS,
@@ -151,7 +153,7 @@ BOX_KINDS = (
         measure=_of_each_box(lambda boxes: boxes["w"] * boxes["h"]),
         accepts=at_most,
         description="No box takes more than {limit:.0%} of its image.",
-        remedy="draw the box round the object; pictures of nothing but the object teach little about where it is",
+        remedy="draw the box around the object; close-ups teach little about where objects are",
         shown="{across:.0f} x {down:.0f} of {width:.0f} x {height:.0f} pixels, {percent:.3g} % of the image",
         faq=FaqLine.LOOSE_BOXES,
         context=_in_pixels,
@@ -161,8 +163,8 @@ BOX_KINDS = (
         table="boxes",
         measure=_of_each_box(lambda boxes: _gaps(boxes).min(axis=1)),
         accepts=at_least,
-        description="Every box keeps {limit:g} pixels from its image's borders, so that the object is seen whole.",
-        remedy="check that boxes aren't clipped too narrowly; overlap tiles by the size of an object",
+        description="Every box is at least {limit:g} pixels from its image's borders, so the whole object is visible.",
+        remedy="check that boxes aren't cut off; let tiles overlap by the size of an object",
         shown="touches the {border} border",
         context=_nearest_border,
     ),
@@ -172,7 +174,7 @@ BOX_KINDS = (
         measure=_of_each_box(_elongation),
         accepts=at_most,
         description="No box is more than {limit:g} times as long as it is wide, in pixels.",
-        remedy="check that width and height are of the same object; split long objects into several boxes",
+        remedy="check that the box is of one object; split long objects into several boxes",
         shown="{across:.0f} x {down:.0f} pixels, {value:.3g} to 1",
         faq=FaqLine.LOOSE_BOXES,
         context=_in_pixels,
@@ -182,10 +184,10 @@ BOX_KINDS = (
         table="boxes",
         measure=_of_each_box(partial(_oddness, side)),
         accepts=at_most,
-        description="No box's size is further than {limit:g} modified z-scores from its class's median. "
-        "This compares boxes with their class; the picture isn't looked at.",
-        remedy="check that the box fits its object, neither loose nor tight, and that it is of this class",
-        shown="{across:.0f} x {down:.0f} pixels, {times:.3g} times as large each way as is usual for {name} "
+        description="No box's size is farther than {limit:g} modified z-scores from its class's median. "
+        "Boxes are compared with their class; the picture isn't looked at.",
+        remedy="check that the box fits its object, neither too loose nor too tight, and that the class is right",
+        shown="{across:.0f} x {down:.0f} pixels, {times:.3g} times as long and as wide as usual for {name} "
         "(z {value:.1f})",
         faq=FaqLine.LOOSE_BOXES,
         context=partial(_usual, side),
@@ -195,10 +197,10 @@ BOX_KINDS = (
         table="boxes",
         measure=_of_each_box(partial(_oddness, _shape)),
         accepts=at_most,
-        description="No box's aspect ratio is further than {limit:g} modified z-scores from its class's median. "
-        "This compares boxes with their class; the picture isn't looked at.",
-        remedy="check that the box fits its object, neither loose nor tight, and that it is of this class",
-        shown="{own:.3g} times as wide as high, {usual:.3g} is usual for {name} (z {value:.1f})",
+        description="No box's aspect ratio is farther than {limit:g} modified z-scores from its class's median. "
+        "Boxes are compared with their class; the picture isn't looked at.",
+        remedy="check that the box fits its object, neither too loose nor too tight, and that the class is right",
+        shown="width / height {own:.3g}, usual for {name} is {usual:.3g} (z {value:.1f})",
         faq=FaqLine.LOOSE_BOXES,
         context=partial(_usual, _shape),
     ),
@@ -208,8 +210,8 @@ BOX_KINDS = (
         measure=_of_each_box(lambda boxes: closest_earlier_boxes(boxes, same_class=True)["iou"]),
         accepts=at_most,
         description="No two boxes of a class overlap with an IoU over {limit:g}.",
-        remedy="delete one of the boxes if both are of one object",
-        shown="IoU {value:.2f} with line {other_line}, {name} both",
+        remedy="delete one of the boxes if both show the same object",
+        shown="IoU {value:.2f} with line {other_line}, both {name}",
         faq=FaqLine.LOOSE_BOXES,
         context=partial(_closest, same_class=True),
     ),
@@ -219,18 +221,18 @@ BOX_KINDS = (
         measure=_of_each_box(lambda boxes: closest_earlier_boxes(boxes, same_class=False)["iou"]),
         accepts=at_most,
         description="No two boxes of different classes overlap with an IoU over {limit:g}.",
-        remedy="decide which class the object is of, and delete the other box",
+        remedy="decide which class the object has, and delete the other box",
         shown="{name}, IoU {value:.2f} with line {other_line}, {other_name}",
         context=partial(_closest, same_class=False),
     ),
     Kind(
         name="mixed_label_file",
         table="labels",
-        measure=_rarer_sort,
+        measure=_rarer_form,
         accepts=at_most,
-        description="No label file mixes boxes and polygons: at most {limit:g} lines of the rarer sort.",
-        remedy="convert the polygons to boxes; Ultralytics 8.4 itself ignores such a file whole, here it is read",
+        description="No label file mixes boxes and polygons: at most {limit:g} lines of the rarer kind.",
+        remedy="convert the polygons to boxes; Ultralytics 8.4 itself ignores the whole file, here it is read",
         shown="{plain:.0f} boxes and {polygons:.0f} polygons",
-        context=_both_sorts,
+        context=_both_forms,
     ),
 )

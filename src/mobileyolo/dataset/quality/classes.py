@@ -1,4 +1,4 @@
-"""Which classes a dataset shows too seldom."""
+"""Classes that a dataset shows too rarely."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mobileyolo.dataset.quality.rows import judged_boxes
 
 
 def _shown_in_train(audited: Audited) -> pd.DataFrame:
-    """Classes of the training split; one that it lacks altogether is a finding of its own."""
+    """Classes with a box in the training split; a class without any is another finding."""
     return audited.classes[(audited.classes["split"] == "train") & (audited.classes["boxes"] > 0)]
 
 
@@ -39,7 +39,7 @@ def _elsewhere(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
 
 
 def _example(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
-    """A box of the class, in training where there is one, and the image that it is in."""
+    """A box of the class and its image, from the training split if it has one."""
     first = judged_boxes(audited).drop_duplicates("class_id").set_index("class_id")
     class_ids = audited.classes.loc[rows, "class_id"]
     return {column: class_ids.map(first[column].astype(object)) for column in ("image", "x", "y", "w", "h")}
@@ -52,7 +52,7 @@ CLASS_KINDS = (
         measure=lambda audited: audited.classes["boxes"].astype("float64"),
         accepts=at_least,
         description="Every split has boxes of every class, at least {limit:g} of each.",
-        remedy="move some images between the splits, so that each shows every class, or take the class off the names",
+        remedy="move images between the splits so that each shows every class, or remove the class from the names",
         shown="{boxes} boxes in {split}, {elsewhere} in the other splits",
         faq=FaqLine.UNBALANCED,
         context=_elsewhere,
@@ -73,8 +73,8 @@ CLASS_KINDS = (
         table="classes",
         measure=_against_the_most_frequent,
         accepts=at_least,
-        description="No class has fewer training boxes than {limit:g} of the most frequent class's.",
-        remedy="label more images that show the class; every class weighs the same in mAP",
+        description="Every class has at least {limit:g} times as many training boxes as the most frequent class.",
+        remedy="label more images that show the class; every class has the same weight in mAP",
         shown="{boxes} boxes, {value:.2g} of the {most_boxes} of {most_name}",
         faq=FaqLine.UNBALANCED,
         context=_most_frequent,

@@ -1,4 +1,4 @@
-"""Which images teach little: how they look, going by their thumbnails, and what is labelled in them."""
+"""Images from which a model learns little, judged by their thumbnails and labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _longer_by_shorter_side(audited: Audited) -> pd.Series:
 
 
 def _boxes(audited: Audited) -> pd.Series:
-    """Boxes of each image that has a label file; that one has none is a fault."""
+    """Number of boxes of each image that has a label file; a missing label file is a fault of its own."""
     images = readable_images(audited)
     labelled = images.loc[images["label_exists"].astype(bool), "image"]
     counts = judged_boxes(audited)["image"].value_counts()
@@ -39,7 +39,7 @@ IMAGE_KINDS = (
         measure=_boxes,
         accepts=at_least,
         description="Every image shows at least {limit:g} objects.",
-        remedy="label what these images show, or leave out those with nothing to learn from",
+        remedy="label the objects in these images; if there are none, keep only as many such images as are useful",
         shown="{value:.0f} boxes from {lines} label lines",
         context=_lines,
     ),
@@ -48,8 +48,8 @@ IMAGE_KINDS = (
         table="images",
         measure=_boxes,
         accepts=at_most,
-        description="No image shows more than {limit:g} objects, as many as a detector is asked for.",
-        remedy="cut the image into tiles, or raise evaluate.max_det: what lies beyond it can't be found",
+        description="No image shows more than {limit:g} objects, the most that a detector returns.",
+        remedy="cut the image into tiles, or raise evaluate.max_det: objects beyond that number can't be found",
         shown="{value:.0f} boxes",
     ),
     Kind(
@@ -58,7 +58,7 @@ IMAGE_KINDS = (
         measure=_longer_by_shorter_side,
         accepts=at_most,
         description="No image is more than {limit:g} times as long as it is wide.",
-        remedy="cut the image into tiles: it is padded to a square in training, which leaves the objects small",
+        remedy="cut the image into tiles: training pads it to a square, which makes the objects small",
         shown="{width} x {height} pixels, {value:.3g} to 1",
     ),
     Kind(
@@ -66,7 +66,7 @@ IMAGE_KINDS = (
         table="images",
         measure=_brightness,
         accepts=at_least,
-        description="Every image has a mean brightness of at least {limit:g}, of 1.",
+        description="Every image has a mean brightness of at least {limit:g}, on a scale from 0 to 1.",
         remedy="check that the objects can be seen; brighten the images or leave them out",
         shown="brightness {value:.2f}",
     ),
@@ -75,7 +75,7 @@ IMAGE_KINDS = (
         table="images",
         measure=_brightness,
         accepts=at_most,
-        description="Every image has a mean brightness of at most {limit:g}, of 1.",
+        description="Every image has a mean brightness of at most {limit:g}, on a scale from 0 to 1.",
         remedy="check that the objects can be seen; leave over-exposed images out",
         shown="brightness {value:.2f}",
     ),
@@ -85,7 +85,7 @@ IMAGE_KINDS = (
         measure=lambda audited: readable_images(audited)["sharpness"].reindex(audited.images.index),
         accepts=at_least,
         description="Every image has edges at thumbnail size: a sharpness of at least {limit:g}.",
-        remedy="check that the objects' edges can be seen; leave blurred images out, unless blur is what you expect",
+        remedy="check that the objects' edges can be seen; leave blurred images out unless you expect blur",
         shown="sharpness {value:.2f}",
     ),
     Kind(
@@ -93,8 +93,8 @@ IMAGE_KINDS = (
         table="images",
         measure=lambda audited: readable_images(audited)["contrast"].reindex(audited.images.index),
         accepts=at_least,
-        description="Every image shows something: its grey levels spread by at least {limit:g}, of 1.",
-        remedy="check that the file holds what it should, or leave it out",
+        description="Every image shows something: the standard deviation of its grey levels is at least {limit:g}.",
+        remedy="check that the file is the right image, or leave it out",
         shown="contrast {value:.3f}",
     ),
 )

@@ -1,25 +1,26 @@
-"""Boxes that lie almost wholly on another box of their image, in memory linear in the number of boxes."""
+"""Finds boxes that almost cover another box of their image, in memory linear in the number of boxes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-LOWEST_IOU = 0.5  # lesser overlaps are not looked for, which is what keeps crowded images cheap
+LOWEST_IOU = 0.5  # smaller overlaps are not looked for, which keeps crowded images fast
 
 
 def closest_earlier_boxes(boxes: pd.DataFrame, *, same_class: bool) -> pd.DataFrame:
-    """For each box the one of an earlier line of its image that it overlaps most.
+    """For each box, the box of an earlier line of its image that it overlaps most.
 
-    Boxes are compared with their neighbours from left to right, all of them with the next at once, then with the next
-    but one, for as long as they begin early enough to share LOWEST_IOU.
+    Boxes are sorted by image and left edge. Then all boxes at once are compared with the next box, then with the second
+    next, and so on. A box drops out when its next box starts too far right for an IoU of LOWEST_IOU. For example, for
+    boxes A, B, C from left to right: first A-B and B-C, then A-C, unless B already starts too far right of A.
 
     Args:
         boxes: image, line, class_id, x, y, w, h (xywhn).
-        same_class: compare boxes of one class, or else of different ones.
+        same_class: compare boxes of the same class, or else of different classes.
 
     Returns:
-        iou, other_line and other_class of the earlier box, on the boxes' index; 0, -1 and -1 where none shares
+        iou, other_line and other_class of the earlier box, on the boxes' index; 0, -1 and -1 where no box reaches
         LOWEST_IOU.
     """
     image = pd.factorize(boxes["image"])[0]
@@ -27,12 +28,12 @@ def closest_earlier_boxes(boxes: pd.DataFrame, *, same_class: bool) -> pd.DataFr
     class_id = boxes["class_id"].to_numpy()
     x, y, w, h = (boxes[column].to_numpy(np.float64) for column in "xywh")
     left, top, right, bottom = x - w / 2, y - h / 2, x + w / 2, y + h / 2
-    latest_left = left + (1 - LOWEST_IOU) * w  # a box beginning after it shares too little
+    latest_left = left + (1 - LOWEST_IOU) * w  # a box that starts later overlaps too little
 
-    order = np.argsort(2 * image + left)  # a left edge is in [-0.5, 1.5); one key sorts ten times as fast as two
+    order = np.argsort(2 * image + left)  # left edges are in [-0.5, 1.5); sorting one key is ten times as fast as two
     best = np.zeros(len(boxes))
     other = np.full(len(boxes), -1)
-    here = np.arange(len(boxes))  # positions in the order whose neighbours are still to be compared
+    here = np.arange(len(boxes))  # positions in `order` that still have neighbours to compare
     offset = 0
     while len(here):
         offset += 1
@@ -47,7 +48,7 @@ def closest_earlier_boxes(boxes: pd.DataFrame, *, same_class: bool) -> pd.DataFr
         iou = shared / (w[first] * h[first] + w[second] * h[second] - shared)
         close = (iou >= LOWEST_IOU) & ((class_id[first] == class_id[second]) == same_class)
         first, second, iou = first[close], second[close], iou[close]
-        # Which of the two is the later line; a box is once at most in each half.
+        # Which of the two is the later line. In each half, a box occurs at most once.
         for half in (line[first] > line[second], line[first] < line[second]):
             later = np.where(line[first] > line[second], first, second)[half]
             earlier = (first + second)[half] - later

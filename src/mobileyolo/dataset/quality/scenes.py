@@ -1,4 +1,4 @@
-"""Which images show nearly the same as others, and how many scenes that leaves."""
+"""Images that show nearly the same as others, and how many scenes there are without them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _farther_than(_audited: Audited, limit: float) -> Accepted:
 
 
 def _hashed(audited: Audited) -> pd.DataFrame:
-    """Images whose hash says something, in the order of splits and names, with their row and their split's rank."""
+    """Images with a telling hash, in the order of splits and names, with their row and the rank of their split."""
     images = readable_images(audited)
     images = images[images["contrast"] >= BLANK_CONTRAST]
     ranks = {split: rank for rank, split in enumerate(audited.data.splits)}
@@ -104,7 +104,7 @@ def _bits_within_split(audited: Audited) -> pd.Series:
 
 
 def _bits_across_splits(audited: Audited) -> pd.Series:
-    """The same pixels in two splits are a fault, and not judged again."""
+    """Bits to the nearest image of an earlier split; equal pixels in two splits are a fault, and NaN here."""
     images = _hashed(audited)
     elsewhere = (images.groupby("pixels")["rank"].transform("min") < images["rank"]).set_axis(images["row"])
     return _twins(audited, across=True)["bits"].mask(elsewhere).reindex(audited.images.index)
@@ -142,8 +142,8 @@ SCENE_KINDS = (
         table="splits",
         measure=lambda audited: _groups(audited)["effective"],
         accepts=at_least,
-        description="Every split shows at least {limit:g} scenes, counted as if all were equally frequent.",
-        remedy="add images of other places, times, cameras and objects rather than more of the same",
+        description="Every split shows at least {limit:g} scenes; rare ones count less (effective number).",
+        remedy="add images of other places, times, cameras and objects, not more of the same",
         shown="{scenes:.0f} scenes in {readable} images, worth {value:.1f} equally frequent ones",
         faq=FaqLine.FEW_SCENES,
         context=lambda audited, rows: {"scenes": _groups(audited).loc[rows, "scenes"]},
@@ -155,7 +155,7 @@ SCENE_KINDS = (
         accepts=_farther_than,
         description="No image looks like another of its split: their perceptual hashes differ in more than {limit:g} "
         "of 64 bits.",
-        remedy="keep one of them, or every n-th frame of a video: the others teach little and weigh as much",
+        remedy="keep one of them, or every n-th frame of a video: the others add little that is new",
         shown="{sameness} as {twin}, {value:.0f} of 64 bits apart",
         faq=FaqLine.UNIFORM,
         context=partial(_twin, across=False),
@@ -167,7 +167,7 @@ SCENE_KINDS = (
         accepts=_farther_than,
         description="No image looks like one of another split: their perceptual hashes differ in more than {limit:g} "
         "of 64 bits.",
-        remedy="split by scene, not by image: a model must not be measured on what it has all but learnt",
+        remedy="split by scene, not by image: a model must not be measured on images like those it was trained on",
         shown="in {split}, looks like {twin} of {twin_split}, {value:.0f} of 64 bits apart",
         faq=FaqLine.UNIFORM,
         context=partial(_twin, across=True),

@@ -1,7 +1,7 @@
-"""Which splits differ from what the model is trained on.
+"""Splits that differ from the training split.
 
-A distance that chance alone could give counts as 0. Chance is reckoned at one draw an image, not a box, since the boxes
-of an image resemble each other; so small splits have to differ more.
+A distance that could be chance counts as 0. What chance gives is computed from the number of images, not of boxes,
+because the boxes of one image resemble each other. So small splits have to differ more.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_most
 from mobileyolo.dataset.quality.boxes import side
 from mobileyolo.dataset.quality.rows import judged_boxes, readable_images
 
-ALPHA = 0.01  # how often two halves of one set would differ by more than what passes for chance
+ALPHA = 0.01  # significance level: how often chance alone gives a larger distance
 
 
 @dataclass(frozen=True)
 class Shift:
     """How a split differs from the training split.
 
-    distance: in [0, 1]. chance: up to which distance it may be chance. here, in_train: what differs, in words.
+    distance: in [0, 1]. chance: smaller distances may be chance. here, in_train: what differs, in words.
     """
 
     distance: float
@@ -61,7 +61,7 @@ def _words(compare: Compare) -> Callable[[Audited, pd.Index], Mapping[str, pd.Se
 
 
 def _classes(audited: Audited, split: Split) -> Shift | None:
-    """Total variation distance of the classes' shares: how much of one distribution would have to move."""
+    """Total variation distance of the classes' shares: half the sum of the absolute differences."""
     boxes = judged_boxes(audited)
     grouped = boxes.astype({"split": "str"}).groupby(["class_id", "split"])
     counts = grouped.size().unstack("split", fill_value=0)
@@ -70,7 +70,7 @@ def _classes(audited: Audited, split: Split) -> Shift | None:
     shares = counts / counts.sum()
     images = boxes.groupby("split", observed=True)["image"].nunique()
     spread = 1 / images[split] + 1 / images["train"]
-    # Mean over draws, and how far above it one draw in 100 may be (McDiarmid's inequality).
+    # The expected distance by chance, plus a bound that one draw in 100 exceeds (McDiarmid's inequality).
     both = counts[[split, "train"]].sum(axis=1) / counts[[split, "train"]].to_numpy().sum()
     chance = np.sqrt(2 / math.pi * both * (1 - both) * spread).sum() / 2 + math.sqrt(math.log(1 / ALPHA) / 2 * spread)
     difference = (shares[split] - shares["train"]).abs()
@@ -99,8 +99,8 @@ def _kolmogorov_smirnov(values: pd.Series, images: pd.Series, splits: pd.Series,
 
 
 def _statistic(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """As scipy's ks_2samp has it, which spends as long again on a p-value that takes each box for a draw of its own."""
-    both = np.sort(np.concatenate([one, other]))  # sorted only because looking them up is then ten times as fast
+    """The statistic of scipy's ks_2samp, without its p-value, which would treat the boxes as independent."""
+    both = np.sort(np.concatenate([one, other]))  # sorted because searchsorted is then ten times as fast
     cumulative = [np.searchsorted(np.sort(values), both, side="right") / len(values) for values in (one, other)]
     return float(np.abs(cumulative[0] - cumulative[1]).max())
 
@@ -121,9 +121,9 @@ SHIFT_KINDS = (
         table="splits",
         measure=_distance(_classes),
         accepts=at_most,
-        description="No split's share of each class is further from the training split's than a total variation "
-        "distance of {limit:g}, unless chance may be why.",
-        remedy="deal the images out to the splits at random, by scene",
+        description="The class shares of every split are within a total variation distance of {limit:g} from "
+        "the training split, or the difference may be chance.",
+        remedy="assign the images to the splits at random, by scene",
         shown="total variation distance {value:.2f} from train, chance gives up to {chance:.2f}; "
         "{here}, {in_train} in train",
         faq=FaqLine.UNBALANCED,
@@ -134,11 +134,11 @@ SHIFT_KINDS = (
         table="splits",
         measure=_distance(_sizes),
         accepts=at_most,
-        description="No split's box sizes are further from the training split's than a Kolmogorov-Smirnov distance of "
-        "{limit:g}, unless chance may be why.",
-        remedy="deal the images out to the splits at random, by scene",
+        description="The box sizes of every split are within a Kolmogorov-Smirnov distance of {limit:g} from "
+        "the training split, or the difference may be chance.",
+        remedy="assign the images to the splits at random, by scene",
         shown="Kolmogorov-Smirnov distance {value:.2f} from train, chance gives up to {chance:.2f}; the median box is "
-        "{here} of its image each way, {in_train} in train",
+        "{here} of its image's side, {in_train} in train",
         context=_words(_sizes),
     ),
     Kind(
@@ -146,9 +146,9 @@ SHIFT_KINDS = (
         table="splits",
         measure=_distance(_brightness),
         accepts=at_most,
-        description="No split's brightness is further from the training split's than a Kolmogorov-Smirnov distance of "
-        "{limit:g}, unless chance may be why.",
-        remedy="deal the images out to the splits at random, by scene; or train at more hsv_v",
+        description="The brightness of every split is within a Kolmogorov-Smirnov distance of {limit:g} from "
+        "the training split, or the difference may be chance.",
+        remedy="assign the images to the splits at random, by scene; or train with a larger train.hsv_v",
         shown="Kolmogorov-Smirnov distance {value:.2f} from train, chance gives up to {chance:.2f}; the median "
         "brightness is {here}, {in_train} in train",
         context=_words(_brightness),

@@ -1,4 +1,4 @@
-"""The cost sheet in words and tables: for the page and for a terminal."""
+"""The cost sheet as sentences and tables, for the page and for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mobileyolo.verdict.records import Comparison
 
 PARTS_HEADER = "backbone / neck / head"
 REFERENCE = "yolo11n"  # the stock model that a MobileNetV1 is to match
-FULL_WIDTH = 1.0  # of the network whose layers are listed one by one
+FULL_WIDTH = 1.0  # width multiplier of the network whose layers are listed
 
 
 def label(model: ModelCost) -> str:
@@ -29,7 +29,7 @@ def arms_by_label(sheet: CostSheet, comparison: Comparison) -> dict[str, list[Ar
 
 
 def matching_sentence(sheet: CostSheet) -> str:
-    """Which MobileNetV1 costs what the stock YOLO11n does, and how far the others are from it."""
+    """Which MobileNetV1 costs about as much as the stock YOLO11n, and how the others compare."""
     reference = next(model for model in sheet.models if model.name == REFERENCE)
     mobile = [model for model in sheet.models if model.width is not None]
     match = min(mobile, key=lambda model: abs(math.log(model.gflops / reference.gflops)))
@@ -43,7 +43,7 @@ def matching_sentence(sheet: CostSheet) -> str:
     gflops, parameters = ratios.pop(label(match))
     others = ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in ratios.items())
     return (
-        f"{label(match)} is the MobileNetV1 that costs what {REFERENCE} does: {gflops} times its GFLOPs and "
+        f"{label(match)} is the MobileNetV1 whose cost is closest to {REFERENCE}: {gflops} times its GFLOPs and "
         f"{parameters} times its parameters. The others: {others}."
     )
 
@@ -102,7 +102,7 @@ def console_sheet(sheet: CostSheet) -> str:
     return "\n\n".join(
         (
             f"Fused models at {side} x {side} px, {sheet.classes} classes; beside each total the shares of its parts.\n"
-            "All stand under the neck and head of YOLO11n, but for those as shipped; yolo11n is both.",
+            "All have the neck and head of YOLO11n, except those called as shipped; yolo11n is both.",
             console(parts_table(sheet)),
             console(resolution_table(sheet)),
             f"Depthwise separable layers of MobileNetV1 against standard convolutions at {side} px: millions of\n"

@@ -37,7 +37,7 @@ COST_AXES = {
     "gflops": ("GFLOPs", 1.0),
     "parameters": ("parameters, millions", 1e6),
 }
-# Colours of a bar's parts and of the text in them: the part that differs is the dark one.
+# Colours of a bar's parts and of the text in them: the backbone, which differs, is dark.
 PART_COLOURS = {"backbone": ("muted", "page"), "neck": ("line", "ink"), "head": ("band", "ink")}
 SHEET_AXES = {"gflops": ("GFLOPs", 1e9), "parameters": ("parameters, millions", 1e6)}
 SMALL_STOCK = ("yolo11n", "yolo11s")
@@ -46,7 +46,7 @@ MOST_NUMBERS = 12  # classes in a confusion matrix with numbers in it
 
 
 def forest(comparison: Comparison) -> Panel:
-    """The differences with their intervals, and the band in which a difference decides nothing."""
+    """The differences with their intervals, and the margin in which a difference does not matter."""
 
     def draw(axes: Axes) -> None:
         axes.axvspan(-comparison.margin, comparison.margin, color=COLOURS["band"], lw=0)
@@ -54,12 +54,12 @@ def forest(comparison: Comparison) -> Panel:
         for row, key in enumerate(METRIC_NAMES):
             metric = comparison.metrics[key]
             colour, deciding = COLOURS[metric.verdict], key == DECIDING_METRIC
-            # Lines: a plot's projecting caps would make the interval look longer than it is.
+            # hlines, because the caps of plot would make the interval look longer than it is.
             axes.hlines(row, metric.low, metric.high, color=colour, lw=3 if deciding else 1.8)
             axes.plot(metric.delta, row, "o", color=colour, ms=8 if deciding else 6)
         low = min(-1.5 * comparison.margin, *(metric.low for metric in comparison.metrics.values()))
         high = max(1.5 * comparison.margin, *(metric.high for metric in comparison.metrics.values()))
-        pad = 0.06 * (high - low) or 0.01  # without a margin, a model against itself has no width at all
+        pad = 0.06 * (high - low) or 0.01  # a model against itself, without a margin: all are 0
         axes.set(xlim=(low - pad, high + pad), ylim=(len(METRIC_NAMES) - 0.5, -0.6))
         axes.set_yticks(range(len(METRIC_NAMES)), METRIC_NAMES.values(), color=COLOURS["ink"])
         axes.tick_params(axis="y", length=0)
@@ -79,7 +79,7 @@ def forest(comparison: Comparison) -> Panel:
 def accuracy_cost(
     comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], cost: str
 ) -> Panel:
-    """mAP50-95 over one of COST_AXES: a point an arm, faint ones for the seeds."""
+    """mAP50-95 over one of COST_AXES: one point for each arm, faint ones for its seeds."""
     label, unit = COST_AXES[cost]
     lead, price = comparison.metrics[DECIDING_METRIC], comparison.costs[cost]
     places = {"baseline": (price.baseline / unit, lead.baseline), "candidate": (price.candidate / unit, lead.candidate)}
@@ -143,14 +143,14 @@ def precision_recall(baseline: Sequence[ArmResult], candidate: Sequence[ArmResul
 
 
 def confusion(arm: Arm, name: str, results: Sequence[ArmResult]) -> Panel:
-    """Share of each class's boxes that were predicted as each class; a row an actual class."""
+    """Share of each class's boxes that were predicted as each class; one row for each actual class."""
     counts = confusion_counts(results)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     labels = [short_label(label) for label in (*results[0].statistics.names, BACKGROUND)]
     classes = len(labels)
 
     def draw(axes: Axes) -> None:
-        # Cells are as opaque as their share is large, so that they fit a light and a dark page alike.
+        # The share is the opacity of a cell, which works on a light and on a dark page.
         for row, column in np.argwhere(shares >= 0.005):
             share = shares[row, column]
             axes.add_patch(Rectangle((column, row), 1, 1, color=COLOURS[arm], alpha=round(share, 2), lw=0))
@@ -177,14 +177,14 @@ def confusion(arm: Arm, name: str, results: Sequence[ArmResult]) -> Panel:
 
 
 def cost_parts(sheet: CostSheet, arms: Mapping[str, Sequence[Arm]], quantity: str) -> Panel:
-    """One cost of the backbones that compete, stacked by backbone, neck and head; the arms' names in their colours.
+    """One cost of each backbone, stacked by backbone, neck and head; the arms' names are in their colours.
 
     Args:
         sheet: the cost sheet.
         arms: which arms a model is, by its label.
         quantity: a key of SHEET_AXES; GFLOPs are those at resolution multiplier 1.
     """
-    # The larger stock models would squeeze all others into the left margin.
+    # With the larger stock models, all other bars would be too short to read.
     shown = [
         model for model in sheet.models if model.width is not None or model.name in SMALL_STOCK or arms[label(model)]
     ]

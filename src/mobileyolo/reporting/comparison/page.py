@@ -31,13 +31,13 @@ def render(
     starts: Mapping[Arm, StartRecord],
     sheet: CostSheet,
 ) -> str:
-    """The page, with its style and figures in it; it asks the network for nothing.
+    """The page, with its style and figures in it; it loads nothing from the network.
 
     Args:
         comparison: the answer.
         baseline: the results that it was made from, one for each seed.
-        candidate: likewise.
-        histories: by arm, one table a seed with the columns of history.csv.
+        candidate: the same for the candidate.
+        histories: by arm, one table for each seed, with the columns of history.csv.
         starts: by arm.
         sheet: what every backbone costs.
     """

@@ -16,7 +16,7 @@ from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.precision_recall import RECALLS
 from mobileyolo.verdict.sorting import Array
 
-Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv a seed
+Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv for each seed
 Counts = npt.NDArray[np.int64]
 
 LOSS_PARTS = ("box", "cls", "dfl")
@@ -58,7 +58,7 @@ def write_plots(
 
     map50_95.csv, map50.csv, train_loss.csv, val_loss.csv: epoch, baseline, candidate.
     precision_recall.csv: recall, baseline, candidate.
-    confusion_baseline.csv, confusion_candidate.csv: actual, predicted; one row a box, as DVC's template counts them.
+    confusion_baseline.csv, confusion_candidate.csv: actual, predicted; one row for each box; DVC's template counts them.
     """
     for name in TRAINING_CURVES:
         curves = {arm: mean_training_curve(histories[arm], name) for arm in ARMS}

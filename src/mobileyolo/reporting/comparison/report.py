@@ -1,4 +1,4 @@
-"""From a comparison to what people read: an HTML page, a Markdown summary, figures, and tables for `dvc plots`."""
+"""Writes the reports of a comparison: HTML page, Markdown summary, figures, and tables for `dvc plots`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_reports(
     Args:
         comparison: the answer.
         baseline: the results that it was made from, one for each seed.
-        candidate: likewise.
-        histories: by arm, one table a seed with the columns of history.csv.
+        candidate: the same for the candidate.
+        histories: by arm, one table for each seed, with the columns of history.csv.
         starts: by arm.
         sheet: what every backbone costs.
     """

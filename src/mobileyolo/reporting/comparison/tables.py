@@ -1,4 +1,4 @@
-"""The comparison in words and tables: for the page, for Markdown and for a terminal."""
+"""The comparison as sentences and tables, for the page, for Markdown and for a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERDICT_MARKS = {"better": "🟢", "worse": "🔴", "inconclusive": "🟡"}
 
 
 def arm_names(comparison: Comparison) -> tuple[str, str]:
-    """What to call baseline and candidate: their backbones, and the arms where those are the same."""
+    """Names of baseline and candidate: their backbones, with the arm if both are the same."""
     baseline, candidate = comparison.baseline.backbone, comparison.candidate.backbone
     if baseline == candidate:
         return f"{baseline} (baseline)", f"{candidate} (candidate)"
@@ -30,7 +30,7 @@ def arm_names(comparison: Comparison) -> tuple[str, str]:
 
 
 def question(comparison: Comparison) -> str:
-    """What the comparison was made to answer."""
+    """The question that the comparison answers."""
     baseline, candidate = arm_names(comparison)
     width = comparison.candidate.width
     aside = "" if width is None else f", MobileNetV1 at width {width:g},"
@@ -49,7 +49,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def cost_sentence(comparison: Comparison) -> str:
-    """What the candidate costs, next to the baseline."""
+    """The candidate's cost in proportion to the baseline's."""
     baseline, candidate = arm_names(comparison)
     ratios = {name: f"{cost.ratio:.2f} times" for name, cost in comparison.costs.items()}
     return (
@@ -110,7 +110,7 @@ def _millions(part: int, whole: int) -> str:
 
 
 def class_table(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> Table:
-    """mAP50-95 of each labelled class, means over the seeds, where the candidate loses most at the top."""
+    """mAP50-95 of each labelled class, means over the seeds, the largest loss of the candidate first."""
     means = [
         pd.concat([result.statistics.per_class for result in arm]).groupby("class_id")["map50_95"].mean()
         for arm in (baseline, candidate)

@@ -1,4 +1,4 @@
-"""Figures of a dataset: its classes, boxes and images, split by split. A million boxes take seconds."""
+"""Figures of a dataset: its classes, boxes and images, by split. A million boxes take seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mobileyolo.reporting.shared.panels import COLOURS, Panel, short_label
 Floats = NDArray[np.floating[Any]]
 
 SPLIT_COLOURS: dict[Split, str] = {"train": "candidate", "val": "inconclusive", "test": "baseline"}
-COCO_BOUNDS = (32, 96)  # pixels: square roots of the areas where COCO's evaluation parts small, medium and large
+COCO_BOUNDS = (32, 96)  # pixels: square roots of the areas between small, medium and large in COCO's evaluation
 BINS = 36
 HEAT_CELLS = 28  # along each side
 HEAT_LEVELS = 7
@@ -28,7 +28,7 @@ MOST_CLASSES = 30  # in a figure with their names
 MOST_SIZES = 150  # distinct sizes of images that are drawn one by one
 SIZE_CELLS = 28  # along each side, for what has more
 DOT_LEVELS = 5  # sizes of dots
-BOX_COUNT_QUANTILE = 0.99  # of images; what has more boxes stands in the last bar
+BOX_COUNT_QUANTILE = 0.99  # of images; those with more boxes are in the last bar
 
 _LOG_PERCENTS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
@@ -114,7 +114,7 @@ def boxes_an_image(images: pd.DataFrame) -> Panel:
 
 
 def image_sizes(images: pd.DataFrame) -> Panel:
-    """Width and height of the images, a dot the larger the more have them.
+    """Width and height of the images; the more images have a size, the larger its dot.
 
     Args:
         images: with width and height, pixels.
@@ -128,7 +128,7 @@ def image_sizes(images: pd.DataFrame) -> Panel:
 
     def draw(axes: Axes) -> None:
         levels = np.ceil(DOT_LEVELS * counts["images"] / counts["images"].max())
-        for level in range(1, DOT_LEVELS + 1):  # dots of one size are one drawing, used again
+        for level in range(1, DOT_LEVELS + 1):  # dots of the same size are drawn once in the SVG and referred to
             dots, size = counts[levels == level], 3 + 8 * (level / DOT_LEVELS) ** 0.5
             axes.plot(dots["width"], dots["height"], "o", ms=size, color=COLOURS["candidate"], alpha=0.55, mew=0)
         limit = 1.12 * max(counts["width"].max(), counts["height"].max())
@@ -146,7 +146,7 @@ def image_sizes(images: pd.DataFrame) -> Panel:
 
 def _pixel_sizes(sizes: Mapping[Split, Floats]) -> Panel:
     everything = np.concatenate(list(sizes.values()))
-    # Both marks are always in sight, with room for their labels.
+    # Both marks are always visible, with room for their labels.
     low = np.log2(np.clip(everything.min(), 0.5, COCO_BOUNDS[0] / 2))
     high = np.log2(max(everything.max(), 2 * COCO_BOUNDS[1]))
     edges = np.linspace(np.floor(low), np.ceil(high), BINS + 1)
@@ -237,7 +237,8 @@ def coverage(boxes: Floats) -> Floats:
     x, y, w, h = boxes.T
     left, right = (_cell(x - w / 2), _cell(x + w / 2) + 1)
     top, bottom = (_cell(y - h / 2), _cell(y + h / 2) + 1)
-    # Each box raises the sum from its corner on and lowers it behind its edges.
+    # Two-dimensional prefix sums: +1 at the upper left corner and behind the lower right one, -1 behind the other two.
+    # Summed over rows and columns, every cell in the box has 1 and every other cell 0.
     side = HEAT_CELLS + 1
     change = np.zeros(side * side)
     for row, column, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
@@ -251,7 +252,7 @@ def _cell(coordinate: Floats) -> NDArray[np.int64]:
 
 
 def _cells(chosen: NDArray[np.bool_]) -> Outline | None:
-    """One path round all chosen cells, those that adjoin in a row as one rectangle."""
+    """One path around all chosen cells; neighbours in a row become one rectangle."""
     rectangles = []
     for row, cells in enumerate(chosen):
         changes = np.flatnonzero(np.diff(np.concatenate([[False], cells, [False]]).astype(int)))
@@ -270,7 +271,7 @@ def _by_split(table: pd.DataFrame, values: pd.Series) -> dict[Split, Floats]:
 
 
 def _stairs(axes: Axes, values: Mapping[Split, Floats], edges: Floats) -> None:
-    """A histogram of each split, in percent of its rows: splits of different sizes can be laid upon each other."""
+    """A histogram of each split, in percent of its rows, so that splits of different sizes can be compared."""
     for split, each in values.items():
         counts, _ = np.histogram(each, edges)
         shares, colour = 100 * counts / len(each), COLOURS[SPLIT_COLOURS[split]]

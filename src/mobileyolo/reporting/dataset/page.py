@@ -28,15 +28,15 @@ PAGE_NAME = "index.html"
 SAMPLES_A_SPLIT = 4
 MOST_CASES = 48  # pictures of offenders, all findings together
 MOST_CASES_A_FINDING = 6
-MOST_PLACES = 60  # lines of a finding that are listed; the table has all
-OPEN_PLACES = 10  # of them, at once
+MOST_PLACES = 60  # lines of a finding that are listed; findings.csv has all
+OPEN_PLACES = 10  # of these, shown without unfolding
 MOST_OPEN_CLASSES = 20  # a longer table of classes starts folded
 CLASS_COLOURS = 12  # that the page's style has for boxes
-LEAST_OUTLINE = 0.12  # of what is shown; round a smaller offending box the outline is larger
+LEAST_OUTLINE = 0.12  # of the view: smallest outline of an offending box
 MOST_BOXES = 400  # that are drawn in one picture
 LONGEST_NAME = 60  # characters
 LONGEST_TEXT = 300  # of paths and values
-# Pixels of the longer side, and bytes of the JPEG: they keep the page under 3 MB.
+# Pixels of the longer side, and bytes of the JPEG; they keep the page under 3 MB.
 SAMPLE_SIZE = (560, 55_000)
 CASE_SIZE = (320, 22_000)
 JOINERS = "\u200c\u200d"  # not printable, but Persian, Hindi and emoji are written with them
@@ -54,7 +54,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Sample:
-    """An image that stands for its split."""
+    """A sample image of a split."""
 
     image: str
     picture: Picture
@@ -71,7 +71,7 @@ class Case:
     picture: Picture
     outline: str  # of the offending box
     others: str  # of the other boxes of the image
-    off_picture: bool  # is the box too far outside to be shown?
+    off_picture: bool  # is the box too far outside of the image to be shown?
     twin: Picture | None  # of the image that it is compared with
 
 
@@ -94,10 +94,10 @@ class FindingSection:
 def write_page(
     files: ValidationFiles, root: Path, findings: Sequence[Finding], card: DatasetCard, manifest: Manifest
 ) -> None:
-    """Write index.html, which holds no time and no absolute path: the same dataset gives the same bytes.
+    """Write index.html. It has no time and no absolute path, so the same dataset gives the same bytes.
 
     Args:
-        files: Where the page goes; it links to Data Docs where there are some.
+        files: Where the page goes; it links to Data Docs if there are any.
         root: The dataset's folder, for its pictures; only the few that are shown are read.
         findings: What was found.
         card: What the dataset was found to be.
@@ -167,13 +167,13 @@ def render(
 
 
 def shown(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Text of a dataset for a page: control and bidirectional characters spelled out, cut where it is endless."""
+    """Text of a dataset for a page: control and bidirectional characters escaped, and cut if it is long."""
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return "".join(c if c in JOINERS else printable(c) for c in text)
 
 
 def percent(share: float) -> str:
-    """A share in percent; what is there does not become nothing, nor everything what is not."""
+    """A share in percent; small shares are never rounded to 0 %, nor large ones to 100 %."""
     if 0 < share < 0.0001:
         return "under 0.01%"
     return "over 99.99%" if 0.9999 < share < 1 else f"{share:.2%}"
@@ -212,7 +212,7 @@ def _figures(
     counts: BoxCounts, names: Sequence[str], boxes: pd.DataFrame, images: pd.DataFrame
 ) -> dict[str, list[Markup]]:
     """Our own SVG, by section; matplotlib escapes the texts in it."""
-    # matplotlib takes half a second to import, which only who writes a page should wait for.
+    # matplotlib takes half a second to import, and only writing a page needs it.
     from mobileyolo.reporting.dataset import figures as dataset_figures
     from mobileyolo.reporting.shared.panels import to_svg
 
@@ -234,7 +234,7 @@ def _sample(root: Path, image: str, by_image: Mapping[str, pd.DataFrame], names:
     layers = []
     for number, class_id in enumerate(sorted(set(drawn["class_id"].tolist()))):
         own = _boxes(drawn[drawn["class_id"] == class_id])
-        # With more classes than colours, at least those in one picture have different ones.
+        # With more classes than colours, at least the classes in one picture have different ones.
         colour = class_id if len(names) <= CLASS_COLOURS else number
         layers.append(Layer(colour % CLASS_COLOURS, names[class_id], len(own), picture.outline(own)))
     return Sample(shown(image), picture, tuple(layers), len(boxes) - len(drawn))
@@ -301,4 +301,4 @@ def _outcome(finding: Finding) -> str:
         return "stops the pipeline"
     if finding.suite == "quality":
         return "worth a look; nothing is left out"
-    return "left out of what is trained on" if finding.drops else "let through as they are"
+    return "left out of the training" if finding.drops else "kept as they are"

@@ -1,4 +1,4 @@
-"""Which images stand for a dataset: a few from each split, the same ones each time."""
+"""Chooses images as samples of a dataset: a few from each split, the same ones each time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mobileyolo.core.records import SPLITS, Split
 
 
 def choose_samples(images: pd.DataFrame, boxes: pd.DataFrame, count: int) -> dict[Split, list[str]]:
-    """Choose images so that as many classes as possible are seen, and else from all over the split.
+    """Choose images that show as many classes as possible, spread over the split.
 
     Args:
         images: split and image, sorted.
@@ -30,10 +30,10 @@ def choose_samples(images: pd.DataFrame, boxes: pd.DataFrame, count: int) -> dic
 
 
 def _choose(own: pd.Series, shows: pd.DataFrame, count: int, seen: set[int]) -> list[str]:
-    """Images of one split; `seen` takes the classes that they show."""
+    """Images of one split; the classes that they show are added to `seen`."""
     order = pd.Series(np.arange(len(own)), index=own)
     chosen: list[str] = []
-    # Neighbours by name are often frames of one video: each choice has a place of its own that it should be near.
+    # Images with similar names are often frames of one video, so the choices are spread evenly over the names.
     for number in range(min(count, len(own))):
         place = (number + 0.5) * len(own) / count
         new = shows.loc[~shows["class_id"].isin(seen), "image"].value_counts().reindex(own, fill_value=0)

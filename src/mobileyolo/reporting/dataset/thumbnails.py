@@ -1,6 +1,6 @@
-"""Small pictures of a dataset's images, whole or round a box, for a page. Reads, never writes.
+"""Small pictures for a page: whole images of a dataset, or the surroundings of a box. Reads, never writes.
 
-Images are shown as the trainer sees them: turned by EXIF, without transparency, 16 bits cut to the upper 8.
+Images are shown as the trainer sees them: rotated by EXIF, without transparency, only the upper 8 of 16 bits.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Box = tuple[float, float, float, float]
 QUALITIES = (85, 70, 55, 40, 25)  # of JPEG; the first that is small enough is taken
 FRAME = 4 / 3  # width over height of what is shown round a box
 NEIGHBOURHOOD = 3.0  # sides of the box that are shown
-LEAST_VIEW = 48  # pixels; a box of one pixel is a fiftieth of it
-FARTHEST = 0.25  # of the image's sides: how far outside it a box is followed
-PIXELATED = 120  # pixels; a view that is no wider shows its pixels as squares
+LEAST_VIEW = 48  # pixels; the smallest view
+FARTHEST = 0.25  # of the image's sides: how far outside of the image a box is shown
+PIXELATED = 120  # pixels; a view of at most this width shows its pixels as squares
 
 
 @dataclass(frozen=True)
 class View:
-    """A part of an image and perhaps of the void round it, in pixels of the upright image."""
+    """A part of an image, and perhaps of the empty space around it, in pixels of the upright image."""
 
     left: float
     top: float
@@ -108,18 +108,18 @@ def take(path: Path, box: Box | None, longest_side: int, most_bytes: int) -> Pic
     try:
         with _open(path) as image:
             return _taken(image, box, longest_side, most_bytes)
-    # Where Ultralytics 8.4 is imported too, its Image.open asks for a HEIF plugin that nobody installed.
+    # If Ultralytics 8.4 is imported, its patched Image.open raises ModuleNotFoundError for a missing HEIF plugin.
     except (UnidentifiedImageError, ModuleNotFoundError):
-        problem = "no image of a known format"
+        problem = "not an image of a known format"
     except OSError as error:
         problem = error.strerror or str(error)  # without the path, which differs between machines
-    except Exception as error:  # on broken files Pillow's decoders raise whatever they run into
+    except Exception as error:  # Pillow's decoders raise all kinds of errors on broken files
         problem = str(error) or type(error).__name__
     return Picture(problem=problem)
 
 
 def view_round(box: Box | None, width: int, height: int) -> View:
-    """What to show of an image: a box's neighbourhood, also a little outside of it, or else the whole."""
+    """What to show of an image: the surroundings of a box, also a little outside of the image, or else all of it."""
     whole = View(0, 0, width, height)
     if box is None or not _finite(box):
         return whole
@@ -139,7 +139,7 @@ def view_round(box: Box | None, width: int, height: int) -> View:
 
 
 def _span(low: float, high: float, side: int, wanted: float) -> tuple[float, float]:
-    """Start and length of a view along one side, within the image and, if it reaches further, the box."""
+    """Start and length of a view along one side; it stays within the image, extended by the box."""
     first, last = min(low, 0.0), max(high, float(side))
     length = min(wanted, last - first)
     start = (low + high - length) / 2
@@ -147,7 +147,7 @@ def _span(low: float, high: float, side: int, wanted: float) -> tuple[float, flo
 
 
 def _edges(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
-    """Left, top, right and lower edge in pixels; a negative size is as good as a positive."""
+    """Left, top, right and lower edge in pixels; the sign of a size doesn't matter."""
     x, y, w, h = box
     w, h = abs(w), abs(h)
     return (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
@@ -159,16 +159,16 @@ def _finite(box: Box) -> bool:
 
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
-    """An image that may be decoded; no pipe or device, which would be waited for, and no decompression bomb."""
-    # Only who takes a picture pays for that import, and the stage that does has it already.
+    """An image that may be decoded: not a pipe or device, where opening may wait forever, nor a decompression bomb."""
+    # A slow import that only pictures need.
     from mobileyolo.dataset.images import LARGEST_AREA, PILLOW_FORMATS
 
     formats = [name for name in PILLOW_FORMATS if name != "MPO"]  # which Pillow opens as JPEG
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(0, "no regular file")
+        raise OSError(0, "not a regular file")
     content = path.read_bytes()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about the size and about odd metadata
+        warnings.simplefilter("ignore")  # Pillow's, about size and odd metadata
         with Image.open(io.BytesIO(content), formats=formats) as image:
             width, height = image.size
             if width * height > LARGEST_AREA:
@@ -180,7 +180,7 @@ def _open(path: Path) -> Iterator[Image.Image]:
 
 def _taken(image: Image.Image, box: Box | None, longest_side: int, most_bytes: int) -> Picture:
     if image.format == "TIFF":
-        image.load()  # Pillow turns it itself, depending on its version now or when it is opened
+        image.load()  # Pillow rotates it itself, now or at opening, depending on its version
     turned = image.getexif().get(ExifTags.Base.Orientation, 1)
     width, height = reversed(image.size) if turned in range(5, 9) else image.size
     view = view_round(box, width, height)

@@ -1,1 +1,1 @@
-"""What both reports are made of: pages, panels, table cells, style."""
+"""Parts of both reports: pages, panels, table cells, style."""

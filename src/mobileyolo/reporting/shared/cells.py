@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted cells; align has one letter a column, l or r."""
+    """A table of formatted cells; align has one letter for each column, l or r."""
 
     header: tuple[str, ...]
     align: str
@@ -34,7 +34,7 @@ def markdown(table: Table) -> str:
 
 
 def console(table: Table) -> str:
-    """A table aligned for a terminal, where Chinese characters are two columns wide.
+    """A table aligned for a terminal, in which Chinese characters are two columns wide.
 
     >>> print(console(Table(("class", "boxes"), "lr", (("helmet", "1,024"), ("头盔", "64")))))
     class   boxes

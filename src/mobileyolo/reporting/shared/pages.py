@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 def render_template(name: str, /, **values: object) -> str:
-    """A page; every value in it is escaped but for `Markup`, and a value that is missing is an error."""
+    """A page. Values are escaped, except `Markup`; a missing value is an error."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
         autoescape=True,

@@ -1,6 +1,6 @@
-"""Small plots, as SVG that takes its colours and font from the page, and as PNG.
+"""Small plots: as SVG with the page's colours and font, and as PNG.
 
-On a wide screen panels stand side by side, on a phone below each other, so each has to be legible at 360 pixels.
+On a wide screen panels are side by side, on a phone below each other. So each has to be readable at 360 pixels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.files import replacing
 
-# By name of the page's CSS variables; each value is unique, so that an SVG's colours can be turned into variables.
+# By name of the page's CSS variable. Each value is unique, so that colours in an SVG can be replaced by variables.
 COLOURS = {
     "ink": "#1f2328",
     "muted": "#59636e",
@@ -47,7 +47,7 @@ CJK_FONTS = (
     "SimHei",
 )
 LONGEST_LABEL = 14  # characters
-PIXELS_AN_INCH = 108  # CSS pixels; a panel never grows beyond it, so that letters are of one size on a wide page
+PIXELS_AN_INCH = 108  # CSS pixels; the largest scale of a panel, so that letters have one size on a wide page
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Panel:
 
     Attributes:
         name: unique on the page.
-        description: what it shows, for those who can't see it.
+        description: what it shows, for screen readers.
         size: width and height in inches.
     """
 
@@ -68,7 +68,7 @@ class Panel:
 
 @contextmanager
 def _style(name: str) -> Iterator[None]:
-    """Our style, and no warnings about glyphs: the page's own font draws what DejaVu has not."""
+    """Our style, without warnings about missing glyphs: the page's own font has them."""
     style = {
         "font.family": ["DejaVu Sans", *_cjk_font()],
         "font.size": 9,
@@ -107,7 +107,7 @@ def _cjk_font() -> tuple[str, ...]:
 
 
 def to_svg(panel: Panel) -> str:
-    """An <svg> element to stand in an HTML page: scalable, with the page's font and colours (CSS variables)."""
+    """An <svg> element for an HTML page: scalable, with the page's font and colours (CSS variables)."""
     with _style(panel.name):
         figure = Figure(figsize=panel.size, layout="constrained")
         panel.draw(figure.add_subplot())
@@ -115,7 +115,7 @@ def to_svg(panel: Panel) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    # HTML needs no namespaces, and our page's style sheet has the style.
+    # HTML needs no namespaces, and the page has its own style sheet.
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     width, height = (72 * inches for inches in panel.size)  # points are the unit of matplotlib's SVG
     opening = (
@@ -123,7 +123,7 @@ def to_svg(panel: Panel) -> str:
         f'role="img" aria-label="{escape(panel.description)}">'
     )
     svg = re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)
-    # Names of groups would stand on the page once a panel; those of clip paths and markers are salted.
+    # Ids of groups would repeat on a page with several panels; ids of clip paths and markers are salted.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg.replace("xlink:href", "href"))
     svg = re.sub(r"font-family: [^;]*; ", "", svg)
     for name, colour in COLOURS.items():
@@ -146,5 +146,5 @@ def to_png(panels: Sequence[Panel], path: Path, columns: int = 1, legend: tuple[
 
 
 def short_label(label: str) -> str:
-    """A label that leaves room for the plot beside it."""
+    """A label, cut so that it leaves room for the plot."""
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

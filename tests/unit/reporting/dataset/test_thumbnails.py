@@ -76,12 +76,12 @@ def test_what_must_not_be_decoded_is_not(tmp_path: Path) -> None:
         "bomb.png": "10000 x 10000 pixels, more than 89,478,485",
         "float.tif": "32-bit pixels (mode F)",
         "text.png": "no image of a known format",
-        "folder.png": "no regular file",
+        "folder.png": "not a regular file",
         "missing.png": "No such file or directory",
     }
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")
-        problems["pipe.png"] = "no regular file"
+        problems["pipe.png"] = "not a regular file"
     for name, problem in problems.items():
         assert take(tmp_path / name, None, *SIZE) == Picture(problem=problem)
 
