@@ -88,7 +88,7 @@ def _svg(panel: Panel) -> Markup:
 
 
 def _origins(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Names and digests of the weights from elsewhere and of the teachers."""
+    """Names and digests of the pretrained weights and of the teachers."""
     for arm in (comparison.baseline, comparison.candidate):
         named = [(source.name, source.digest) for source in arm.start.sources.values()]
         named += [(teacher.name, teacher.digest) for teacher in arm.teachers]
