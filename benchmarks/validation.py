@@ -74,7 +74,7 @@ def run(way: str, root: Path, memory: Path, report: Path) -> None:
         start = time.perf_counter()
         from mobileyolo.core.config import load_params
         from mobileyolo.core.files import ValidationFiles
-        from mobileyolo.dataset.rules import ValidationRules
+        from mobileyolo.dataset.parameters import ValidationRules
         from mobileyolo.dataset.validation import validate
         from mobileyolo.reporting.dataset.report import write_report
 

@@ -18,12 +18,12 @@ from mobileyolo.core.files import (
 )
 from mobileyolo.core.records import DatasetCard, LatencyRecord, StartRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
-from mobileyolo.reporting.comparison.closing import next_steps
+from mobileyolo.reporting.comparison.next_steps import next_steps
 from mobileyolo.reporting.comparison.report import write_reports
 from mobileyolo.reporting.comparison.tables import console_report
 from mobileyolo.tracking import log_results
 from mobileyolo.verdict.comparison import compare
-from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Headline
 from stages import run
 

@@ -11,7 +11,7 @@ from mobileyolo.core.files import DATASET_FILE, ModelFiles, profile_file
 from mobileyolo.core.records import DatasetCard, Manifest, Profile, TrainingRecord
 from mobileyolo.core.results import ArmResult
 from mobileyolo.evaluation.evaluator import evaluate
-from mobileyolo.evaluation.options import EvaluationOptions
+from mobileyolo.evaluation.parameters import EvaluationOptions
 from mobileyolo.tracking import Tracker
 from stages import arm_argument, run, seed_of_stage
 

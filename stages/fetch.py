@@ -5,7 +5,7 @@ from __future__ import annotations
 from mobileyolo.core.config import Params
 from mobileyolo.core.files import FetchedWeights, replacing_folder
 from mobileyolo.core.records import WeightsSource
-from mobileyolo.models.starting import WEIGHTS_KEYS, WeightsName, weights_file
+from mobileyolo.models.parameters import WEIGHTS_KEYS, WeightsName, weights_file
 from stages import argument, run
 
 

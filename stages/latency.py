@@ -8,7 +8,7 @@ from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import ImageSize, Params
 from mobileyolo.core.files import LATENCY_FILE, model_file, read_mapping
 from mobileyolo.costs.latency import measure_latency
-from mobileyolo.costs.options import LatencyOptions
+from mobileyolo.costs.parameters import LatencyOptions
 from stages import run
 
 

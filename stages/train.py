@@ -11,7 +11,7 @@ from mobileyolo.core.config import Params
 from mobileyolo.core.files import DATASET_FILE, ModelFiles, start_file
 from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher
 from mobileyolo.tracking import Tracker
-from mobileyolo.training.recipe import TrainingRecipe
+from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.training.trainer import ArmModel, plan, train
 from stages import arm_argument, run, seed_of_stage
 

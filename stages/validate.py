@@ -10,7 +10,7 @@ from mobileyolo.core.config import Params
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.files import DATASET_FILE, MANIFEST_DIR, VALIDATION
 from mobileyolo.dataset.findings import format_findings
-from mobileyolo.dataset.rules import ValidationRules
+from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.validation import validate
 from mobileyolo.reporting.dataset.report import write_report
 from stages import run

@@ -25,7 +25,7 @@ from mobileyolo.core.records import (
 from mobileyolo.core.results import ArmResult, Statistics
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.metrics import WeightedMetrics
-from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Comparison
 
 BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mobileyolo.core.records import SPLITS
-from mobileyolo.dataset.kinds import Audited, Kind
+from mobileyolo.dataset.finding_kinds import Audited, Kind
 from mobileyolo.dataset.reading import RawDataset
 from mobileyolo.dataset.scanning import FACT_TYPES, LINE_TYPES
 

@@ -12,13 +12,13 @@ from mobileyolo.core.backbones import width_of
 from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, Seeds, validated
 from mobileyolo.core.errors import ConfigError
 from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
-from mobileyolo.costs.options import LatencyOptions
-from mobileyolo.dataset.rules import ValidationRules
+from mobileyolo.costs.parameters import LatencyOptions
+from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.digits import DigitsOptions
-from mobileyolo.evaluation.options import EvaluationOptions
-from mobileyolo.models.starting import WEIGHTS_KEYS, StartingWeights, Teaching, weights_file
-from mobileyolo.training.recipe import TrainingRecipe
-from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.evaluation.parameters import EvaluationOptions
+from mobileyolo.models.parameters import WEIGHTS_KEYS, StartingWeights, Teaching, weights_file
+from mobileyolo.training.parameters import TrainingRecipe
+from mobileyolo.verdict.parameters import VerdictOptions
 
 
 class Train(Teaching, TrainingRecipe):

@@ -9,7 +9,7 @@ import pytest
 from mobileyolo import progress
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ConfigError
-from mobileyolo.reporting.comparison.closing import next_steps
+from mobileyolo.reporting.comparison.next_steps import next_steps
 from stages import run
 from tests.synthetic_results import make_report_inputs
 

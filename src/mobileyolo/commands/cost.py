@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from mobileyolo.commands.converters import imgsz as imgsz_converter
-from mobileyolo.commands.converters import whole
+from mobileyolo.commands.option_types import imgsz as imgsz_converter
+from mobileyolo.commands.option_types import whole
 
 SUMMARY = "count parameters and GFLOPs of every backbone"
 EXTRA = "validate"

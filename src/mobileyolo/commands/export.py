@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mobileyolo.commands.converters import imgsz as imgsz_converter
+from mobileyolo.commands.option_types import imgsz as imgsz_converter
 from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.deployment.formats import EXPORT_FORMATS
 
@@ -44,7 +44,7 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
     """Export, check, print, and log to MLflow."""
     import pandas as pd
 
-    from mobileyolo.commands.outcome import last_dataset
+    from mobileyolo.commands.last_run import last_dataset
     from mobileyolo.core.config import Seeds, load_params
     from mobileyolo.core.files import ModelFiles
     from mobileyolo.core.records import Manifest, TrainingRecord

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobileyolo.commands.converters import names, share, whole
+from mobileyolo.commands.option_types import names, share, whole
 from mobileyolo.importing.formats import SOURCE_FORMATS
 
 if TYPE_CHECKING:

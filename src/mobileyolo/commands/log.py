@@ -25,7 +25,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run() -> None:
     """Log it."""
-    from mobileyolo.commands.outcome import last_comparison, last_dataset
+    from mobileyolo.commands.last_run import last_comparison, last_dataset
     from mobileyolo.core.config import Seeds, load_params
     from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE, VALIDATION
     from mobileyolo.core.records import ValidationVerdict

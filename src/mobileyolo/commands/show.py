@@ -23,8 +23,8 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run() -> None:
     """Print it."""
-    from mobileyolo.commands.outcome import last_comparison, staleness
-    from mobileyolo.reporting.comparison.closing import next_steps
+    from mobileyolo.commands.last_run import last_comparison, staleness
+    from mobileyolo.reporting.comparison.next_steps import next_steps
     from mobileyolo.reporting.comparison.tables import console_report
 
     comparison = last_comparison()

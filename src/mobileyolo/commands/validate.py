@@ -44,7 +44,7 @@ def run(dataset: Path, params: Path | None, report: Path | None, strict: bool) -
     from mobileyolo.core.files import ValidationFiles
     from mobileyolo.dataset import validation
     from mobileyolo.dataset.findings import format_findings
-    from mobileyolo.dataset.rules import ValidationRules
+    from mobileyolo.dataset.parameters import ValidationRules
     from mobileyolo.reporting.dataset.report import check_report_folder, write_report
 
     rules = load_params(params or _params_file()).section(ValidationRules)

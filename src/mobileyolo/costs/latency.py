@@ -15,7 +15,7 @@ from tqdm import tqdm
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.records import EngineLatency, LatencyRecord
-from mobileyolo.costs.options import LatencyOptions
+from mobileyolo.costs.parameters import LatencyOptions
 from mobileyolo.deployment import engines, exporting
 from mobileyolo.deployment.engines import Engine
 from mobileyolo.models import bridge

@@ -28,7 +28,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 from mobileyolo.core.records import Suite
 from mobileyolo.dataset.data_docs.results import store_results
 from mobileyolo.dataset.data_docs.site import write_site
-from mobileyolo.dataset.kinds import Accepted, Audited, Kind, TableName, inside
+from mobileyolo.dataset.finding_kinds import Accepted, Audited, Kind, TableName, inside
 
 SEVERITIES: dict[Suite, str] = {"faults": "critical", "quality": "warning"}  # Great Expectations' words
 BOX = ["x", "y", "w", "h"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from mobileyolo.dataset.finding_kinds import Accepted, Audited, Kind, inside, nothing
 from mobileyolo.dataset.folders import suffix
-from mobileyolo.dataset.kinds import Accepted, Audited, Kind, inside, nothing
 from mobileyolo.dataset.layout import IMAGE_FORMATS
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mobileyolo.core.records import FindingCount, Severity, Suite, ValidationVerdict
-from mobileyolo.dataset.kinds import TableName
+from mobileyolo.dataset.finding_kinds import TableName
 
 SHOWN_OFFENDERS = 10
 DOCS_RUN = "validation"  # Data Docs' name for a validation

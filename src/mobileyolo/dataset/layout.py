@@ -13,7 +13,7 @@ from mobileyolo.core.records import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
 from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
-from mobileyolo.dataset.place import Glimpse, check_place, glimpse, import_hint
+from mobileyolo.dataset.location import Glimpse, check_place, glimpse, import_hint
 from mobileyolo.dataset.text import plain, read_lines, shortened
 
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")

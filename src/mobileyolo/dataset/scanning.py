@@ -18,10 +18,10 @@ from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
 from mobileyolo.core import environment
+from mobileyolo.dataset.cache import Memory
 from mobileyolo.dataset.images import ImageFacts, pixels_digest, read_image
 from mobileyolo.dataset.labels import LabelLine, read_label
 from mobileyolo.dataset.layout import CLASSES_FILE, label_of
-from mobileyolo.dataset.memory import Memory
 
 CHUNK = 256  # images in a task
 FEW = 2000  # images; fewer are read by threads, before processes would have started

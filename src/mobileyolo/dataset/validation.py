@@ -17,11 +17,11 @@ import pandas as pd
 from mobileyolo.core.records import DatasetCard, Manifest, SplitCount, Suite
 from mobileyolo.dataset.expectations import BOX, KindResult, Threshold, judge
 from mobileyolo.dataset.faults import FAULTS
+from mobileyolo.dataset.finding_kinds import Audited, Kind, TableName
 from mobileyolo.dataset.findings import Finding, Offender, verdict_of
-from mobileyolo.dataset.kinds import Audited, Kind, TableName
+from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.reading import RawDataset, read_dataset
-from mobileyolo.dataset.rules import ValidationRules
 
 LISTED_OFFENDERS = 10_000  # of each kind, the worst ones; all are counted
 FILE_COLUMN: dict[TableName, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}

@@ -15,7 +15,7 @@ from ultralytics.utils.metrics import ConfusionMatrix
 from mobileyolo.core import environment
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, DatasetCard, Manifest, MetricsRecord, Profile, Split
 from mobileyolo.core.results import Statistics
-from mobileyolo.evaluation.options import EvaluationOptions
+from mobileyolo.evaluation.parameters import EvaluationOptions
 from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.models import bridge
 

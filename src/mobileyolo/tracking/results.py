@@ -12,8 +12,8 @@ import pandas as pd
 
 from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
-from mobileyolo.tracking.run import RunWriter
-from mobileyolo.tracking.runs import Runs
+from mobileyolo.tracking.run_search import Runs
+from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.verdict.records import Comparison
 
 

@@ -22,9 +22,9 @@ from mobileyolo.core.files import (
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import results
-from mobileyolo.tracking.run import RunWriter
-from mobileyolo.tracking.runs import Runs
-from mobileyolo.tracking.tolerance import Tolerance
+from mobileyolo.tracking.run_search import Runs
+from mobileyolo.tracking.run_writer import RunWriter
+from mobileyolo.tracking.store_errors import Tolerance
 from mobileyolo.verdict.records import Comparison
 
 # Great Expectations' pages are left out: they are 4 MB for each run, and hold times, so that `compare`, which would

@@ -27,7 +27,7 @@ from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, data
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict
 from mobileyolo.models.weights import Tensors, save
-from mobileyolo.training.recipe import TrainingRecipe
+from mobileyolo.training.parameters import TrainingRecipe
 
 # Columns of history.csv, and their names in Ultralytics 8.4.
 HISTORY_COLUMNS = {

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobileyolo.verdict.sorting import Array, Indices, SortedPredictions
+from mobileyolo.verdict.sorted_predictions import Array, Indices, SortedPredictions
 
 CONFIDENCES = np.linspace(0, 1, 1000)  # thresholds; one of them has the highest F1
 F1_SMOOTHING = 101  # thresholds; width of the box filter over the F1 curve

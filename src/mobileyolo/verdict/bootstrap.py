@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from mobileyolo.verdict.metrics import WeightedMetrics
-from mobileyolo.verdict.sorting import Array
+from mobileyolo.verdict.sorted_predictions import Array
 
 
 def paired_bootstrap(

@@ -10,12 +10,12 @@ from mobileyolo.core.errors import ComparisonError
 from mobileyolo.core.records import METRICS, EngineLatency, LatencyRecord
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.bootstrap import differences, paired_bootstrap, seed_half_width
+from mobileyolo.verdict.equal_terms import check_terms
 from mobileyolo.verdict.metrics import WeightedMetrics
-from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, CostRatio, MetricDelta
 from mobileyolo.verdict.sentences import reason
-from mobileyolo.verdict.sorting import Array
-from mobileyolo.verdict.terms import check_terms
+from mobileyolo.verdict.sorted_predictions import Array
 
 
 def compare(

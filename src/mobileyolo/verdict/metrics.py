@@ -14,7 +14,7 @@ from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import Statistics
 from mobileyolo.verdict.best_f1 import BestF1
 from mobileyolo.verdict.precision_recall import RECALLS, PrecisionRecall
-from mobileyolo.verdict.sorting import Array, SortedPredictions
+from mobileyolo.verdict.sorted_predictions import Array, SortedPredictions
 
 
 class WeightedMetrics:

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
-from mobileyolo.verdict.sorting import Array, Indices, SortedPredictions
+from mobileyolo.verdict.sorted_predictions import Array, Indices, SortedPredictions
 
 RECALLS = np.linspace(0, 1, 101)  # where average precision reads the precision-recall curve
 TRAPEZOID = np.full(101, 0.01)  # weight of each recall in the area under the curve

@@ -96,7 +96,7 @@ def test_a_report_never_goes_into_the_dataset(
 ) -> None:
     before = snapshot(dataset)
     assert run(monkeypatch, dataset, "--report", dataset / folder) == 1
-    assert "lies in the dataset" in capsys.readouterr().out
+    assert "is inside the dataset" in capsys.readouterr().out
     assert snapshot(dataset) == before
 
 
@@ -106,7 +106,7 @@ def test_a_report_never_replaces_what_is_no_report(
     (elsewhere / "thesis").mkdir()
     (elsewhere / "thesis/docs").mkdir()
     assert run(monkeypatch, dataset, "--report", "thesis") == 1
-    assert "no earlier report" in capsys.readouterr().out
+    assert "nor an earlier report" in capsys.readouterr().out
     assert (elsewhere / "thesis/docs").is_dir()
 
 

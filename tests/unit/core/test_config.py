@@ -9,7 +9,7 @@ import yaml
 from mobileyolo.core.backbones import BACKBONES
 from mobileyolo.core.config import load_params
 from mobileyolo.core.errors import ConfigError
-from mobileyolo.models.starting import weights_file
+from mobileyolo.models.parameters import weights_file
 from mobileyolo.parameters import Parameters, check_parameters
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"

@@ -7,7 +7,7 @@ import torch
 
 from mobileyolo.core.backbones import Arm
 from mobileyolo.costs.latency import measure_latency
-from mobileyolo.costs.options import LatencyOptions
+from mobileyolo.costs.parameters import LatencyOptions
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict, model_dict
 

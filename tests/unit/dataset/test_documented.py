@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mobileyolo.core.config import load_params
 from mobileyolo.dataset.faults import FAULTS
-from mobileyolo.dataset.kinds import FaqLine
+from mobileyolo.dataset.finding_kinds import FaqLine
+from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.quality import QUALITY
-from mobileyolo.dataset.rules import ValidationRules
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/findings.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]

@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import ks_2samp
 
 from mobileyolo.core.config import load_params
-from mobileyolo.dataset.kinds import FaqLine, Kind
+from mobileyolo.dataset.finding_kinds import FaqLine, Kind
+from mobileyolo.dataset.parameters import Quality, ValidationRules
 from mobileyolo.dataset.quality import QUALITY
-from mobileyolo.dataset.rules import Quality, ValidationRules
 from tests.tables import Row, audited, box, image, offenders
 
 KINDS = {kind.name: kind for kind in QUALITY}

@@ -14,8 +14,8 @@ from PIL import Image
 
 from mobileyolo.dataset import images as images_module
 from mobileyolo.dataset import scanning
+from mobileyolo.dataset.cache import FRESH_NS, Memory
 from mobileyolo.dataset.images import read_image
-from mobileyolo.dataset.memory import FRESH_NS, Memory
 from mobileyolo.dataset.reading import RawDataset, read_dataset
 from tests.damage import image, line, no_label, pixels_also_in, stem, tree
 from tests.synthetic import write_dataset
@@ -41,7 +41,7 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take files of this very moment for old ones."""
-    monkeypatch.setattr("mobileyolo.dataset.memory.FRESH_NS", -(10**12))
+    monkeypatch.setattr("mobileyolo.dataset.cache.FRESH_NS", -(10**12))
 
 
 def same(one: RawDataset, other: RawDataset) -> None:
@@ -162,7 +162,7 @@ def test_the_memory_of_another_reader_does_not_count(
     dataset: Path, tmp_path: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_dataset(dataset, tmp_path / "memory")
-    monkeypatch.setattr("mobileyolo.dataset.memory.reader", lambda: "another release")
+    monkeypatch.setattr("mobileyolo.dataset.cache.reader", lambda: "another release")
     read_files.clear()
     read_dataset(dataset, tmp_path / "memory")
     assert len(read_files) == 8

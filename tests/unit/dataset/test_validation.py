@@ -15,7 +15,7 @@ from mobileyolo.core.records import Manifest
 from mobileyolo.dataset import validation as validation_module
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, format_findings, offenders_table, verdict_of
-from mobileyolo.dataset.rules import Tolerance, ValidationRules
+from mobileyolo.dataset.parameters import Tolerance, ValidationRules
 from mobileyolo.dataset.validation import validate
 from tests.damage import (
     DAMAGES,

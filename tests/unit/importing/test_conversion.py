@@ -17,7 +17,7 @@ from mobileyolo import commands as command_line
 from mobileyolo.core import environment
 from mobileyolo.core.config import load_params
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.dataset.rules import Tolerance, ValidationRules
+from mobileyolo.dataset.parameters import Tolerance, ValidationRules
 from mobileyolo.dataset.validation import validate
 from mobileyolo.importing.conversion import import_dataset
 from mobileyolo.importing.formats import SourceFormat

@@ -13,7 +13,7 @@ import pytest
 
 from mobileyolo.core.config import load_params
 from mobileyolo.core.files import ValidationFiles
-from mobileyolo.dataset.rules import ValidationRules
+from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.validation import validate
 from mobileyolo.reporting.comparison.page import render
 from mobileyolo.reporting.dataset.report import write_report

@@ -40,7 +40,7 @@ from mobileyolo.core.records import (
 )
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker, log_results
-from mobileyolo.tracking.run import RunWriter
+from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_results import RANDOM, ReportInputs, make_report_inputs, make_statistics
 

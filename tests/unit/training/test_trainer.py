@@ -40,7 +40,7 @@ from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
 from mobileyolo.training import trainer as training
-from mobileyolo.training.recipe import TrainingRecipe
+from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
 

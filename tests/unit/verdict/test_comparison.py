@@ -9,7 +9,7 @@ from mobileyolo.core.errors import ComparisonError
 from mobileyolo.core.records import METRICS, EngineLatency, LatencyRecord
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.comparison import compare
-from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Comparison
 from tests.synthetic_results import make_arms, make_latency, make_result, make_statistics, with_training
 

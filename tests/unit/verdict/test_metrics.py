@@ -12,7 +12,7 @@ from mobileyolo.core.results import Statistics
 from mobileyolo.verdict.best_f1 import CONFIDENCES, BestF1
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.precision_recall import RECALLS, PrecisionRecall
-from mobileyolo.verdict.sorting import SortedPredictions
+from mobileyolo.verdict.sorted_predictions import SortedPredictions
 from tests.synthetic_results import make_statistics, with_changes
 
 EIGHTY = tuple(f"class {number}" for number in range(80))

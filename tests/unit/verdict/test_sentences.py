@@ -5,7 +5,7 @@ import dataclasses
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, Start, Teacher, WeightsSource
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.comparison import compare
-from mobileyolo.verdict.options import VerdictOptions
+from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Comparison
 from tests.synthetic_results import make_arms, make_latency, with_changes, with_training
 

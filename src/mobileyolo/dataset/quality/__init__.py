@@ -5,7 +5,7 @@ A row offends beyond the kind's limit. Share and limit are in params.yaml.
 
 from __future__ import annotations
 
-from mobileyolo.dataset.kinds import Kind
+from mobileyolo.dataset.finding_kinds import Kind
 from mobileyolo.dataset.quality.boxes import BOX_KINDS
 from mobileyolo.dataset.quality.classes import CLASS_KINDS
 from mobileyolo.dataset.quality.images import IMAGE_KINDS

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_least, at_most
+from mobileyolo.dataset.finding_kinds import Audited, FaqLine, Kind, at_least, at_most
 from mobileyolo.dataset.quality.overlaps import closest_earlier_boxes
 from mobileyolo.dataset.quality.rows import judged_boxes
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_least
+from mobileyolo.dataset.finding_kinds import Audited, FaqLine, Kind, at_least
 from mobileyolo.dataset.quality.rows import judged_boxes
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mobileyolo.dataset.kinds import Audited, Kind, at_least, at_most
+from mobileyolo.dataset.finding_kinds import Audited, Kind, at_least, at_most
 from mobileyolo.dataset.quality.rows import judged_boxes, readable_images
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from mobileyolo.dataset.kinds import Audited
+from mobileyolo.dataset.finding_kinds import Audited
 
 
 @lru_cache(maxsize=1)  # most kinds ask for it, and it takes a second for a million boxes

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mobileyolo.dataset.kinds import Accepted, Audited, FaqLine, Kind, at_least
+from mobileyolo.dataset.finding_kinds import Accepted, Audited, FaqLine, Kind, at_least
 from mobileyolo.dataset.quality.rows import readable_images
 from mobileyolo.dataset.similarity import BITS, NEAR, near_duplicate_groups, near_duplicate_pairs
 

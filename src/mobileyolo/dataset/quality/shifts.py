@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mobileyolo.core.records import Split
-from mobileyolo.dataset.kinds import Audited, FaqLine, Kind, at_most
+from mobileyolo.dataset.finding_kinds import Audited, FaqLine, Kind, at_most
 from mobileyolo.dataset.quality.boxes import side
 from mobileyolo.dataset.quality.rows import judged_boxes, readable_images
 

@@ -14,7 +14,7 @@ from mobileyolo.core.files import write_table
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.precision_recall import RECALLS
-from mobileyolo.verdict.sorting import Array
+from mobileyolo.verdict.sorted_predictions import Array
 
 Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv for each seed
 Counts = npt.NDArray[np.int64]

@@ -29,7 +29,7 @@ class Teaching(Section):
     """The teacher of the candidate or of both arms (distillation)."""
 
     key: ClassVar[str] = "train"
-    whole: ClassVar[bool] = False  # the other keys are in training/recipe.py
+    whole: ClassVar[bool] = False  # the other keys are in training/parameters.py
 
     teacher: WeightsName  # or `baseline`
     dis: Weight

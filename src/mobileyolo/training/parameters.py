@@ -13,7 +13,7 @@ class TrainingRecipe(Section):
     """How both arms are trained. Names and meanings are those of Ultralytics' train settings."""
 
     key: ClassVar[str] = "train"
-    whole: ClassVar[bool] = False  # the keys teacher and dis are in models/starting.py
+    whole: ClassVar[bool] = False  # the keys teacher and dis are in models/parameters.py
 
     epochs: Annotated[int, Field(ge=1)]
     imgsz: ImageSize  # pixels

@@ -10,8 +10,9 @@ from mlflow.tracking import MlflowClient
 from mobileyolo.core import environment
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.tracking.dataset import dataset_input
-from mobileyolo.tracking.run import RunWriter
-from mobileyolo.tracking.store import end_dead_runs, find_or_create_experiment, open_store, process_tags
+from mobileyolo.tracking.killed_runs import end_dead_runs, process_tags
+from mobileyolo.tracking.run_writer import RunWriter
+from mobileyolo.tracking.store import find_or_create_experiment, open_store
 
 
 class Runs:

@@ -7,7 +7,7 @@ import pytest
 
 from mobileyolo.core.errors import ComparisonError
 from mobileyolo.core.results import ArmResult
-from mobileyolo.verdict.terms import check_terms
+from mobileyolo.verdict.equal_terms import check_terms
 from tests.synthetic_results import make_arms, with_changes, with_training
 
 

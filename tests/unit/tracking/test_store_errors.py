@@ -9,7 +9,7 @@ import urllib3.exceptions
 from alembic.util import CommandError
 from mlflow.exceptions import MlflowException
 
-from mobileyolo.tracking.tolerance import Tolerance
+from mobileyolo.tracking.store_errors import Tolerance
 
 STORE_ERRORS = [
     MlflowException("the experiment is deleted"),
@@ -52,7 +52,7 @@ def test_a_bug_is_raised_in_tests(error: Exception) -> None:
 @pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
 def test_a_bug_in_production_is_a_warning_with_its_place(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     set_strict(monkeypatch, None)
-    said = r"because of a bug \(.*test_tolerance\.py:\d+\), please report it"
+    said = r"because of a bug \(.*test_store_errors\.py:\d+\), please report it"
     with pytest.warns(UserWarning, match=said), Tolerance()("logging"):
         raise error
 

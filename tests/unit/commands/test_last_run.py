@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mobileyolo import progress
-from mobileyolo.commands.outcome import staleness
+from mobileyolo.commands.last_run import staleness
 
 ROOT = Path(__file__).parents[3]
 

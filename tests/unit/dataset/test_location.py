@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.dataset import place
 from mobileyolo.dataset.layout import check_data_dir, find_layout
 from tests.foreign import write_bare, write_coco, write_voc
 
@@ -108,5 +107,5 @@ def test_a_dataset_passes_under_any_name_of_its_yaml_file(dataset: Path) -> None
 
 def test_a_folder_of_too_many_files_is_left_to_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_voc(tmp_path / "source")
-    monkeypatch.setattr(place, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(location, "MOST_ENTRIES", 2)
     check_data_dir(tmp_path / "source")
