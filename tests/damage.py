@@ -249,7 +249,7 @@ _DAMAGES = (
     unreadable("overwritten bytes", image(lambda content: content[:60] + bytes(20) + content[80:]), ""),
     unreadable("wrong checksum", image(lambda content: content[:30] + b"?" + content[31:]), ""),
     unreadable("decompression bomb", image(bomb), "exceeds limit"),
-    unreadable("GIF", format_of_image("gif"), "no BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
+    unreadable("GIF", format_of_image("gif"), "not a BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
     unreadable("too small", format_of_image("png", size=9), "only 9 x 9 pixels"),
     unreadable("folder", image_is_a_folder, "not a regular file"),
     unreadable("link to nowhere", image_leads("nowhere.png"), "No such file"),

@@ -40,7 +40,7 @@ def test_cost_is_that_of_80_classes_at_640_pixels_unless_asked_otherwise(
     run(monkeypatch, "cost")
     run(monkeypatch, "cost", "--classes", "3", "--imgsz", "320")
     assert asked == [(80, 640), (3, 320)]
-    assert "is the MobileNetV1 that costs what yolo11n does" in capsys.readouterr().out
+    assert "is the MobileNetV1 whose cost is closest to yolo11n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_report_never_goes_into_the_dataset(
 ) -> None:
     before = snapshot(dataset)
     assert run(monkeypatch, dataset, "--report", dataset / folder) == 1
-    assert "lies in the dataset" in capsys.readouterr().out
+    assert "is inside the dataset" in capsys.readouterr().out
     assert snapshot(dataset) == before
 
 

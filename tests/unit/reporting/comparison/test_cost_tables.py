@@ -8,7 +8,7 @@ from tests.synthetic_results import make_cost_sheet, make_report_inputs
 def test_the_sentence_names_the_width_that_costs_what_yolo11n_does_and_how_far_off_the_others_are() -> None:
     # Made up: backbones of 4, 1, 3, 6 and 9 million beside a neck and head of 1.5 million.
     assert cost_tables.matching_sentence(make_cost_sheet()) == (
-        "mnv1_s (α 0.5) is the MobileNetV1 that costs what yolo11n does: 0.82 times its GFLOPs and 0.82 times its "
+        "mnv1_s (α 0.5) is the MobileNetV1 whose cost is closest to yolo11n: 0.82 times its GFLOPs and 0.82 times its "
         "parameters. The others: mnv1_n (α 0.25) 0.45 and 0.45, MobileNetV1 (α 0.75) 1.36 and 1.36, mnv1_m (α 1) 1.91 "
         "and 1.91."
     )

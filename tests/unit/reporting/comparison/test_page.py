@@ -65,7 +65,7 @@ def test_the_page_tells_its_story_in_order(page: str, inputs: ReportInputs) -> N
         "Training",
         "Precision and recall",
         "By class",
-        "What is taken for what",
+        "Confusion matrix",
         "How to read this",
         "How to reproduce it",
     ]
