@@ -106,7 +106,7 @@ def test_a_report_never_replaces_what_is_no_report(
     (elsewhere / "thesis").mkdir()
     (elsewhere / "thesis/docs").mkdir()
     assert run(monkeypatch, dataset, "--report", "thesis") == 1
-    assert "no earlier report" in capsys.readouterr().out
+    assert "nor an earlier report" in capsys.readouterr().out
     assert (elsewhere / "thesis/docs").is_dir()
 
 

@@ -358,8 +358,8 @@ def test_importing_the_page_brings_no_plotting_library() -> None:
     [
         ("data/report", "data", "is inside the dataset"),
         ("link", "data", "is inside the dataset"),  # its docs do
-        ("report", "report/docs/data", "the dataset lies in it"),
-        ("other", "data", "no earlier report"),
+        ("report", "report/docs/data", "the dataset is inside it"),
+        ("other", "data", "nor an earlier report"),
     ],
 )
 def test_a_report_overwrites_neither_a_dataset_nor_anything_else(
