@@ -1,4 +1,4 @@
-"""Ways to damage a dataset that `synthetic.write_dataset` wrote, each with the one finding that it has to give."""
+"""Ways to damage a dataset that `synthetic.write_dataset` wrote, each with the one finding that it must cause."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def snapshot(root: Path) -> dict[str, tuple[str, int, int]]:
-    """Everything below a folder: what it leads to or holds, its mode, and when it was changed last."""
+    """Everything below a folder: target of a link or digest, mode, and time of the last change."""
     hashes = tree(root)
     return {
         str(path.relative_to(root)): (
@@ -65,7 +65,7 @@ def image(edit: Callable[[bytes], bytes]) -> Change:
 
 
 def format_of_image(kind: str, size: int = 64, cut: float = 1.0) -> Change:
-    """Put an image of another format or size, cut short, in an image's place."""
+    """Replace an image by one of another format or size, or by a truncated one."""
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 255, (size, size, 3), dtype=np.uint8)
     Image.fromarray(noise).save(buffer, kind)
@@ -74,7 +74,7 @@ def format_of_image(kind: str, size: int = 64, cut: float = 1.0) -> Change:
 
 
 def bomb(content: bytes) -> bytes:
-    """Let a PNG's header promise 900 million pixels."""
+    """Make a PNG's header declare 900 million pixels."""
     header = content[12:16] + (30_000).to_bytes(4, "big") * 2 + content[24:29]
     return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]
 
@@ -99,7 +99,7 @@ def label(edit: Callable[[str], bytes]) -> Change:
 
 
 def save_as(kind: str, mode: str = "RGB") -> Change:
-    """Save an image anew in another format and mode, under its old name."""
+    """Save an image in another format and mode, under its old name."""
 
     def change(root: Path, number: int) -> None:
         file = root / f"train/images/{stem(number)}.png"
@@ -159,7 +159,7 @@ def label_leads(target: str) -> Change:
 
 
 def orphan(name: str) -> Change:
-    """Write a label file that no image goes with."""
+    """Write a label file without an image."""
 
     def change(root: Path, number: int) -> None:
         file = root / "train/labels" / name.format(stem=stem(number))
@@ -170,13 +170,13 @@ def orphan(name: str) -> Change:
 
 
 def no_width(content: bytes) -> bytes:
-    """Let a PNG's header promise no pixels."""
+    """Make a PNG's header declare a width of 0."""
     header = content[12:16] + bytes(4) + content[20:29]
     return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]
 
 
 def pixels_also_in(split: str) -> Change:
-    """Save an image anew in another split, with other bytes."""
+    """Save an image again in another split, with other bytes."""
 
     def change(root: Path, number: int) -> None:
         also_in(split)(root, number)
@@ -194,7 +194,7 @@ def image_called_classes(root: Path, number: int) -> None:
 
 
 def also_in(*splits: str) -> Change:
-    """Copy an image into splits under a name that says whence, with an empty label."""
+    """Copy an image into other splits, under a name that has the original's, with an empty label."""
 
     def change(root: Path, number: int) -> None:
         for split in splits:
@@ -211,7 +211,7 @@ def only_in_val_and_test(root: Path, number: int) -> None:
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing done to one image or label file of the training split, and the one finding that it has to give."""
+    """A change of one image or label file of the training split, and the one finding that it must cause."""
 
     name: str
     change: Change
@@ -249,7 +249,7 @@ _DAMAGES = (
     unreadable("overwritten bytes", image(lambda content: content[:60] + bytes(20) + content[80:]), ""),
     unreadable("wrong checksum", image(lambda content: content[:30] + b"?" + content[31:]), ""),
     unreadable("decompression bomb", image(bomb), "exceeds limit"),
-    unreadable("GIF", format_of_image("gif"), "no BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
+    unreadable("GIF", format_of_image("gif"), "not a BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
     unreadable("too small", format_of_image("png", size=9), "only 9 x 9 pixels"),
     unreadable("folder", image_is_a_folder, "not a regular file"),
     unreadable("link to nowhere", image_leads("nowhere.png"), "No such file"),
@@ -336,7 +336,9 @@ _DAMAGES = (
         "train in val", also_in("val"), "in val, and in train as train/images/{stem}.png", "val/images/of_{stem}.png"
     ),
     shared("train in test", also_in("test"), "and in train as train/images/{stem}.png", "test/images/of_{stem}.png"),
-    shared("train in val, saved anew", pixels_also_in("val"), "as train/images/{stem}.png", "val/images/of_{stem}.png"),
+    shared(
+        "train in val, saved again", pixels_also_in("val"), "as train/images/{stem}.png", "val/images/of_{stem}.png"
+    ),
     shared("val in test", only_in_val_and_test, "in val as val/images/of_{stem}.png", "test/images/of_{stem}.png"),
 )
 
@@ -348,14 +350,14 @@ DAMAGES = tuple(damage for damage in _DAMAGES if os.name == "posix" or damage.na
 
 
 def list_images(root: Path, split: str, *images: str) -> None:
-    """Let a text file list a split's images."""
+    """Write a text file that lists a split's images, and name it in data.yaml."""
     (root / f"{split}.txt").write_text("".join(f"./{image}\n" for image in images))
     description = yaml.safe_load((root / "data.yaml").read_text())
     (root / "data.yaml").write_text(yaml.safe_dump({**description, split: f"{split}.txt"}))
 
 
 def clear(root: Path, split: str) -> None:
-    """Leave a split's folders empty."""
+    """Delete all images and labels of a split."""
     for folder in ("images", "labels"):
         for file in (root / split / folder).iterdir():
             file.unlink()

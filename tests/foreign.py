@@ -1,4 +1,4 @@
-"""Tiny datasets in foreign formats for tests of the import: noise for images, the same bytes every time."""
+"""Tiny datasets in foreign formats, for tests of the import. Images are noise, with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def picture(path: Path, number: int, size: tuple[int, int] = (WIDTH, HEIGHT), or
 
 
 def voc_object(name: str = "cat", edges: Sequence[object] = (5, 7, 20, 18), extra: str = "") -> str:
-    """An object; the default is the cat of BOXES in pixels from 1, the last included."""
+    """An object; the default is the cat of BOXES, in pixels counted from 1, the last one included."""
     tags = "".join(f"<{tag}>{edge}</{tag}>" for tag, edge in zip(("xmin", "ymin", "xmax", "ymax"), edges, strict=True))
     return f"<object><name>{name}</name>{extra}<bndbox>{tags}</bndbox></object>"
 
@@ -63,7 +63,7 @@ def annotation(key: int, image: int, category: int, bbox: Sequence[float], **mor
 
 
 def coco_record(numbers: Sequence[int]) -> dict[str, Any]:
-    """What a COCO file says of images of these numbers; the ids of its categories are not contiguous."""
+    """Content of a COCO file for the images with these numbers; its category ids have gaps."""
     boxes = [(3, [4, 6, 16, 12]), (17, [24, 3, 12, 24])]
     return {
         "images": [{"id": n, "file_name": f"{n:03d}.png", "width": WIDTH, "height": HEIGHT} for n in numbers],

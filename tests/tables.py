@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 
 def image(stem: str, split: str = "train", **facts: Any) -> Row:
-    """A sharp image of middling brightness, unlike any of another name."""
+    """A sharp image of medium brightness; images with other names look different."""
     name = f"{split}/{stem}.jpg"
     number = int.from_bytes(stem.encode()[-8:].rjust(8, b"~"), "little")
     return {
@@ -41,7 +41,7 @@ def image(stem: str, split: str = "train", **facts: Any) -> Row:
 
 
 def box(of: Row, class_id: int = 0, **numbers: Any) -> Row:
-    """A box of middling size in the middle of an image."""
+    """A box of medium size in the middle of an image."""
     return {
         "image": of["image"],
         "label": of["label"],
@@ -60,7 +60,7 @@ def box(of: Row, class_id: int = 0, **numbers: Any) -> Row:
 def audited(
     images: Sequence[Row], boxes: Iterable[Row] = (), names: tuple[str, ...] = ("cat", "dog"), *, shuffled: bool = False
 ) -> Audited:
-    """The tables of a dataset; lines are numbered, and lines with the same numbers share a key, as when read."""
+    """The tables of a dataset; lines are numbered, and lines with the same numbers share a key."""
     lines: Counter[str] = Counter()
     rows = []
     for row in boxes:
@@ -82,7 +82,7 @@ def audited(
 
 
 def offenders(kind: Kind, data: Audited, limit: float) -> dict[str, str]:
-    """What is shown of each offending row, by where it is."""
+    """What is shown for each offending row, by its place."""
     table = data.table(kind.table)
     values = kind.measure(data)
     assert values.index.equals(table.index)

@@ -24,7 +24,7 @@ CLASSES = 10
 SHARES: dict[Split, float] = {"train": 0.6, "val": 0.2, "test": 0.2}  # of the 1,797 digit samples
 DIGITS_A_SCENE = (2, 6)
 DIGIT_SIZE = (24, 64)  # pixels
-BACKGROUND = (10, 70)  # of 255, per channel
+BACKGROUND_LEVELS = (10, 70)  # of 255, per channel
 NOISE = 8  # +-, of 255
 GRAIN = 4  # pixels; noise of single pixels would make the files four times as large
 COLOUR = (120, 255)  # of 255, per channel
@@ -132,7 +132,7 @@ def _digits() -> Any:
 
 def _background(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
     """A dim colour gradient between the corners, with noise, size x size x 3."""
-    corners = rng.uniform(*BACKGROUND, size=(2, 2, 3))
+    corners = rng.uniform(*BACKGROUND_LEVELS, size=(2, 2, 3))
     grains = -(-size // GRAIN)
     down = np.linspace(0, 1, grains)[:, None, None]
     across = np.linspace(0, 1, grains)[None, :, None]

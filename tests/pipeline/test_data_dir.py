@@ -23,9 +23,23 @@ def test_our_sentence_comes_before_an_errno_of_dvc(tmp_path: Path) -> None:
     assert "missing data" not in said.output
     assert not said.ran("digits")
 
-    params = workspace.params()
-    params["data"]["dir"] = voc.as_posix()
-    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    point(workspace, voc.as_posix())
     said = workspace.dvc("repro", check=False)
     assert f"python -m mobileyolo import voc {voc} {voc}-yolo" in said.output
     assert not said.ran("digits")
+
+
+def test_a_folder_that_dvc_makes_later_is_not_missed(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path, tmp_path / "missing")
+    point(workspace, "data/raw/digits")
+    assert workspace.dvc("repro", "check").ran("check")
+    (workspace.path / "data/mine.dvc").touch()  # of `dvc add data/mine`, before its content is checked out
+    point(workspace, "data/mine")
+    assert workspace.run("python", "-m", "stages.check").code == 0
+
+
+def point(workspace: Workspace, data_dir: str) -> None:
+    """Set data.dir."""
+    params = workspace.params()
+    params["data"]["dir"] = data_dir
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")

@@ -89,7 +89,7 @@ def test_boxes_hold_a_bright_digit_tightly_and_nothing_bright_lies_outside_them(
     samples = digits.split_samples(0)["train"]
     for index in range(20):
         scene = digits.compose(0, "train", index, 160, samples)
-        bright = scene.pixels.max(axis=2) > digits.BACKGROUND[1] + digits.NOISE
+        bright = scene.pixels.max(axis=2) > digits.BACKGROUND_LEVELS[1] + digits.NOISE
         covered = np.zeros_like(bright)
         for _, x, y, w, h in scene.boxes:
             top, bottom = round((y - h / 2) * 160), round((y + h / 2) * 160)

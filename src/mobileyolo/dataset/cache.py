@@ -13,8 +13,15 @@ import pandas as pd
 from mobileyolo.core.files import replacing_folder
 from mobileyolo.dataset.folders import identity
 
-READERS = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that decide what is read
-MODULES = ("folders.py", "images.py", "labels.py", "layout.py", "scanning.py", "text.py")  # modules of ours that do
+READER_PACKAGES = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that decide what is read
+READER_MODULES = (
+    "folders.py",
+    "images.py",
+    "labels.py",
+    "layout.py",
+    "scanning.py",
+    "text.py",
+)  # modules of ours that do
 FRESH_NS = 2_000_000_000  # a file that was written this shortly before may change again with the same time stamp
 
 
@@ -68,8 +75,8 @@ class Memory:
 @cache
 def reader() -> str:
     """Digest of everything that decides what is read from a file."""
-    digest = hashlib.sha256(repr([version(package) for package in READERS]).encode())
-    for name in MODULES:
+    digest = hashlib.sha256(repr([version(package) for package in READER_PACKAGES]).encode())
+    for name in READER_MODULES:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()[:32]
 

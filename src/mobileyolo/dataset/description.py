@@ -18,7 +18,7 @@ from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
-LIMIT_MB = 1  # twenty thousand class names and more
+DESCRIPTION_MB = 1  # twenty thousand class names and more
 STR, INT, FLOAT, BOOL, NULL, TIME, MERGE, LIST, MAPPING = (
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "seq", "map")
 )
@@ -152,7 +152,7 @@ def class_names(found: Iterable[Entry]) -> tuple[str, ...]:
 
 
 def _compose(file: Path) -> yaml.Node | None:
-    text = read_text(file, LIMIT_MB, "dataset's description")
+    text = read_text(file, DESCRIPTION_MB, "dataset's description")
     try:
         loader = yaml.SafeLoader(text)
     except yaml.reader.ReaderError as error:

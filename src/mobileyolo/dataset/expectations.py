@@ -30,7 +30,7 @@ from mobileyolo.dataset.data_docs.results import store_results
 from mobileyolo.dataset.data_docs.site import write_site
 from mobileyolo.dataset.finding_kinds import Accepted, Audited, Kind, TableName, inside
 
-SEVERITIES: dict[Suite, str] = {"faults": "critical", "quality": "warning"}  # Great Expectations' words
+GX_SEVERITIES: dict[Suite, str] = {"faults": "critical", "quality": "warning"}  # Great Expectations' words
 BOX = ["x", "y", "w", "h"]
 SHOWN_ROWS = 1000  # of each kind in Data Docs, where each row takes a kilobyte
 
@@ -198,7 +198,7 @@ def _expectation(kind: Kind, suite: Suite, audited: Audited, threshold: Threshol
     common: dict[str, Any] = {
         "mostly": round(1 - threshold.share, 12),  # 1 - 0.7 is a little more than 0.3
         "description": kind.description.format(limit=threshold.limit),
-        "severity": SEVERITIES[suite],
+        "severity": GX_SEVERITIES[suite],
         "meta": {"kind": kind.name, "answers": str(kind.faq), "to do": kind.remedy},
     }
     if accepted.box_slack is not None:

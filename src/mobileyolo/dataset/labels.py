@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mobileyolo.dataset.text import read_content, shortened
 
 BOX_COLUMNS = 5  # class x y w h
-LIMIT_MB = 16  # a hundred thousand boxes and more
+LABELS_MB = 16  # a hundred thousand boxes and more
 # Stricter than Python and NumPy, and so Ultralytics 8.4, which read 1_0 as 10 and accept digits of other scripts.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Ultralytics ends a line at each of these too, and would read two lines where the columns say one.
@@ -53,7 +53,7 @@ def read_label(path: Path | str) -> list[LabelLine]:
     Lines end as editors count them: with a line feed, a carriage return or both.
     """
     try:
-        content = read_content(path, LIMIT_MB, "label file")
+        content = read_content(path, LABELS_MB, "label file")
     except ValueError as error:
         return [LabelLine(1, "", str(error))]
     if content.translate(None, PLAIN):

@@ -169,7 +169,7 @@ def _images_listed(root: Path, listing: Path, base: Path) -> Iterator[str]:
 
 
 def _labels(root: Path, folders: Iterable[str], images: Iterable[str]) -> Iterator[str]:
-    """Label files of folders of images, and of the folders that listed images lie in.
+    """Label files that belong to folders of images, or to the folders of listed images.
 
     Not everything that ends in .txt is a label file. In a folder that holds nothing but labels, it is. Elsewhere:
 

@@ -23,7 +23,7 @@ class Glimpse:
     """What a look at a folder's first entries showed.
 
     suffixes: how many files end in each suffix, hidden ones left out.
-    yaml: does a YAML file lie at the top?
+    yaml: is there a YAML file in the folder itself?
     names: is there a file that lists class names?
     complete: were all entries looked at?
     """

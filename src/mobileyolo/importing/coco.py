@@ -28,7 +28,7 @@ from mobileyolo.importing.sources import (
     split_of_folders,
 )
 
-LIMIT_MB = 4000  # COCO's own is 450 MB
+ANNOTATIONS_MB = 4000  # COCO's own is 450 MB
 SECTIONS = ("images", "annotations", "categories")
 
 
@@ -79,7 +79,7 @@ def _files(root: Path, notes: list[Note]) -> list[_File]:
     files = []
     for name in candidates:
         try:
-            data = json.loads(read_text(root / name, LIMIT_MB, "annotation file"))
+            data = json.loads(read_text(root / name, ANNOTATIONS_MB, "annotation file"))
         except json.JSONDecodeError as error:
             raise DatasetError(f"{root / name}:{error.lineno}: not JSON: {error.msg}") from None
         except (RecursionError, ValueError) as error:  # nested too deeply, or a number with thousands of digits

@@ -30,7 +30,7 @@ from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refus
             f"x: &x\n  a: 1\n{FULL}<<: *x",
             "data.yaml:6: <<: not a plain key; write every key as text, without << and lists",
         ),
-        (f"{FULL}? [a, b]\n: c", "data.yaml:4: a list of 2: no key of a dataset"),
+        (f"{FULL}? [a, b]\n: c", "data.yaml:4: a list of 2: not a plain key"),
         # Names
         (SPLITS, "data.yaml: the key 'names' is missing; it lists the class names"),
         (f"{SPLITS}names:", "data.yaml:3: names: nothing: expected a list of class names, or id: name pairs"),
@@ -47,12 +47,12 @@ from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refus
         (f"{SPLITS}names: {{0: a, 0x1: b}}", "data.yaml:3: names: ids 0, 0x1: expected 0 to 1"),
         (f"{SPLITS}names:\n  0: a\n  1: b\n  0: c", "data.yaml:6: 0: is in line 4 already"),
         (f"{SPLITS}names:\n- a\n- no", "data.yaml:5: names: no: not a text; put the class name in quotes"),
-        (f"{SPLITS}names:\n- a\n- 1.0", "data.yaml:5: names: 1.0: no text"),
-        (f"{SPLITS}names:\n- a\n- 010", "data.yaml:5: names: 010: no text"),
-        (f"{SPLITS}names:\n- a\n-", "data.yaml:5: names: nothing: no text"),
-        (f"{SPLITS}names:\n- a\n- 2020-01-01", "data.yaml:5: names: 2020-01-01: no text"),
-        (f"{SPLITS}names:\n- a\n- b: c", "data.yaml:5: names: a mapping of 1: no text"),
-        (f"{SPLITS}names:\n- a\n- [b]", "data.yaml:5: names: a list of 1: no text"),
+        (f"{SPLITS}names:\n- a\n- 1.0", "data.yaml:5: names: 1.0: not a text"),
+        (f"{SPLITS}names:\n- a\n- 010", "data.yaml:5: names: 010: not a text"),
+        (f"{SPLITS}names:\n- a\n-", "data.yaml:5: names: nothing: not a text"),
+        (f"{SPLITS}names:\n- a\n- 2020-01-01", "data.yaml:5: names: 2020-01-01: not a text"),
+        (f"{SPLITS}names:\n- a\n- b: c", "data.yaml:5: names: a mapping of 1: not a text"),
+        (f"{SPLITS}names:\n- a\n- [b]", "data.yaml:5: names: a list of 1: not a text"),
         (
             f"{SPLITS}names:\n- a\n- b\n- a",
             "data.yaml:6: names: 'a': two classes have this name, the other in ~/data.yaml:4",
@@ -75,7 +75,7 @@ from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refus
         (f"{FULL}test: nowhere", "data.yaml:4: test: 'nowhere': neither a folder nor a .txt file at ~/nowhere"),
         (f"{FULL}test: {'x' * 5000}", "data.yaml:4: test: 'xxxx"),
         (f"{FULL}test: data.yaml", "data.yaml:4: test: 'data.yaml': neither a folder nor a .txt file at ~/data.yaml"),
-        (f"{FULL}test: {TRAIN[0]}", "data.yaml:4: test: 'train/images/000.png': no folder and no .txt file"),
+        (f"{FULL}test: {TRAIN[0]}", "data.yaml:4: test: 'train/images/000.png': neither a folder nor a .txt file"),
         (f"{FULL}test: 1", "data.yaml:4: test: 1: expected a folder of images, or a .txt file that lists images"),
         (f"{FULL}test: no", "data.yaml:4: test: no: expected a folder"),
         (f"{FULL}test: {{a: b}}", "data.yaml:4: test: a mapping of 1: expected a folder"),
@@ -84,7 +84,7 @@ from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refus
         (f"{FULL}test: /", "data.yaml:4: test: '/': lies outside ~; DVC watches only that folder: move or link"),
         (f"{FULL}test: ..", "data.yaml:4: test: '..': lies outside ~"),
         (f"{FULL}test: ../..", "data.yaml:4: test: '../..': lies outside ~"),
-        (f"{FULL}test: /dev/null", "data.yaml:4: test: '/dev/null': no folder and no .txt file"),
+        (f"{FULL}test: /dev/null", "data.yaml:4: test: '/dev/null': neither a folder nor a .txt file"),
         # YAML
         ("", "data.yaml:1: expected the keys train, val and names, found an empty file"),
         ("\n# nothing\n", "data.yaml:1: expected the keys train, val and names, found an empty file"),
@@ -110,7 +110,7 @@ from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refus
         (f"{FULL}{'- ' * 9999}", "data.yaml:4: not YAML"),
         (f"{FULL}x: {'- ' * 9999}", "data.yaml:4: not YAML"),
         (f"{FULL}x:\n{'- ' * 9999}", "data.yaml:5: nested too deeply"),
-        ("a: &a [*a]\n" + SPLITS + "names: *a", "data.yaml:1: names: a list of 1: no text"),
+        ("a: &a [*a]\n" + SPLITS + "names: *a", "data.yaml:1: names: a list of 1: not a text"),
     ],
 )
 def test_a_wrong_description_is_refused_with_file_and_line(dataset: Path, text: str | bytes, message: str) -> None:
@@ -125,7 +125,7 @@ def test_a_bomb_of_aliases_is_neither_unfolded_nor_printed(dataset: Path) -> Non
     describe(dataset, f"a0: &a0 lol\n{bomb}{FULL}")
     assert find_layout(dataset).names == NAMES
     describe(dataset, f"a0: &a0 lol\n{bomb}{SPLITS}names: *a29")
-    assert "data.yaml:29: names: a list of 9: no text" in refusal(dataset)
+    assert "data.yaml:29: names: a list of 9: not a text" in refusal(dataset)
 
 
 def test_a_description_of_many_classes_is_read(dataset: Path) -> None:

@@ -147,8 +147,8 @@ def test_a_folder_of_many_images_takes_seconds_at_most(dataset: Path) -> None:
     ("text", "message"),
     [
         ("train.txt", "train.txt:1: 'train.txt': not an image; known extensions are .bmp, .jpeg"),
-        (f"{TRAIN[0]}\n\ntrain/images\n", "train.txt:3: 'train/images': no image"),
-        (f"{TRAIN[0]}\nnotes.md", "train.txt:2: 'notes.md': no image"),
+        (f"{TRAIN[0]}\n\ntrain/images\n", "train.txt:3: 'train/images': not an image"),
+        (f"{TRAIN[0]}\nnotes.md", "train.txt:2: 'notes.md': not an image"),
         ("/elsewhere/a.png", "train.txt:1: '/elsewhere/a.png': lies outside ~"),
         (f"{TRAIN[0]}\r\n../a.png", "train.txt:2: '../a.png': lies outside ~"),
         ("./../a.png", "train.txt:1: './../a.png': lies outside ~"),

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mobileyolo.core.errors import DatasetError
+from mobileyolo.dataset import location
 from mobileyolo.dataset.layout import check_data_dir, find_layout
 from tests.foreign import write_bare, write_coco, write_voc
 

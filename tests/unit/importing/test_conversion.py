@@ -111,7 +111,7 @@ def test_few_images_still_give_every_split_one(images: int, expected: tuple[int,
 def test_fewer_images_than_splits_are_an_error(tmp_path: Path) -> None:
     source = write_voc(tmp_path / "source", images=3)
     shutil.copy(source / "JPEGImages/000.png", source / "JPEGImages/001.png")
-    with pytest.raises(DatasetError, match="2 usable images that are not much the same; 3 splits need one each"):
+    with pytest.raises(DatasetError, match="2 usable images that are not near-duplicates; 3 splits need one each"):
         import_dataset("voc", source, tmp_path / "target", Options())
     assert not (tmp_path / "target").exists()
 
@@ -209,8 +209,11 @@ def test_images_of_one_name_get_their_folders_before_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "said"),
     [
-        (lambda target: (target.mkdir(), (target / "mine.txt").touch()), "already there; choose a new or empty folder"),
-        (lambda target: target.touch(), "already there"),
+        (
+            lambda target: (target.mkdir(), (target / "mine.txt").touch()),
+            "already exists; choose a new or empty folder",
+        ),
+        (lambda target: target.touch(), "already exists"),
     ],
 )
 def test_a_target_that_holds_something_is_left_as_it_is(
@@ -230,7 +233,7 @@ def test_a_target_in_the_source_is_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "link").symlink_to(source, target_is_directory=True)
     before = snapshot(source)
-    with pytest.raises(DatasetError, match="lies in the source"):
+    with pytest.raises(DatasetError, match="is inside the source"):
         import_dataset("voc", source, tmp_path / place, Options())
     assert snapshot(source) == before
 
@@ -332,4 +335,4 @@ def test_shares_that_leave_nothing_to_train_on_are_refused(tmp_path: Path, monke
     write_json(tmp_path / "source/a.json", {})
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, "coco", tmp_path / "source", tmp_path / "target", "--val", "0.5", "--test", "0.5")
-    assert stopped.value.code == "error: --val 0.5 --test 0.5: leave nothing to train on"
+    assert stopped.value.code == "error: --val 0.5 --test 0.5: nothing is left to train on"

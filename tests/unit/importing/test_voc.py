@@ -63,7 +63,7 @@ def test_coordinates_of_tools_that_count_edges_from_0_are_taken_as_they_are(tmp_
         (text(""), NO_XML, None),
         (text(BOMB), ENTITIES, None),
         (text(OUTSIDE_FILE), ENTITIES, None),
-        (text("<svg/>"), [(XML, "", "left out", "XML that is no annotation"), UNUSED], None),
+        (text("<svg/>"), [(XML, "", "left out", "XML that is not an annotation"), UNUSED], None),
         (xml(""), [], []),
         (xml(VOC_OBJECTS, size=(0, 0)), [], BOTH),
         (
@@ -93,8 +93,16 @@ def test_coordinates_of_tools_that_count_edges_from_0_are_taken_as_they_are(tmp_
             [(XML, "object 3", "left out", "object without four numbers for its box")],
             BOTH,
         ),
-        (xml(VOC_OBJECTS + voc_object("cat", (9, 9, 8, 12))), [(XML, "object 3", "left out", "box of no size")], BOTH),
-        (xml(VOC_OBJECTS + voc_object("cat", (20, 9, 5, 12))), [(XML, "object 3", "left out", "box of no size")], BOTH),
+        (
+            xml(VOC_OBJECTS + voc_object("cat", (9, 9, 8, 12))),
+            [(XML, "object 3", "left out", "box without width or height")],
+            BOTH,
+        ),
+        (
+            xml(VOC_OBJECTS + voc_object("cat", (20, 9, 5, 12))),
+            [(XML, "object 3", "left out", "box without width or height")],
+            BOTH,
+        ),
         (
             xml(VOC_OBJECTS + voc_object("cat", (41, 9, 60, 12))),
             [(XML, "object 3", "left out", "box outside its image")],
@@ -114,7 +122,7 @@ def test_coordinates_of_tools_that_count_edges_from_0_are_taken_as_they_are(tmp_
             xml(voc_object("cat", (9, 9, 8, 12))),
             [
                 (IMAGE, "", "left out", "image whose boxes are all left out"),
-                (XML, "object 1", "left out", "box of no size"),
+                (XML, "object 1", "left out", "box without width or height"),
             ],
             None,
         ),
@@ -196,7 +204,7 @@ def test_boxes_that_were_drawn_before_the_exif_turn_are_turned_with_the_image(tm
     x, y, w, h = (left + right) / 60, (top + bottom) / 80, (right - left) / 30, (bottom - top) / 40
     assert labels(tmp_path / "target")["005"] == [f"0 {x:.6f} {y:.6f} {w:.6f} {h:.6f}"]
     assert notes(tmp_path / "target") == [
-        (XML, "", "changed", "boxes of the image before its EXIF turn, turned with it")
+        (XML, "", "changed", "boxes of the image before its EXIF rotation, rotated with it")
     ]
 
 
@@ -216,7 +224,7 @@ def test_a_turn_that_the_declared_size_cannot_tell_is_noted(
     import_dataset("voc", source, tmp_path / "target", Options())
     assert labels(tmp_path / "target")["005"] == BOTH
     assert notes(tmp_path / "target") == [
-        (XML, "", "kept", "image that EXIF turns; its boxes are taken to be of the turned image")
+        (XML, "", "kept", "image that EXIF rotates; its boxes are taken as those of the rotated image")
     ]
 
 
@@ -264,7 +272,7 @@ def test_classes_are_those_found_in_alphabetical_order_unless_named(tmp_path: Pa
     import_dataset("voc", source, tmp_path / "named", Options(names=("dog", "cat")))
     assert "names:\n- dog\n- cat\n" in (tmp_path / "named/data.yaml").read_text()
     assert labels(tmp_path / "named")["004"] == ["1" + LINES["cat"][1:], "0" + LINES["dog"][1:]]
-    assert notes(tmp_path / "named") == [(XML, "object 1", "left out", "class that was not asked for")]
+    assert notes(tmp_path / "named") == [(XML, "object 1", "left out", "class that --names leaves out")]
     assert labels(tmp_path / "named")["005"] == []  # a background of the classes that were asked for
 
 

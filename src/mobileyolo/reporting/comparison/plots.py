@@ -58,7 +58,7 @@ def write_plots(
 
     map50_95.csv, map50.csv, train_loss.csv, val_loss.csv: epoch, baseline, candidate.
     precision_recall.csv: recall, baseline, candidate.
-    confusion_baseline.csv, confusion_candidate.csv: actual, predicted; one row a box, which DVC's template counts.
+    confusion_baseline.csv, confusion_candidate.csv: actual, predicted; one row for each box, as DVC wants it.
     """
     for name in TRAINING_CURVES:
         curves = {arm: mean_training_curve(histories[arm], name) for arm in ARMS}

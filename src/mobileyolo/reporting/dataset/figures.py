@@ -213,13 +213,13 @@ def _heat_map(boxes: pd.DataFrame) -> Panel:
                 axes.add_patch(patch)
         axes.set(xlim=(0, HEAT_CELLS), ylim=(HEAT_CELLS, 0), aspect=shape, xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
-        axes.set(title="where boxes lie", xlabel=f"strongest: {highest:.0%} of all boxes")
+        axes.set(title="position of boxes", xlabel=f"strongest: {highest:.0%} of all boxes")
 
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     across, down = (column + 0.5) / HEAT_CELLS, (row + 0.5) / HEAT_CELLS
     return Panel(
         "box-places",
-        f"Where boxes lie in the image: most, {highest:.0%} of them, cover the place {across:.0%} from the left and "
+        f"Position of boxes in the image: most, {highest:.0%} of them, cover the place {across:.0%} from the left and "
         f"{down:.0%} from the top",
         draw,
     )

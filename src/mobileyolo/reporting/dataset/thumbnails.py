@@ -81,7 +81,7 @@ class Picture:
         return "".join(self._rectangle(box, least * self.view.width) for box in boxes if _finite(box))
 
     def shows(self, box: Box) -> bool:
-        """Does any of a box (xywhn) lie in the view?"""
+        """Is any part of a box (xywhn) in the view?"""
         left, top, right, bottom = _edges(box, self.width, self.height)
         across = left <= self.view.right and right >= self.view.left
         return across and top <= self.view.bottom and bottom >= self.view.top
@@ -131,7 +131,7 @@ def view_round(box: Box | None, width: int, height: int) -> View:
     wanted = max(NEIGHBOURHOOD * max(right - left, FRAME * (bottom - top)), LEAST_VIEW)
     if right <= 0 or bottom <= 0 or left >= width or top >= height:
         wanted = math.inf  # nothing of the image is near the box: show all of both
-    # Where a box sticks out, a little more than its edge is shown.
+    # If a box reaches beyond the image, a little more than its edge is shown.
     margin = 0.02 * max(width, height) * (left < 0 or top < 0 or right > width or bottom > height)
     x, view_width = _span(left - margin, right + margin, width, wanted)
     y, view_height = _span(top - margin, bottom + margin, height, wanted / FRAME)

@@ -262,7 +262,7 @@ def test_what_cannot_be_shown_says_why(folder: Path, dataset: Path) -> None:
     write_page(ValidationFiles(folder), dataset, findings, make_card(manifest, ("square", "bar")), manifest)
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert page.count('class="shot missing"') == 8  # each as a sample and as an offender
-    for problem in ("runcated", "No such file", "no image of a known format", "10000 x 10000 pixels, more than"):
+    for problem in ("runcated", "No such file", "not an image of a known format", "10000 x 10000 pixels, more than"):
         assert problem in page
 
 
@@ -356,10 +356,10 @@ def test_importing_the_page_brings_no_plotting_library() -> None:
 @pytest.mark.parametrize(
     ("report", "dataset", "message"),
     [
-        ("data/report", "data", "lies in the dataset"),
-        ("link", "data", "lies in the dataset"),  # its docs do
-        ("report", "report/docs/data", "the dataset lies in it"),
-        ("other", "data", "no earlier report"),
+        ("data/report", "data", "is inside the dataset"),
+        ("link", "data", "is inside the dataset"),  # its docs do
+        ("report", "report/docs/data", "the dataset is inside it"),
+        ("other", "data", "nor an earlier report"),
     ],
 )
 def test_a_report_overwrites_neither_a_dataset_nor_anything_else(

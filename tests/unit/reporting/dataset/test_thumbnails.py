@@ -75,7 +75,7 @@ def test_what_must_not_be_decoded_is_not(tmp_path: Path) -> None:
     problems = {
         "bomb.png": "10000 x 10000 pixels, more than 89,478,485",
         "float.tif": "32-bit pixels (mode F)",
-        "text.png": "no image of a known format",
+        "text.png": "not an image of a known format",
         "folder.png": "not a regular file",
         "missing.png": "No such file or directory",
     }
