@@ -30,8 +30,9 @@ pytestmark = pytest.mark.pipeline
 # Chinese pages give the same commands (tests/docs/test_pages.py), so that running them once is enough.
 RUN = [page for page in PAGES if "zh" not in page.name + page.parts[-3] and any(not b.reason for b in blocks(page))]
 MLFLOW_PAGE = ROOT / "docs/reference/mlflow.md"
-# The last page empties DVC's cache.
-RUN.sort(key=lambda page: page.name == "clean-up.md")
+# What a newcomer reads first is run each time, the other pages once a week. The last page empties DVC's cache.
+EACH_TIME = ("README.md", "docs/tutorial/digits.md", "docs/how-to/own-data.md", "docs/how-to/import.md")
+RUN.sort(key=lambda page: (page not in [ROOT / each for each in EACH_TIME], page.name == "clean-up.md"))
 # One epoch on tiny images is enough to see that a command works.
 SMALLER = {
     r"epochs=\d+": "epochs=1",
@@ -112,7 +113,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     )
 
 
-@pytest.mark.parametrize("page", RUN, ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[] if page in RUN[: len(EACH_TIME)] else pytest.mark.slow) for page in RUN],
+    ids=name,
+)
 def test_what_a_page_tells_to_type_works(reader: Reader, page: Path) -> None:
     reader.start_over()
     for block in blocks(page):
@@ -138,6 +143,10 @@ def test_every_name_that_the_runs_of_these_pages_have_is_described(reader: Reade
         }
         for title, names in found.items():
             assert [each for each in names if not any(fnmatch(each, pattern) for pattern in described[title])] == []
+
+
+def test_the_pages_that_are_run_each_time_are_there() -> None:
+    assert {page.relative_to(ROOT).as_posix() for page in RUN[: len(EACH_TIME)]} == set(EACH_TIME)
 
 
 def test_every_block_that_is_left_out_says_why() -> None:

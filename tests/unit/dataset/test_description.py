@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import pytest
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.layout import find_layout
 from tests.descriptions import FULL, LOOP, NAMES, SPLITS, TRAIN, describe, refusal
+from tests.pipes import make_pipe
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def linked_to(target: str) -> Callable[[Path], None]:
 
 def fifo(root: Path) -> None:
     (root / "data.yaml").unlink()
-    os.mkfifo(root / "data.yaml")
+    make_pipe(root / "data.yaml")
 
 
 def two_other_names(root: Path) -> None:

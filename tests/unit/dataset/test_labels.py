@@ -13,6 +13,7 @@ import pytest
 
 from mobileyolo.dataset import labels
 from mobileyolo.dataset.labels import LabelLine, parse_line, read_label
+from tests.pipes import make_pipe
 
 BOX = b"0 .5 .5 .2 .2"
 
@@ -188,7 +189,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 def test_what_is_no_file_is_one_line_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "folder.txt").mkdir()
     (tmp_path / "loop.txt").symlink_to("loop.txt")
-    os.mkfifo(tmp_path / "fifo.txt")
+    make_pipe(tmp_path / "fifo.txt")
     errors = {
         "folder.txt": "a folder, not a file",
         "gone.txt": "No such file or directory",

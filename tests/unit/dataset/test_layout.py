@@ -15,6 +15,7 @@ from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, find
 from tests.descriptions import FULL, SPLITS, TRAIN, describe, refusal
 
 # Folders of images
+from tests.pipes import make_pipe
 
 
 def test_a_dataset_without_a_test_split_has_none(dataset: Path) -> None:
@@ -86,7 +87,7 @@ def test_links_in_a_circle_have_an_end_and_a_folder_has_its_own_path(dataset: Pa
 
 def test_what_is_named_like_an_image_is_listed_whatever_it_is(dataset: Path) -> None:
     images = dataset / "train/images"
-    os.mkfifo(images / "fifo.png")
+    make_pipe(images / "fifo.png")
     (images / "folder.jpg").mkdir()
     shutil.copy(dataset / TRAIN[0], images / "folder.jpg/a.png")
     (images / "loop.png").symlink_to("loop.png")
@@ -170,7 +171,7 @@ def test_a_wrong_list_is_refused_with_its_line(dataset: Path, text: str | bytes,
 def test_a_list_has_to_be_a_file(dataset: Path, kind: str) -> None:
     listing = dataset / "train.txt"
     if kind == "fifo":
-        os.mkfifo(listing)
+        make_pipe(listing)
     else:
         listing.symlink_to("/dev/zero" if kind == "device" else "train.txt")
     describe(dataset, FULL.replace("train/images", "train.txt"))
@@ -202,7 +203,7 @@ def test_labels_without_an_image_are_listed_whatever_they_are(dataset: Path) -> 
     for name in ("more/b.txt", "a.txt", ".hidden.txt", "classes.txt", "train.cache", "notes.md"):
         (folder / name).touch()
     (folder / "folder.txt").mkdir()
-    os.mkfifo(folder / "fifo.txt")
+    make_pipe(folder / "fifo.txt")
     (folder / "loop.txt").symlink_to("loop.txt")
     extra = [f"train/labels/{name}.txt" for name in ("a", "fifo", "folder", "loop", "more/b")]
     assert labels(dataset) == [*TRAIN_LABELS, *extra]
@@ -232,7 +233,7 @@ def test_beside_its_image_a_text_file_is_a_label_and_else_if_it_begins_with_a_bo
     (dataset / "train/train.txt").write_text("./000.png\n")
     (dataset / "train/README.txt").write_text("Four images.\n")
     (dataset / "train/empty.txt").touch()
-    os.mkfifo(dataset / "train/fifo.txt")
+    make_pipe(dataset / "train/fifo.txt")
     beside = [f"train/{index:03d}.txt" for index in range(4)]
     describe(dataset, FULL.replace("train/images", "train"))
     assert labels(dataset) == [*beside, "train/orphan.txt"]
