@@ -25,7 +25,7 @@ def test_our_sentence_comes_before_an_errno_of_dvc(tmp_path: Path) -> None:
 
     point(workspace, voc.as_posix())
     said = workspace.dvc("repro", check=False)
-    assert f"python -m mobileyolo import voc {voc} {voc}-yolo" in said.output
+    assert f"mobileyolo import voc {voc} {voc}-yolo" in said.output
     assert not said.ran("digits")
 
 

@@ -103,5 +103,5 @@ def _command(root: Path, what: str, kind: str, options: str = "") -> str:
     source, target = (shlex.quote(str(path)) for path in (root, root.with_name(f"{root.name}-yolo")))
     return (
         f"it looks like {what}. This makes a YOLO dataset of it in a new folder, for data.dir to name:\n"
-        f"  python -m mobileyolo import {kind} {source} {target}{options}"
+        f"  mobileyolo import {kind} {source} {target}{options}"
     )

@@ -1,1 +1,1 @@
-"""Datasets in other formats -> a YOLO dataset that validation accepts: `python -m mobileyolo import`."""
+"""Datasets in other formats -> a YOLO dataset that validation accepts: `mobileyolo import`."""

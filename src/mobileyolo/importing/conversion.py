@@ -1,4 +1,4 @@
-"""python -m mobileyolo import: reads, checks, splits and writes a dataset, and says what was left out or changed."""
+"""mobileyolo import: reads, checks, splits and writes a dataset, and says what was left out or changed."""
 
 from __future__ import annotations
 

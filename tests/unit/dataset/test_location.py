@@ -66,7 +66,7 @@ def test_another_format_is_recognised_and_its_import_named(
     root = write(tmp_path / "source")
     message = refusal(check, root)
     assert f"{root}: no YOLO dataset; it looks like {what}." in message
-    assert f"\n  python -m mobileyolo import {command} {root} {root}-yolo" in message
+    assert f"\n  mobileyolo import {command} {root} {root}-yolo" in message
 
 
 def test_a_flat_folder_without_class_names_is_asked_for_them(check: Check, tmp_path: Path) -> None:
