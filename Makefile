@@ -24,6 +24,7 @@ $(ENVIRONMENT): requirements.lock pyproject.toml
 	@touch $@
 
 repro: $(ENVIRONMENT) ## Run the whole comparison (dvc repro), which ends with its tables
+	@python -m stages.check
 	dvc repro
 
 show: $(ENVIRONMENT) ## Print the last comparison again

@@ -55,6 +55,9 @@ def _changed_parameters() -> Iterator[tuple[str, object, object]]:
         return
     values = load_params().values
     recorded = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    validated = [Path(dep["path"]) for dep in recorded.get("validate", {}).get("deps", [])]
+    if validated and Path(values["data"]["dir"]).resolve() not in [path.resolve() for path in validated]:
+        yield "data.dir", "another folder", values["data"]["dir"]
     order = progress.stage_order(yaml.safe_load(pipeline.read_text(encoding="utf-8")), list(values["seeds"]))
     seen = set()
     for stage in order:
