@@ -30,9 +30,8 @@ def main(params: Params) -> None:
         trained.write(files)
         live.finish(trained.record)
     took = timedelta(seconds=round(time.monotonic() - start))
-    print(
-        f"{arm}, seed {seed}: {len(trained.history)} epochs in {took}, the best on val was {trained.record.best_epoch}"
-    )
+    epochs, best = f"{len(trained.history)} of {recipe.epochs} epochs", trained.record.best_epoch
+    print(f"{arm}, seed {seed}: {epochs} in {took}; the best on val was epoch {best}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ def last_comparison() -> Comparison:
         UserError: there is none yet.
     """
     if not COMPARISON_FILE.is_file():
-        raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
+        failure = progress.last_failure()
+        told = f"; the last run failed: {failure}" if failure else ""
+        raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first{told}")
     return Comparison.read(COMPARISON_FILE)
 
 

@@ -25,8 +25,9 @@ def next_steps(comparison: Comparison) -> str:
 def _ideas(comparison: Comparison) -> list[str]:
     ideas = []
     if len(comparison.seeds) < 3:
-        ideas.append('dvc exp run -S "seeds=[0,1,2]"    measure how much the result varies between seeds')
+        ideas.append(('dvc exp run -S "seeds=[0,1,2]"', "measure how much the result varies between seeds"))
     if comparison.candidate.backbone != MATCHED_COST and comparison.baseline.backbone == "yolo11n":
-        ideas.append(f"dvc exp run -S backbone={MATCHED_COST}    the MobileNetV1 that costs what yolo11n does")
-    ideas.append("dvc exp run -S data.dir=FOLDER    your own data")
-    return ideas
+        ideas.append((f"dvc exp run -S backbone={MATCHED_COST}", "the MobileNetV1 that costs what yolo11n does"))
+    ideas.append(("dvc exp run -S data.dir=FOLDER", "your own data"))
+    width = max(len(command) for command, _ in ideas)
+    return [f"{command:{width}}    {reason}" for command, reason in ideas]
