@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     card = DatasetCard.read(DATASET_FILE)
     files = ModelFiles(arm, seed)
     planned = plan(arm, seed, recipe, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
-    with Tracker(params.data_dir, card).training(planned) as live:
+    with Tracker.open(params.data_dir, card).training(planned) as live:
         trained = train(planned, Path(params.data_dir), card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
         trained.write(files)
         live.finish(trained.record)
