@@ -24,6 +24,7 @@ $(ENVIRONMENT): requirements.lock pyproject.toml
 	@touch $@
 
 repro: $(ENVIRONMENT) ## Run the whole comparison (dvc repro), which ends with its tables
+	@python -m stages.check
 	dvc repro
 
 show: $(ENVIRONMENT) ## Print the last comparison again
@@ -33,10 +34,10 @@ table: $(ENVIRONMENT) ## List experiments side by side: what differs, without ha
 	@dvc exp show --only-changed --no-pager --precision 3 --keep 'verdict|delta|low|high' \
 		--drop '.*/.*|params.yaml|Created|.*\.(map50|precision|recall)'
 
-test: $(ENVIRONMENT) ## Run all tests
+test: $(ENVIRONMENT) ## Run the tests, but for those that take minutes
 	python -m pytest
 
-coverage: $(ENVIRONMENT) ## Run all tests and show the branches that they reach; slower than test
+coverage: $(ENVIRONMENT) ## Run the tests and show the branches that they reach; slower than test
 	python -m pytest --cov --cov-report=term-missing
 
 check: $(ENVIRONMENT) ## Lint, format check and strict types

@@ -44,6 +44,9 @@ def run(main: Callable[[Params], None]) -> None:
     except UserError as error:
         progress.record_failure(str(error))
         sys.exit(f"error: {error}{progress.way_back()}")
+    except KeyboardInterrupt:
+        progress.record_failure("interrupted")
+        sys.exit("interrupted; the next dvc repro runs this stage again from its start")
     except BaseException as error:
         progress.record_failure(f"{type(error).__name__}: {error}")
         raise

@@ -25,6 +25,7 @@ from mobileyolo.tracking import log_results
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Headline
+from mobileyolo.verdict.sentences import caveats
 from stages import run
 
 
@@ -36,7 +37,7 @@ def main(params: Params) -> None:
     verdict = ValidationVerdict.read(VALIDATION.verdict)
     latency = LatencyRecord.read(LATENCY_FILE)
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
-    comparison = compare(arms["baseline"], arms["candidate"], latency, options, verdict.caveats())
+    comparison = compare(arms["baseline"], arms["candidate"], latency, options, caveats(verdict))
     write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts, CostSheet.read(COST_FILE))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)

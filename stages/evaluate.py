@@ -33,7 +33,7 @@ def main(params: Params) -> None:
     statistics.write(files.statistics)
     metrics.write(files.metrics)
     result = ArmResult(TrainingRecord.read(files.training), metrics, statistics)
-    Tracker(params.data_dir, card).log_evaluation(result, pd.read_csv(files.history), files.weights)
+    Tracker.open(params.data_dir, card).log_evaluation(result, pd.read_csv(files.history), files.weights)
     print(f"{arm} on {statistics.split}: mAP50 {metrics.map50:.3f}, mAP50-95 {metrics.map50_95:.3f}")
 
 

@@ -25,14 +25,13 @@ def main(params: Params) -> None:
     card = DatasetCard.read(DATASET_FILE)
     files = ModelFiles(arm, seed)
     planned = plan(arm, seed, recipe, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
-    with Tracker(params.data_dir, card).training(planned) as live:
+    with Tracker.open(params.data_dir, card).training(planned) as live:
         trained = train(planned, Path(params.data_dir), card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
         trained.write(files)
         live.finish(trained.record)
     took = timedelta(seconds=round(time.monotonic() - start))
-    print(
-        f"{arm}, seed {seed}: {len(trained.history)} epochs in {took}, the best on val was {trained.record.best_epoch}"
-    )
+    epochs, best = f"{len(trained.history)} of {recipe.epochs} epochs", trained.record.best_epoch
+    print(f"{arm}, seed {seed}: {epochs} in {took}; the best on val was epoch {best}")
 
 
 if __name__ == "__main__":

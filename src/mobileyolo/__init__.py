@@ -13,15 +13,17 @@ from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
     from mobileyolo.models.mobilenet_v1 import MobileNetV1 as MobileNetV1
+    from mobileyolo.version import __version__ as __version__
 
-__version__ = "0.2.0"
 __all__ = ["MobileNetV1", "__version__"]
+
+_PUBLIC = {"MobileNetV1": "mobileyolo.models.mobilenet_v1", "__version__": "mobileyolo.version"}
 
 
 def __getattr__(name: str) -> object:
-    """Import the network, and with it torch and Ultralytics, at its first use."""
-    if name == "MobileNetV1":
-        return import_module("mobileyolo.models.mobilenet_v1").MobileNetV1
+    """Import a public name at its first use: the network brings torch and Ultralytics."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,6 +5,7 @@ Nothing here can change what a stage writes, so no stage depends on this file.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -77,7 +78,7 @@ def stage_order(pipeline: Mapping[str, Any], seeds: list[int]) -> list[str]:
     return list(order)
 
 
-def headline(stage: str, pipeline: Mapping[str, Any], seeds: list[int]) -> str | None:
+def stage_line(stage: str, pipeline: Mapping[str, Any], seeds: list[int]) -> str | None:
     """Which stage of how many this is, and how many trainings come after it; None for a stage that is not known."""
     order = stage_order(pipeline, seeds)
     if stage not in order:
@@ -89,11 +90,11 @@ def headline(stage: str, pipeline: Mapping[str, Any], seeds: list[int]) -> str |
 
 
 def announce(root: Path) -> None:
-    """Print the headline of the stage that DVC runs, as far as dvc.yaml and params.yaml tell."""
+    """Print the line of the stage that DVC runs, as far as dvc.yaml and params.yaml tell."""
     try:
         pipeline = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
         seeds = yaml.safe_load((root / PARAMS_FILE).read_text(encoding="utf-8"))["seeds"]
-        line = headline(environment.stage_name() or "", pipeline, list(seeds))
+        line = stage_line(environment.stage_name() or "", pipeline, list(seeds))
     except (OSError, yaml.YAMLError, KeyError, TypeError):  # the stage check says what is wrong with the file
         return
     if line:
@@ -115,7 +116,8 @@ def way_back() -> str:
 
 def record_failure(message: str) -> None:
     """Remember that this stage failed, for `mobileyolo show`."""
-    write_text(FAILURE_FILE, f"{environment.stage_name() or 'a stage'}: {message.splitlines()[0]}\n")
+    stage = environment.stage_name() or "a stage"
+    write_text(FAILURE_FILE, f"{_parameters_digest()}\n{stage}: {message.splitlines()[0] if message else 'failed'}\n")
 
 
 def forget_failure() -> None:
@@ -126,8 +128,16 @@ def forget_failure() -> None:
 
 
 def last_failure() -> str:
-    """Stage and message of the last run's failure; empty where it succeeded."""
-    return FAILURE_FILE.read_text(encoding="utf-8").strip() if FAILURE_FILE.is_file() else ""
+    """Stage and message of the last run's failure with the present params.yaml; empty where there was none."""
+    if not FAILURE_FILE.is_file():
+        return ""
+    parameters, _, failure = FAILURE_FILE.read_text(encoding="utf-8").strip().partition("\n")
+    return failure if parameters == _parameters_digest() else ""
+
+
+def _parameters_digest() -> str:
+    """SHA-256 of params.yaml: who takes a wrong value back has taken its failure back."""
+    return hashlib.sha256(PARAMS_FILE.read_bytes() if PARAMS_FILE.is_file() else b"").hexdigest()
 
 
 def _expanded(name: str, entry: Mapping[str, Any], seeds: list[int]) -> Iterator[_Stage]:

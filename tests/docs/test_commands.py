@@ -126,6 +126,7 @@ def test_what_a_page_tells_to_type_works(reader: Reader, page: Path) -> None:
             assert result.code == 0, f"{block} ended with {result.code}:\n{block.text}\n{result.output}"
 
 
+@pytest.mark.slow  # where the pages that train with a teacher, export and so on have been run before it
 def test_every_name_that_the_runs_of_these_pages_have_is_described(reader: Reader) -> None:
     """Parameters, metrics, tags and folders of artifacts, whatever the pages before have trained and exported."""
     described: dict[str, list[str]] = {}

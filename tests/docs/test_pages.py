@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -125,3 +126,14 @@ def test_what_continuous_integration_and_contributors_are_told_to_make_exists() 
     told = [*PAGES, ROOT / "CONTRIBUTING.md"]
     named = {target for page in told for target in re.findall(r"(?:`|^)make ([a-z]+)", read(page), re.M)}
     assert named - set(targets) == set()
+
+
+@pytest.mark.parametrize("page", ["how-to/experiments.md", "tutorial/digits.md", "zh/tutorial/digits.md"])
+def test_a_page_spells_make_table_out_as_the_makefile_does(page: str) -> None:
+    def command(text: str) -> list[str]:
+        (line,) = re.findall(r"dvc exp show .*", text.replace("\\\n", " "))
+        return shlex.split(line)
+
+    target = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ntable:")[1].split("\n\n")[0]
+    (block,) = [each.text for each in blocks(ROOT / "docs" / page) if "dvc exp show" in each.text]
+    assert command(block) == command(target)

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.pipeline
 SILENT = {
     "src/mobileyolo/tracking": """
 class Nothing:
-    def __init__(self, *_args): pass
+    @classmethod
+    def open(cls, *_args): return cls()
     def __enter__(self): return self
     def __exit__(self, *_error): return None
     def __getattr__(self, _name): return lambda *_args: self
@@ -35,16 +36,27 @@ def record_failure(_message): pass
 def forget_failure(): pass
 """,
 }
+# All that stages write, but for what holds a time: latencies, and the dates in Data Docs.
 OUTPUTS = {
     "digits": ["data/raw/digits"],
-    "validate": ["data/dataset.yaml", "data/manifest", "reports/validation/index.html"],
+    "validate": [
+        "data/dataset.yaml",
+        "data/manifest",
+        *(f"reports/validation/{name}" for name in ("index.html", "findings.csv", "verdict.json")),
+    ],
     "build@candidate": [
         f"models/candidate/{name}" for name in ("model.yaml", "profile.json", "start.json", "start.pt")
     ],
+    "fetch@detector": ["models/weights/detector"],
+    "teach-candidate@0": ["models/candidate/teacher"],
     "cost": ["reports/cost.json"],
     "train@candidate-0": ["models/candidate/s0"],
     "evaluate@candidate-0": ["reports/metrics/candidate", "reports/statistics/candidate"],
-    "compare": ["reports/comparison.json", "reports/index.html", "reports/metrics.json", "reports/plots"],
+    "compare": [
+        *(f"reports/{name}" for name in ("comparison.json", "index.html", "metrics.json", "summary.md")),
+        "reports/figures",
+        "reports/plots",
+    ],
 }
 
 

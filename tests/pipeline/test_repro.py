@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.workspace import Result, Workspace
+from tests.pipeline.workspace import ROOT, Result, Workspace
 from tests.synthetic import write_dataset
 
 pytestmark = pytest.mark.pipeline
@@ -180,11 +181,19 @@ def test_going_back_to_a_backbone_trains_nothing(workspace: Workspace, other_bac
     assert json.loads(workspace.read("reports/comparison.json"))["candidate"]["backbone"] == "mnv1_n"
 
 
-def test_experiments_line_up_in_one_table(workspace: Workspace, other_backbone: Result) -> None:
+def test_experiments_line_up_in_one_table(
+    workspace: Workspace, other_backbone: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = workspace.dvc("exp", "show", "--csv", "--only-changed").output
     header, *rows = table.strip().splitlines()
     assert "backbone" in header
     assert any("wider" in row and "mnv1_s" in row for row in rows)
+    (recipe,) = re.findall(r"^table:.*\n\t@dvc (.*\\\n.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = workspace.dvc(*shlex.split(recipe.replace("\\\n", " "))).output
+    assert "wider" in shown
+    assert "verdict" in shown
+    assert max(map(len, shown.splitlines())) <= 120
     columns = workspace.dvc("exp", "show", "--csv").output.splitlines()[0].split(",")
     assert {"verdict", "delta", "low", "high", "candidate.map50_95"} <= set(columns)
 

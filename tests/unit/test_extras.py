@@ -148,7 +148,7 @@ def test_the_pipeline_needs_neither_timm_nor_an_engine_beyond_onnx_runtime() -> 
 def test_the_extra_imagenet_brings_what_reads_and_names_weights_of_timm() -> None:
     allowed = environment("imagenet")
     assert "openvino" not in allowed
-    script = "from mobileyolo.models import downloads; import safetensors.torch; print(downloads._timm_names())"
+    script = "from mobileyolo import downloads; import safetensors.torch; print(downloads._timm_names())"
     assert "mobilenetv1_100" in said(run(script, allowed))
 
 

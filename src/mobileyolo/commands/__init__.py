@@ -14,9 +14,10 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
-from mobileyolo import __version__, extras
+from mobileyolo import extras
 from mobileyolo.core import environment
 from mobileyolo.core.errors import UserError
+from mobileyolo.version import __version__
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 

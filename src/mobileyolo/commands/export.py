@@ -62,4 +62,4 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
         print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
         print(f"{record.images} {record.split} images, largest differences:\n{console(export_table(record))}\n")
         training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
-        Tracker(params.data_dir, card).log_export(training, history, record.metrics(), record.file)
+        Tracker.open(params.data_dir, card).log_export(training, history, record.metrics(), record.file)

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(names: list[str]) -> None:
     """Download them."""
     environment.allow_downloads()
-    from mobileyolo.models.downloads import download  # after the switch, which Ultralytics and timm read on import
+    from mobileyolo.downloads import download  # after the switch, which Ultralytics and timm read on import
 
     for name in names:
         print(f"{download(name)}: name it in params.yaml as {name}")

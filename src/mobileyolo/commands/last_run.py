@@ -23,7 +23,9 @@ def last_comparison() -> Comparison:
         UserError: there is none yet.
     """
     if not COMPARISON_FILE.is_file():
-        raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first")
+        failure = progress.last_failure()
+        told = f"; the last run failed: {failure}" if failure else ""
+        raise UserError(f"{COMPARISON_FILE}: no such file; run dvc repro first{told}")
     return Comparison.read(COMPARISON_FILE)
 
 
@@ -55,6 +57,9 @@ def _changed_parameters() -> Iterator[tuple[str, object, object]]:
         return
     values = load_params().values
     recorded = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    validated = [Path(dep["path"]) for dep in recorded.get("validate", {}).get("deps", [])]
+    if validated and Path(values["data"]["dir"]).resolve() not in [path.resolve() for path in validated]:
+        yield "data.dir", "another folder", values["data"]["dir"]
     order = progress.stage_order(yaml.safe_load(pipeline.read_text(encoding="utf-8")), list(values["seeds"]))
     seen = set()
     for stage in order:

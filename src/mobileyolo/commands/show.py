@@ -29,6 +29,5 @@ def run() -> None:
 
     comparison = last_comparison()
     print(console_report(comparison))
-    print(next_steps(comparison))
-    for line in staleness():
-        print(line)
+    stale = list(staleness())
+    print("\n".join(["", *stale]) if stale else next_steps(comparison))

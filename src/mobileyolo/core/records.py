@@ -50,16 +50,6 @@ class ValidationVerdict(Record):
     passed: bool
     findings: dict[str, FindingCount]  # by kind; only kinds that were found
 
-    def caveats(self) -> list[str]:
-        """Sentences on faults that were tolerated and make every metric on this dataset less reliable."""
-        shared = self.findings.get("image_in_two_splits")
-        if shared is None:
-            return []
-        return [
-            f"{shared.count} of {shared.rows} images are in two splits, as validate.tolerance allows: the models may "
-            "have been trained on images that they are tested on."
-        ]
-
 
 class DatasetCard(Record):
     """What validation found the dataset to be: data/dataset.yaml.

@@ -30,6 +30,11 @@ def expand(architecture: ModelDict) -> ModelDict:
         ArchitectureError: a compact row, or a row that reads from it, is wrong; the message names the row.
     """
     rows = [*architecture["backbone"], *architecture["head"]]
+    for position, row in enumerate(rows):
+        if row[2] == _EXPLICIT and not row[3]:
+            raise ArchitectureError(
+                f"{describe(architecture, position)}: has no width; choose one of {', '.join(VARIANTS)}"
+            )
     compact = [position for position, row in enumerate(rows) if _is_compact(row)]
     if not compact:
         return architecture

@@ -12,8 +12,8 @@ from mlflow.tracking import MlflowClient
 from mobileyolo.core import environment
 
 
-def process_tags() -> dict[str, str]:
-    """Tags that identify the process that trains; `end_dead_runs` uses them to see whether it is still alive."""
+def origin_tags() -> dict[str, str]:
+    """Tags that say what trains: commit, threads, stage, machine and process; `end_killed_runs` reads the last two."""
     return {
         "git.commit": environment.git_commit(),
         "host": platform.node(),
@@ -24,7 +24,7 @@ def process_tags() -> dict[str, str]:
     }
 
 
-def end_dead_runs(client: MlflowClient) -> None:
+def end_killed_runs(client: MlflowClient) -> None:
     """Mark as KILLED the runs of this machine that are still RUNNING although their process has ended."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"

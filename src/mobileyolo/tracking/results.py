@@ -12,7 +12,7 @@ import pandas as pd
 
 from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
-from mobileyolo.tracking.run_search import Runs
+from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.verdict.records import Comparison
 

@@ -16,17 +16,19 @@ _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def open_store() -> MlflowClient:
-    """A client on MLFLOW_TRACKING_URI, by default mlflow.db in the main workspace, which `mlflow ui` reads."""
+    """A client on MLFLOW_TRACKING_URI, by default mlflow.db in the main workspace, which `mlflow ui` reads.
+
+    Raises:
+        ConnectionError: there is no store that works at this address.
+    """
     uri = _address()
     if not uri.startswith("sqlite:"):
-        return MlflowClient(uri)
+        return _connect(uri)
     state = environment.main_workspace() / environment.STATE_DIR
     state.mkdir(parents=True, exist_ok=True)
     # Two processes that create one database at the same time destroy it (MLflow 3.17).
     with FileLock(state / "mlflow.lock"):
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    return client
+        return _connect(uri)
 
 
 def find_or_create_experiment(client: MlflowClient, name: str) -> str:
@@ -45,6 +47,20 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
         if created is None:
             raise
         return str(created.experiment_id)
+
+
+def _connect(uri: str) -> MlflowClient:
+    """A client that has reached its store once.
+
+    The address is the user's. For one that is wrong, MLflow raises the errors that it raises for wrong arguments of
+    ours (INVALID_PARAMETER_VALUE, FileNotFoundError), and others: a missing driver of a database is an ImportError.
+    """
+    try:
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
+    return client
 
 
 def _address() -> str:

@@ -1,7 +1,8 @@
 """Tracking never fails a stage: whatever goes wrong while logging becomes one warning.
 
-Two kinds of errors are told apart. Those of the store (it can't be reached, its disk is full, its server refuses) are
-expected. All others are bugs, of this package or of a plugin of MLflow's. In production a bug must not end a training
+Two kinds of errors are told apart. Those of the store (it can't be reached, it is locked, its disk is full) are
+expected. All others are bugs, of this package or of a plugin of MLflow's: also a value that MLflow refuses, and a file
+that we log but that does not exist. In production a bug must not end a training
 that took hours, so it is warned about as well, with its place. Under MOBILEYOLO_STRICT_TRACKING=1, which our tests set,
 a bug is raised.
 """
@@ -12,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from alembic.util import CommandError
 from mlflow.exceptions import MlflowException
@@ -23,11 +25,22 @@ from mobileyolo.core import environment
 # What MLflow 3.17 and the libraries under it raise if a store does not work. The errors of sockets, files, file locks
 # and requests are all OSErrors.
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError, HTTPError, OSError)
+# The codes of MLflow's errors for a wrong name or value.
+WRONG_ARGUMENT = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+# MLflow has the same code for a run or experiment that somebody deleted; only the message differs.
+DELETED = "must be in the 'active' state"
 
 LATER = "the results are safe in DVC's files. Later stages log what is missing, and so does `mobileyolo log`."
 
 
-class Tolerance:
+@dataclass
+class Attempt:
+    """Whether a block failed; known after the block."""
+
+    failed: bool = False
+
+
+class StoreErrorsAsWarnings:
     """Turns errors into a warning, the first time; later ones are silent."""
 
     def __init__(self) -> None:
@@ -35,20 +48,26 @@ class Tolerance:
         self._warned = False
 
     @contextmanager
-    def __call__(self, doing: str) -> Iterator[None]:
-        """Tolerate what goes wrong in this block.
+    def __call__(self, doing: str) -> Iterator[Attempt]:
+        """Warn about what goes wrong in this block, instead of raising it.
 
         Args:
             doing: what the block does, for the warning.
 
+        Yields:
+            Whether the block failed.
+
         Raises:
             Exception: a bug, under MOBILEYOLO_STRICT_TRACKING=1.
         """
+        attempt = Attempt()
         try:
-            yield
-        except STORE_ERRORS as error:
-            self._warn(f"MLflow: {doing} failed ({type(error).__name__}: {error}); {LATER}")
+            yield attempt
         except Exception as error:
+            attempt.failed = True
+            if _is_of_the_store(error):
+                self._warn(f"MLflow: {doing} failed ({type(error).__name__}: {error}); {LATER}")
+                return
             if environment.strict_tracking():
                 raise
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -61,3 +80,12 @@ class Tolerance:
         if not self._warned:
             warnings.warn(message, stacklevel=4)  # names the line that opened the block
         self._warned = True
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    """Is it an error of the store, and no bug?"""
+    if isinstance(error, MlflowException) and error.error_code in WRONG_ARGUMENT:
+        # MLflow gives errors of its database, such as a damaged file, the code BAD_REQUEST.
+        return DELETED in str(error) or isinstance(error.__cause__, SQLAlchemyError)
+    # A store that is there creates the folders that it needs. So what is missing is a file that was to be logged.
+    return isinstance(error, STORE_ERRORS) and not isinstance(error, FileNotFoundError)

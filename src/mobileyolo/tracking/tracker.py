@@ -22,9 +22,9 @@ from mobileyolo.core.files import (
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import results
-from mobileyolo.tracking.run_search import Runs
+from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.run_writer import RunWriter
-from mobileyolo.tracking.store_errors import Tolerance
+from mobileyolo.tracking.store_errors import StoreErrorsAsWarnings
 from mobileyolo.verdict.records import Comparison
 
 # Great Expectations' pages are left out: they are 4 MB for each run, and hold times, so that `compare`, which would
@@ -35,56 +35,67 @@ VALIDATION_FILES = (VALIDATION.page, VALIDATION.findings, VALIDATION.verdict)
 class LiveRun:
     """The run of a training that goes on in this process."""
 
-    def __init__(self, run: RunWriter | None, tolerance: Tolerance) -> None:
+    def __init__(self, run: RunWriter | None, errors_as_warnings: StoreErrorsAsWarnings) -> None:
         """Take the run.
 
         Args:
             run: where to log; None if the store can't be reached, and every call then does nothing.
-            tolerance: the tracker's.
+            errors_as_warnings: the tracker's.
         """
         self._run = run
-        self._tolerance = tolerance
+        self._errors_as_warnings = errors_as_warnings
         self._has_lost_epochs = False
 
     def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
         """Log one epoch's losses and validation metrics. Once that has failed, a later stage logs the rest."""
         if self._run is None or self._has_lost_epochs:
             return
-        self._has_lost_epochs = True
-        with self._tolerance("logging an epoch"):
+        with self._errors_as_warnings("logging an epoch") as attempt:
             self._run.log_epoch(epoch, values)
-            self._has_lost_epochs = False
+        self._has_lost_epochs = attempt.failed
 
     def finish(self, record: TrainingRecord) -> None:
         """Log which weights the training made."""
         if self._run is not None:
-            with self._tolerance("logging the end of a training"):
+            with self._errors_as_warnings("logging the end of a training"):
                 self._run.mark_trained(record)
 
     def end(self, status: str) -> None:
         """Set the final status: FINISHED, FAILED or KILLED."""
         if self._run is not None:
-            with self._tolerance("ending a run"):
+            with self._errors_as_warnings("ending a run"):
                 self._run.end(status)
 
 
 class Tracker:
     """The runs of one dataset's models, in the store that MLflow is configured for.
 
-    No method raises an error because of the store. The first failure is warned about, see `Tolerance`.
+    No method raises an error because of the store. The first failure is warned about, see `StoreErrorsAsWarnings`.
     """
 
-    def __init__(self, dataset: str, card: DatasetCard) -> None:
+    def __init__(self, runs: Runs | None, errors_as_warnings: StoreErrorsAsWarnings) -> None:
+        """Take the runs.
+
+        Args:
+            runs: where to log; None if the store could not be opened, and nothing is logged then.
+            errors_as_warnings: what was used to open the store, so that there is one warning in all.
+        """
+        self._runs = runs
+        self._errors_as_warnings = errors_as_warnings
+
+    @classmethod
+    def open(cls, dataset: str, card: DatasetCard) -> Tracker:
         """Open the store.
 
         Args:
             dataset: its folder, as data.dir has it; the last part is its name.
             card: what validation found the dataset to be.
         """
-        self._tolerance = Tolerance()
-        self._runs: Runs | None = None
-        with self._tolerance("opening the store"):
-            self._runs = Runs.open(dataset, card)
+        runs: Runs | None = None
+        errors_as_warnings = StoreErrorsAsWarnings()
+        with errors_as_warnings("opening the store"):
+            runs = Runs.open(dataset, card)
+        return cls(runs, errors_as_warnings)
 
     @contextmanager
     def training(self, planned: TrainingPlan) -> Iterator[LiveRun]:
@@ -93,9 +104,9 @@ class Tracker:
         It counts as trained only once `LiveRun.finish` was called.
         """
         run = None
-        with self._tolerance(f"creating the run of {planned.arm} s{planned.seed}"):
+        with self._errors_as_warnings(f"creating the run of {planned.arm} s{planned.seed}"):
             run = self._opened().start_run(planned)
-        live = LiveRun(run, self._tolerance)
+        live = LiveRun(run, self._errors_as_warnings)
         with environment.termination_raises():
             try:
                 yield live
@@ -115,7 +126,7 @@ class Tracker:
             history: of its training.
             weights: its best.pt.
         """
-        with self._tolerance(f"logging the evaluation of {result.label}"):
+        with self._errors_as_warnings(f"logging the evaluation of {result.label}"):
             results.log_evaluation(self._opened(), result, history, weights)
 
     def log_comparison(
@@ -130,7 +141,7 @@ class Tracker:
             comparison: the outcome.
             report: files to keep, in a folder named after the two backbones.
         """
-        with self._tolerance(f"logging the comparison to {result.label}"):
+        with self._errors_as_warnings(f"logging the comparison to {result.label}"):
             results.log_comparison(self._opened(), result, history, weights, comparison, report)
 
     def log_validation(
@@ -144,7 +155,7 @@ class Tracker:
             verdict: what was found.
             report: files to keep.
         """
-        with self._tolerance(f"logging the validation to {training.arm} s{training.seed}"):
+        with self._errors_as_warnings(f"logging the validation to {training.arm} s{training.seed}"):
             results.log_validation(self._opened(), training, history, verdict, report)
 
     def log_export(
@@ -158,7 +169,7 @@ class Tracker:
             values: metrics by name.
             record: the file with the details, kept with the run.
         """
-        with self._tolerance(f"logging the export of {training.arm} s{training.seed}"):
+        with self._errors_as_warnings(f"logging the export of {training.arm} s{training.seed}"):
             results.log_export(self._opened(), training, history, values, record)
 
     def _opened(self) -> Runs:
@@ -183,7 +194,7 @@ def log_results(
         arms: the models, one for each seed.
         comparison: the outcome.
     """
-    tracker = Tracker(dataset, card)
+    tracker = Tracker.open(dataset, card)
     report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
     for arm, models in arms.items():
         for result in models:

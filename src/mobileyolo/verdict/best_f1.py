@@ -11,7 +11,7 @@ A worked example, with the rows of the one in precision_recall.py (one class, 3 
 Both metrics are functions of the confidence threshold. At the confidence of a row, they are those of its last copy.
 From there to the next row, a straight line leads to the values at that row's first copy: at 0.85, halfway from row 1 to
 row 2, precision is 5/6 and recall 2/3. Below the last row both stay level. Above the first row precision is 1 and
-recall 0.
+recall 0. A class of which no prediction was drawn has precision 0 and recall 0 at every threshold.
 
 Two index systems occur, one after the other: the rows that were drawn, then class and confidence threshold.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobileyolo.verdict.sorted_predictions import Array, Indices, SortedPredictions
+from mobileyolo.verdict.sorted_predictions import FloatArray, Indices, SortedPredictions
 
 CONFIDENCES = np.linspace(0, 1, 1000)  # thresholds; one of them has the highest F1
 F1_SMOOTHING = 101  # thresholds; width of the box filter over the F1 curve
@@ -36,10 +36,10 @@ class _Lines:
     The slopes are 0 where the curve is level.
     """
 
-    precision: Array
-    recall: Array
-    precision_slope: Array
-    recall_slope: Array
+    precision: FloatArray
+    recall: FloatArray
+    precision_slope: FloatArray
+    recall_slope: FloatArray
 
 
 class BestF1:
@@ -52,11 +52,11 @@ class BestF1:
         # By class and threshold: the last row, maybe the sentinel, that is at least as confident.
         self._last_row = np.zeros((predictions.classes, CONFIDENCES.size), dtype=np.int64)
         falling = -np.where(predictions.is_sentinel, np.inf, predictions.confidence)
-        starts, ends = predictions.sentinel[:-1], predictions.sentinel[1:]
+        starts, ends = predictions.class_start[:-1], predictions.class_start[1:]
         for last_row, start, end in zip(self._last_row, starts, ends, strict=True):
             last_row[:] = start - 1 + np.searchsorted(falling[start:end], -CONFIDENCES, side="right")
 
-    def __call__(self, labels: Array, row_weights: Array) -> tuple[float, float]:
+    def __call__(self, labels: FloatArray, row_weights: FloatArray) -> tuple[float, float]:
         """Precision and recall, means over the classes drawn, at the confidence with the highest smoothed mean F1.
 
         Args:
@@ -69,7 +69,7 @@ class BestF1:
         best = np.convolve(padded, np.full(F1_SMOOTHING, 1 / F1_SMOOTHING), mode="valid").argmax()
         return float(precision[:, best].mean()), float(recall[:, best].mean())
 
-    def curves(self, labels: Array, row_weights: Array) -> tuple[Array, Array]:
+    def curves(self, labels: FloatArray, row_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Precision and recall of each class drawn at each of CONFIDENCES; shape (classes drawn, 1000) each.
 
         Args:
@@ -78,14 +78,16 @@ class BestF1:
         """
         drawn = np.flatnonzero(row_weights)
         lines = self._lines(drawn, labels, row_weights[drawn])
-        # From a row to the last drawn row up to it, then to that row's place among the drawn ones.
-        at = (np.cumsum(row_weights > 0) - 1)[self._last_row[labels > 0]]
-        below = self._predictions.confidence[drawn][at] - CONFIDENCES
-        precision: Array = lines.precision[at] + below * lines.precision_slope[at]
-        recall: Array = lines.recall[at] + below * lines.recall_slope[at]
+        # By row, shape (rows,): position among the drawn rows of the last drawn row up to it.
+        last_drawn = np.cumsum(row_weights > 0) - 1
+        # By class drawn and threshold, shape (classes drawn, 1000): position of the drawn row where its line starts.
+        line_start = last_drawn[self._last_row[labels > 0]]
+        below = self._predictions.confidence[drawn][line_start] - CONFIDENCES  # likewise
+        precision: FloatArray = lines.precision[line_start] + below * lines.precision_slope[line_start]
+        recall: FloatArray = lines.recall[line_start] + below * lines.recall_slope[line_start]
         return precision, recall
 
-    def _lines(self, drawn: Indices, labels: Array, weights: Array) -> _Lines:
+    def _lines(self, drawn: Indices, labels: FloatArray, weights: FloatArray) -> _Lines:
         """The straight lines; see the example at the top of this file.
 
         Args:
@@ -95,16 +97,20 @@ class BestF1:
         """
         row_class, is_sentinel = self._predictions.row_class[drawn], self._predictions.is_sentinel[drawn]
         confidence, hit = self._predictions.confidence[drawn], self._hit[drawn]
-        sentinel = np.flatnonzero(is_sentinel)
+        # Every sentinel is always drawn, so the sentinel of class c is the c-th one among the drawn rows too.
+        drawn_sentinel = np.flatnonzero(is_sentinel)
         rows, hits = np.cumsum(weights), np.cumsum(weights * hit)
-        rows -= rows[sentinel][row_class]  # since the sentinel of the class
-        hits -= hits[sentinel][row_class]
+        rows -= rows[drawn_sentinel][row_class]  # since the sentinel of the class
+        hits -= hits[drawn_sentinel][row_class]
         labels_of_row = np.maximum(labels, 1)[row_class]
         precision, recall = hits / np.maximum(rows, 1), hits / labels_of_row
-        precision[sentinel] = np.diff(np.append(sentinel, drawn.size)) > 1  # 0 where no prediction was drawn
+        # Above a class's first prediction precision is 1, but 0 if no prediction of the class was drawn.
+        precision[drawn_sentinel] = np.diff(np.append(drawn_sentinel, drawn.size)) > 1
 
-        hits[:-1] += hit[1:]  # now up to the first copy of the next row
-        next_precision, next_recall = hits / (rows + 1), hits / labels_of_row
+        # Up to the first copy of the next row. The last row has none: it gets its own hits, no gap below it
+        # (confidence - 1 is never positive) and a sentinel as its next row. So it has no line.
+        next_hits = hits + np.append(hit[1:], 0)
+        next_precision, next_recall = next_hits / (rows + 1), next_hits / labels_of_row
         gap = confidence - np.append(confidence[1:], 1)
         has_line = (gap > 0) & ~np.append(is_sentinel[1:], True) & ~is_sentinel
         per_unit = np.divide(1, gap, out=np.zeros_like(gap), where=has_line)

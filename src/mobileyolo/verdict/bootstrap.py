@@ -9,12 +9,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from mobileyolo.verdict.metrics import WeightedMetrics
-from mobileyolo.verdict.sorted_predictions import Array
+from mobileyolo.verdict.sorted_predictions import FloatArray
 
 
 def paired_bootstrap(
     baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], resamples: int, seed: int
-) -> Array:
+) -> FloatArray:
     """Draw images with replacement many times, and compute the difference between the arms on each draw.
 
     Both arms get the same draw, so that images that are hard for both do not widen the interval.
@@ -36,7 +36,7 @@ def paired_bootstrap(
 
 def differences(
     baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], weights: npt.ArrayLike
-) -> Array:
+) -> FloatArray:
     """Candidate - baseline for each seed, on one draw of images.
 
     Args:
@@ -51,7 +51,7 @@ def differences(
     return np.array([candidate_model(weights) - baseline_model(weights) for baseline_model, candidate_model in pairs])
 
 
-def seed_half_width(differences_by_seed: Array, confidence: float, seed_sd: float) -> Array:
+def seed_half_width(differences_by_seed: FloatArray, confidence: float, seed_sd: float) -> FloatArray:
     """Half-width of the interval that the variation between seeds alone gives; shape (4,).
 
     With several seeds it is measured (Student's t). With one seed it can't be measured and `seed_sd` is assumed.
@@ -67,5 +67,5 @@ def seed_half_width(differences_by_seed: Array, confidence: float, seed_sd: floa
         # Both models vary, so the variance of their difference is twice that of one.
         return np.full(differences_by_seed.shape[1], stats.norm.ppf(upper) * np.sqrt(2) * seed_sd)
     # Student's t and not the normal distribution: the standard deviation of a few seeds is itself uncertain.
-    half_width: Array = stats.t.ppf(upper, seeds - 1) * differences_by_seed.std(0, ddof=1) / np.sqrt(seeds)
+    half_width: FloatArray = stats.t.ppf(upper, seeds - 1) * differences_by_seed.std(0, ddof=1) / np.sqrt(seeds)
     return half_width

@@ -15,7 +15,7 @@ from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, CostRatio, MetricDelta
 from mobileyolo.verdict.sentences import reason
-from mobileyolo.verdict.sorted_predictions import Array
+from mobileyolo.verdict.sorted_predictions import FloatArray
 
 
 def compare(
@@ -82,7 +82,7 @@ def _metrics(
 
 def _interval(
     baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], options: VerdictOptions
-) -> tuple[Array, Array]:
+) -> tuple[FloatArray, FloatArray]:
     """Ends of the interval of each difference, shape (4,) each.
 
     It has two parts: the choice of images and the variation between seeds. Their half-widths are added in quadrature.
@@ -91,13 +91,16 @@ def _interval(
     draws = paired_bootstrap(baseline, candidate, options.resamples, options.seed)
     tail = (1 - options.confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    seeds, mean = seed_half_width(by_seed, options.confidence, options.seed_sd), by_seed.mean(0)
-    return mean - np.hypot(np.maximum(mean - low, 0), seeds), mean + np.hypot(np.maximum(high - mean, 0), seeds)
+    mean = by_seed.mean(0)
+    half_width_of_seeds = seed_half_width(by_seed, options.confidence, options.seed_sd)
+    below = np.hypot(np.maximum(mean - low, 0), half_width_of_seeds)
+    above = np.hypot(np.maximum(high - mean, 0), half_width_of_seeds)
+    return mean - below, mean + above
 
 
-def _mean(models: Sequence[WeightedMetrics]) -> Array:
+def _mean(models: Sequence[WeightedMetrics]) -> FloatArray:
     """Metrics with each image once, mean over the seeds; shape (4,)."""
-    mean: Array = np.mean([model(np.ones(model.images)) for model in models], axis=0)
+    mean: FloatArray = np.mean([model(np.ones(model.images)) for model in models], axis=0)
     return mean
 
 

@@ -14,7 +14,7 @@ from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import Statistics
 from mobileyolo.verdict.best_f1 import BestF1
 from mobileyolo.verdict.precision_recall import RECALLS, PrecisionRecall
-from mobileyolo.verdict.sorted_predictions import Array, SortedPredictions
+from mobileyolo.verdict.sorted_predictions import FloatArray, SortedPredictions
 
 
 class WeightedMetrics:
@@ -31,7 +31,7 @@ class WeightedMetrics:
         """Number of images."""
         return self._predictions.images
 
-    def __call__(self, weights: npt.ArrayLike) -> Array:
+    def __call__(self, weights: npt.ArrayLike) -> FloatArray:
         """The metrics of a resample.
 
         Args:
@@ -49,10 +49,10 @@ class WeightedMetrics:
         precision, recall = self._best_f1(labels, row_weights)
         return np.array([average_precision[0].mean(), average_precision.mean(), precision, recall])
 
-    def precision_recall_curve(self) -> Array:
+    def precision_recall_curve(self) -> FloatArray:
         """Precision at each of RECALLS, IoU threshold 0.5, mean over the labelled classes; shape (101,)."""
         if not self._predictions.classes:
             return np.zeros_like(RECALLS)
         labels, row_weights = self._predictions.labels.sum(0), np.ones(self._predictions.image.size)
-        mean: Array = self._precision_recall.curves(labels, row_weights).precision(threshold=0).mean(0)
+        mean: FloatArray = self._precision_recall.curves(labels, row_weights).precision(threshold=0).mean(0)
         return mean

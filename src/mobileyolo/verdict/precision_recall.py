@@ -36,7 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
-from mobileyolo.verdict.sorted_predictions import Array, Indices, SortedPredictions
+from mobileyolo.verdict.sorted_predictions import FloatArray, Indices, SortedPredictions
 
 RECALLS = np.linspace(0, 1, 101)  # where average precision reads the precision-recall curve
 TRAPEZOID = np.full(101, 0.01)  # weight of each recall in the area under the curve
@@ -54,27 +54,27 @@ class Curves:
         along: how far into its piece each recall lies, 0 to 1, likewise.
     """
 
-    start: Array
-    end: Array
+    start: FloatArray
+    end: FloatArray
     piece: Indices
-    along: Array
+    along: FloatArray
 
-    def average_precision(self) -> Array:
+    def average_precision(self) -> FloatArray:
         """Area under each curve, by the trapezoidal rule; shape (thresholds, classes)."""
         piece, end_weight = self.piece.ravel(), self.along * TRAPEZOID
         area = self.end * np.bincount(piece, end_weight.ravel())
         area += self.start * np.bincount(piece, (TRAPEZOID - end_weight).ravel())
-        areas: Array = np.add.reduceat(area, self.piece[:, 0], axis=1)
+        areas: FloatArray = np.add.reduceat(area, self.piece[:, 0], axis=1)
         return areas
 
-    def precision(self, threshold: int) -> Array:
+    def precision(self, threshold: int) -> FloatArray:
         """Precision at each of RECALLS, shape (classes, 101).
 
         Args:
             threshold: position of the IoU threshold in IOU_THRESHOLDS.
         """
         start, end = self.start[threshold][self.piece], self.end[threshold][self.piece]
-        precision: Array = start + self.along * (end - start)
+        precision: FloatArray = start + self.along * (end - start)
         return precision
 
 
@@ -90,9 +90,9 @@ class _Pieces:
     """
 
     of_class: Indices
-    passed: Array
+    passed: FloatArray
     of_recall: Indices
-    along: Array
+    along: FloatArray
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ class _DrawnHits:
         before_group: copies of hits before each group, then the number of copies; shape (groups + 1,).
     """
 
-    weight: Array
-    found: Array
-    rank: Array
-    envelope: Array
-    before_group: Array
+    weight: FloatArray
+    found: FloatArray
+    rank: FloatArray
+    envelope: FloatArray
+    before_group: FloatArray
 
 
 class PrecisionRecall:
@@ -122,11 +122,11 @@ class PrecisionRecall:
         self._thresholds, self._classes = len(TRUE_POSITIVE_COLUMNS), predictions.classes
         threshold, self._row = np.nonzero(predictions.true_positive.T)
         hit_class = predictions.row_class[self._row]
-        self._sentinel = predictions.sentinel[hit_class]
+        self._sentinel_row = predictions.class_start[hit_class]
         self._group = threshold * self._classes + hit_class
         self._group_start = np.searchsorted(self._group, np.arange(self._thresholds * self._classes + 1))
 
-    def curves(self, labels: Array, row_weights: Array) -> Curves:
+    def curves(self, labels: FloatArray, row_weights: FloatArray) -> Curves:
         """The curves of a resample; see the example at the top of this file.
 
         Args:
@@ -137,14 +137,14 @@ class PrecisionRecall:
         start, end = self._ends(hits, pieces)
         return Curves(start, end, pieces.of_recall, pieces.along)
 
-    def _draw(self, row_weights: Array) -> _DrawnHits:
+    def _draw(self, row_weights: FloatArray) -> _DrawnHits:
         """By hit: the counts and the envelope at its last copy."""
         weight = row_weights[self._row]
         copies = np.append(0, np.cumsum(weight))
         before_group = copies[self._group_start]
         found = copies[1:] - before_group[self._group]
         rows = np.cumsum(row_weights)
-        rank = rows[self._row] - rows[self._sentinel]
+        rank = rows[self._row] - rows[self._sentinel_row]
         # One running maximum from the end serves all groups: each group is lifted by 1 above the group behind it, and
         # no precision is higher than 1, so that a later group never reaches into an earlier one.
         lift = self._thresholds * self._classes - self._group
@@ -152,7 +152,7 @@ class PrecisionRecall:
         envelope = np.maximum.accumulate((precision + lift)[::-1])[::-1] - lift
         return _DrawnHits(weight, found, rank, envelope, before_group)
 
-    def _ends(self, hits: _DrawnHits, pieces: _Pieces) -> tuple[Array, Array]:
+    def _ends(self, hits: _DrawnHits, pieces: _Pieces) -> tuple[FloatArray, FloatArray]:
         """By threshold and piece: precision at the start and at the end; 0 behind the last true positive."""
         shape = (self._thresholds, self._classes)
         total = np.diff(hits.before_group).reshape(shape)[:, pieces.of_class]
@@ -170,7 +170,7 @@ class PrecisionRecall:
         return start, end
 
 
-def _pieces(labels: Array) -> _Pieces:
+def _pieces(labels: FloatArray) -> _Pieces:
     """By class drawn and recall: the piece, and the place in it."""
     drawn = np.flatnonzero(labels)
     count = labels[drawn, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mobileyolo.core.records import ValidationVerdict
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison
 
 NOT_LEARNT = 0.05  # mAP50; a model below it has learnt hardly anything
@@ -23,6 +24,17 @@ def reason(comparison: Comparison) -> str:
         *_split(comparison),
     ]
     return " ".join(sentences)
+
+
+def caveats(validation: ValidationVerdict) -> list[str]:
+    """Sentences on faults of the dataset that were tolerated and make every metric on it less reliable."""
+    shared = validation.findings.get("image_in_two_splits")
+    if shared is None:
+        return []
+    return [
+        f"{shared.count} of {shared.rows} images are in two splits, as validate.tolerance allows: the models may have "
+        "been trained on images that they are tested on."
+    ]
 
 
 def _verdict(comparison: Comparison, baseline: str, candidate: str) -> str:

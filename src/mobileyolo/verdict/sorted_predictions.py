@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
 from mobileyolo.core.results import Statistics
 
-Array = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
@@ -31,16 +31,16 @@ class SortedPredictions:
         confidence: of each row; 0 for a sentinel.
         is_sentinel: of each row.
         true_positive: by row and IoU threshold, shape (rows, 10).
-        sentinel: row number of each class's sentinel, then the number of rows; shape (classes + 1,).
+        class_start: row number of each class's first row, its sentinel, then the number of rows; shape (classes + 1,).
     """
 
-    labels: Array
+    labels: FloatArray
     row_class: Indices
     image: Indices
-    confidence: Array
+    confidence: FloatArray
     is_sentinel: npt.NDArray[np.bool_]
     true_positive: npt.NDArray[np.bool_]
-    sentinel: Indices
+    class_start: Indices
 
     @classmethod
     def of(cls, statistics: Statistics) -> SortedPredictions:
@@ -67,7 +67,7 @@ class SortedPredictions:
             confidence=np.where(is_sentinel, 0, confidence),
             is_sentinel=is_sentinel,
             true_positive=true_positive[order],
-            sentinel=np.searchsorted(row_class, np.arange(classes + 1)),
+            class_start=np.searchsorted(row_class, np.arange(classes + 1)),
         )
 
     @property
@@ -78,9 +78,9 @@ class SortedPredictions:
     @property
     def classes(self) -> int:
         """Number of classes that have a label."""
-        return len(self.sentinel) - 1
+        return len(self.class_start) - 1
 
-    def row_weights(self, weights: Array) -> Array:
+    def row_weights(self, weights: FloatArray) -> FloatArray:
         """How often each row was drawn, from how often each image was; shape (rows,)."""
-        drawn: Array = np.append(weights, 1)[self.image]
+        drawn: FloatArray = np.append(weights, 1)[self.image]
         return drawn

@@ -42,6 +42,30 @@ def test_a_changed_parameter_is_named_with_both_values(workspace: Path) -> None:
     assert line.endswith("run dvc repro")
 
 
+def test_another_dataset_is_told(workspace: Path) -> None:
+    lock = yaml.safe_load((workspace / "dvc.lock").read_text(encoding="utf-8"))
+    lock["stages"]["validate"] = {"deps": [{"path": "data/raw/digits"}, {"path": "src/mobileyolo/core"}]}
+    (workspace / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert list(staleness()) == []
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("data/raw/digits", "/data/helmets"), encoding="utf-8")
+    (line,) = staleness()
+    assert "data.dir: another folder -> /data/helmets" in line
+
+
+def test_a_failure_is_forgotten_with_the_parameters_that_it_came_from(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = workspace / "params.yaml"
+    good = file.read_text(encoding="utf-8")
+    file.write_text(good.replace("epochs: 7", "epochs: none"), encoding="utf-8")
+    monkeypatch.setenv("DVC_STAGE", "check")
+    progress.record_failure("train.epochs: 'none': input should be a valid integer")
+    assert any("The last run failed" in line for line in staleness())
+    file.write_text(good, encoding="utf-8")
+    assert list(staleness()) == []
+
+
 def test_a_failed_run_is_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_STAGE", "train@candidate-0")
     progress.record_failure("the loss was NaN in epoch 3")

@@ -48,6 +48,10 @@ def with_inserted(section: str, index: int, row: list[Any]) -> ModelDict:
 
 
 BAD = {
+    "no width": (
+        with_row("backbone", 0, [-1, 1, "MobileNetV1", []]),
+        r"backbone row 1, \[-1, 1, 'MobileNetV1', \[\]\]: has no width; choose one of MobileNetV1_n, ",
+    ),
     "unknown variant": (
         with_row("backbone", 0, [-1, 1, "MobileNetV1_x", []]),
         r"backbone row 1, \[-1, 1, 'MobileNetV1_x', \[\]\]: unknown variant 'MobileNetV1_x'; choose one of .*_n, ",

@@ -14,6 +14,7 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.backbones import Arm
@@ -85,7 +86,7 @@ def train(tracker: Tracker) -> None:
 
 
 def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: MlflowClient) -> None:
-    train(Tracker("shapes", CARD))
+    train(Tracker.open("shapes", CARD))
     (run,) = runs(store)
     assert store.get_experiment(run.info.experiment_id).name == "shapes-01234567"
     assert (run.info.run_name, run.info.status) == ("mnv1_n-s0", "FINISHED")
@@ -107,7 +108,7 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
 
 def test_a_run_in_an_experiment_carries_its_name(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "sunny-dog")
-    train(Tracker("shapes", CARD))
+    train(Tracker.open("shapes", CARD))
     (run,) = runs(store)
     assert run.info.run_name == "mnv1_n-s0-sunny-dog"
     assert run.data.tags["dvc.exp"] == "sunny-dog"
@@ -118,7 +119,7 @@ def test_a_run_in_an_experiment_carries_its_name(store: MlflowClient, monkeypatc
     [(ValueError("nan loss"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
 )
 def test_a_run_that_did_not_finish_never_says_so(store: MlflowClient, error: BaseException, status: str) -> None:
-    with pytest.raises(type(error)), Tracker("shapes", CARD).training(PLAN):
+    with pytest.raises(type(error)), Tracker.open("shapes", CARD).training(PLAN):
         raise error
     (run,) = runs(store)
     assert (run.info.status, run.data.tags["stage"]) == (status, "training")
@@ -129,7 +130,7 @@ START_AND_WAIT = textwrap.dedent(
     import sys, time
     from mobileyolo.tracking import Tracker
     from tests.unit.tracking.test_tracker import CARD, PLAN
-    with Tracker("shapes", CARD).training(PLAN):
+    with Tracker.open("shapes", CARD).training(PLAN):
         print("running", flush=True)
         time.sleep(600)
     """
@@ -149,13 +150,13 @@ def test_a_run_does_not_stay_running_when_its_process_is_killed(store: MlflowCli
     assert [run.info.status for run in runs(store)] == ["RUNNING"]
     process.send_signal(number)
     process.wait(timeout=60)
-    Tracker("shapes", CARD)  # the next stage that opens the store
+    Tracker.open("shapes", CARD)  # the next stage that opens the store
     assert [run.info.status for run in runs(store)] == ["KILLED"]
 
 
 def test_a_run_that_is_alive_is_left_running(store: MlflowClient) -> None:
-    with Tracker("shapes", CARD).training(PLAN):
-        Tracker("shapes", CARD)
+    with Tracker.open("shapes", CARD).training(PLAN):
+        Tracker.open("shapes", CARD)
         assert [run.info.status for run in runs(store)] == ["RUNNING"]
 
 
@@ -177,7 +178,7 @@ def weights(tmp_path: Path) -> Path:
 def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
     store: MlflowClient, result: ArmResult, weights: Path
 ) -> None:
-    tracker = Tracker("shapes", CARD)
+    tracker = Tracker.open("shapes", CARD)
     train(tracker)
     tracker.log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
@@ -191,7 +192,7 @@ def test_what_was_not_logged_is_logged_from_the_files_once(
 ) -> None:
     """As after a training without a store: one run with every epoch, and without the id of this process."""
     for _ in range(2):
-        Tracker("shapes", CARD).log_evaluation(result, HISTORY, weights)
+        Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
     assert (run.info.status, run.data.tags["stage"], run.data.tags["replayed"]) == ("FINISHED", "evaluated", "true")
     assert "pid" not in run.data.tags
@@ -199,10 +200,10 @@ def test_what_was_not_logged_is_logged_from_the_files_once(
 
 
 def test_epochs_that_were_not_logged_are_logged_later(store: MlflowClient, result: ArmResult, weights: Path) -> None:
-    with Tracker("shapes", CARD).training(PLAN) as live:
+    with Tracker.open("shapes", CARD).training(PLAN) as live:
         live.log_epoch(1, {"train_box_loss": 3.0, "map50": 0.1, "map50_95": 0.05})
         live.finish(RECORD)
-    Tracker("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
     curve = store.get_metric_history(run.info.run_id, "val/map50")
     assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
@@ -215,7 +216,7 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     report = tmp_path / "index.html"
     report.write_text("report", encoding="utf-8")
     (candidate,) = inputs.candidate
-    Tracker("shapes", CARD).log_comparison(
+    Tracker.open("shapes", CARD).log_comparison(
         candidate, inputs.histories["candidate"][0], weights, inputs.comparison, [report]
     )
     (run,) = runs(store)
@@ -235,11 +236,74 @@ def test_a_store_that_cannot_be_opened_warns_once_and_fails_nothing(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'mlflow.db'}")
     (tmp_path / "no").write_text("a file where a folder should be", encoding="utf-8")
     with pytest.warns(UserWarning, match="opening the store failed"):
-        tracker = Tracker("shapes", CARD)
+        tracker = Tracker.open("shapes", CARD)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(tracker)
         tracker.log_evaluation(result, HISTORY, weights)
+
+
+@pytest.mark.parametrize("address", ["mlruns", "nosuchscheme://store", "http://127.0.0.1:9"])
+def test_a_wrong_address_of_the_store_is_no_bug(
+    store: MlflowClient, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.warns(UserWarning, match=r"opening the store failed \(ConnectionError: \w+Exception: "):
+        Tracker.open("shapes", CARD)
+    assert runs(store) == []
+
+
+def test_a_run_that_somebody_deletes_during_its_training_is_no_bug(store: MlflowClient) -> None:
+    tracker = Tracker.open("shapes", CARD)
+    with tracker.training(PLAN) as live:
+        (run,) = runs(store)
+        store.delete_run(run.info.run_id)
+        with pytest.warns(UserWarning, match=r"logging an epoch failed .*must be in the 'active' state"):
+            live.log_epoch(1, {"map50": 0.1})
+
+
+def test_an_experiment_that_somebody_deleted_is_no_bug(store: MlflowClient) -> None:
+    train(Tracker.open("shapes", CARD))
+    (run,) = runs(store)
+    store.delete_experiment(run.info.experiment_id)
+    with pytest.warns(UserWarning, match=r"creating the run .* failed .*must be in the 'active' state"):
+        train(Tracker.open("shapes", CARD))
+
+
+def test_after_an_epoch_that_was_not_logged_no_other_is_tried(
+    store: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def log_epoch(_run: RunWriter, epoch: int, _values: dict[str, float]) -> None:
+        tried.append(epoch)
+        if epoch == 2:
+            raise ConnectionError
+
+    monkeypatch.setattr(RunWriter, "log_epoch", log_epoch)
+    with Tracker.open("shapes", CARD).training(PLAN) as live:
+        live.log_epoch(1, {"map50": 0.1})
+        with pytest.warns(UserWarning, match="logging an epoch failed"):
+            live.log_epoch(2, {"map50": 0.1})
+        live.log_epoch(3, {"map50": 0.1})
+    assert tried == [1, 2]
+    assert [run.info.status for run in runs(store)] == ["FINISHED"]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_file_that_does_not_exist_is_a_bug(tmp_path: Path) -> None:
+    tracker = Tracker.open("shapes", CARD)
+    train(tracker)
+    with pytest.raises(FileNotFoundError):
+        tracker.log_validation(RECORD, HISTORY, found(), [tmp_path / "nowhere" / "report.html"])
+
+
+@pytest.mark.usefixtures("store")
+def test_a_name_that_mlflow_refuses_is_a_bug() -> None:
+    refused = PLAN.model_copy(update={"recipe": {"lr0 (initial)": 0.01}})
+    with pytest.raises(MlflowException, match="Names may only contain"), Tracker.open("shapes", CARD).training(refused):
+        pass
 
 
 def break_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,14 +319,14 @@ def break_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bug_in_tracking_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     break_tracking(monkeypatch)
     with pytest.raises(TypeError, match="a bug in epoch 1"):
-        train(Tracker("shapes", CARD))
+        train(Tracker.open("shapes", CARD))
 
 
 def test_a_bug_in_tracking_does_not_end_a_training(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     break_tracking(monkeypatch)
     monkeypatch.delenv("MOBILEYOLO_STRICT_TRACKING")
     with pytest.warns(UserWarning, match=r"because of a bug \(TypeError: a bug in epoch 1;"):
-        train(Tracker("shapes", CARD))
+        train(Tracker.open("shapes", CARD))
     (run,) = runs(store)
     assert (run.info.status, run.data.tags["stage"]) == ("FINISHED", "trained")
 
@@ -277,14 +341,14 @@ def test_a_store_and_its_artifacts_stay_in_the_main_workspace(
     monkeypatch.chdir(elsewhere)
     folder = f"{tmp_path.as_posix()}/" if absolute else ""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}own.db")
-    train(Tracker("shapes", CARD))
+    train(Tracker.open("shapes", CARD))
     (run,) = runs(MlflowClient(f"sqlite:///{(tmp_path / 'own.db').as_posix()}"))
     assert run.info.artifact_uri.startswith((tmp_path / "mlruns").as_uri())
     assert not list(elsewhere.iterdir())
 
 
 def test_the_dataset_is_the_runs_input_with_digest_counts_and_schema(store: MlflowClient) -> None:
-    train(Tracker("data/raw/shapes", CARD))
+    train(Tracker.open("data/raw/shapes", CARD))
     (run,) = runs(store)
     assert store.get_experiment(run.info.experiment_id).name == "shapes-01234567"
     (logged,) = run.inputs.dataset_inputs
@@ -316,7 +380,7 @@ def found(**kinds: tuple[Severity, int]) -> ValidationVerdict:
 
 
 def test_what_validation_found_goes_to_the_run_with_its_files(store: MlflowClient, tmp_path: Path) -> None:
-    tracker = Tracker("shapes", CARD)
+    tracker = Tracker.open("shapes", CARD)
     train(tracker)
     page = tmp_path / "index.html"
     page.write_text("page", encoding="utf-8")
@@ -337,7 +401,7 @@ def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Pat
     page = tmp_path / "index.html"
     for verdict in (found(zero_size=("warning", 3)), found(), found()):
         page.write_text(verdict.model_dump_json(), encoding="utf-8")
-        Tracker("shapes", CARD).log_validation(RECORD, HISTORY, verdict, [page])
+        Tracker.open("shapes", CARD).log_validation(RECORD, HISTORY, verdict, [page])
     (run,) = runs(store)
     points = {
         name: [point.value for point in store.get_metric_history(run.info.run_id, f"validation.{name}")]
@@ -381,7 +445,7 @@ def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowC
 
 
 def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:
-    tracker = Tracker("shapes", CARD)
+    tracker = Tracker.open("shapes", CARD)
     train(tracker)
     record = tmp_path / "parity.json"
     record.write_text("{}", encoding="utf-8")

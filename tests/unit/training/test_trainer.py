@@ -349,7 +349,7 @@ def test_the_logged_model_predicts_a_table_of_boxes(
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     metrics, statistics = measure(setting, files)
     result = ArmResult(trained.record, metrics, statistics)
-    Tracker("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
+    Tracker.open("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
     (model,) = tmp_path.glob("mlruns/*/artifacts/model")
     images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
     table = mlflow.pyfunc.load_model(str(model)).predict(images, params={"conf": 0.001})

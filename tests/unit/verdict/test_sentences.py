@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import dataclasses
 
-from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, Start, Teacher, WeightsSource
+from mobileyolo.core.records import (
+    TRUE_POSITIVE_COLUMNS,
+    FindingCount,
+    Start,
+    Teacher,
+    ValidationVerdict,
+    WeightsSource,
+)
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict.sentences import caveats
 from tests.synthetic_results import make_arms, make_latency, with_changes, with_training
 
 OPTIONS = VerdictOptions(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
@@ -56,6 +64,13 @@ def test_the_reason_of_models_that_learnt_says_nothing_of_that() -> None:
 def test_what_validation_tolerated_is_said_after_the_verdict() -> None:
     comparison = compare(*make_arms(), make_latency(), OPTIONS, ["3 of 9 images are in two splits."])
     assert comparison.reason.endswith(" 3 of 9 images are in two splits.")
+
+
+def test_images_in_two_splits_are_the_only_fault_that_makes_metrics_less_reliable() -> None:
+    found = FindingCount(suite="faults", severity="error", count=3, rows=9, share=1 / 3, tolerance=1.0)
+    (caveat,) = caveats(ValidationVerdict(passed=True, findings={"image_in_two_splits": found}))
+    assert caveat.startswith("3 of 9 images are in two splits")
+    assert caveats(ValidationVerdict(passed=True, findings={"duplicate": found})) == []
 
 
 def test_the_reason_says_when_the_images_chose_the_checkpoints() -> None:

@@ -9,13 +9,14 @@ MATCHED_COST = "mnv1_s"  # the MobileNetV1 that costs what yolo11n does (docs: w
 
 
 def next_steps(comparison: Comparison) -> str:
-    """Lines for a terminal, with commands that can be pasted into any shell."""
+    """Lines for a terminal."""
     names = f"{comparison.candidate.backbone} against {comparison.baseline.backbone}"
     lines = [
         "",
         f"Report:  {REPORT_FILE.resolve()}",
         "Runs:    mlflow ui",
-        f'Keep it: git add params.yaml dvc.lock {METRICS_FILE.as_posix()} && git commit -m "{names}"',
+        f"Keep it: git add params.yaml dvc.lock {METRICS_FILE.as_posix()}",
+        f'         git commit -m "{names}"',
         *(f"{'Try:' if number == 0 else '':8} {line}" for number, line in enumerate(_ideas(comparison))),
     ]
     return "\n".join(lines)
@@ -24,8 +25,9 @@ def next_steps(comparison: Comparison) -> str:
 def _ideas(comparison: Comparison) -> list[str]:
     ideas = []
     if len(comparison.seeds) < 3:
-        ideas.append('dvc exp run -S "seeds=[0,1,2]"    measure how much the result varies between seeds')
+        ideas.append(('dvc exp run -S "seeds=[0,1,2]"', "measure how much the result varies between seeds"))
     if comparison.candidate.backbone != MATCHED_COST and comparison.baseline.backbone == "yolo11n":
-        ideas.append(f"dvc exp run -S backbone={MATCHED_COST}    the MobileNetV1 that costs what yolo11n does")
-    ideas.append("dvc exp run -S data.dir=<folder>    your own data")
-    return ideas
+        ideas.append((f"dvc exp run -S backbone={MATCHED_COST}", "the MobileNetV1 that costs what yolo11n does"))
+    ideas.append(("dvc exp run -S data.dir=FOLDER", "your own data"))
+    width = max(len(command) for command, _ in ideas)
+    return [f"{command:{width}}    {reason}" for command, reason in ideas]

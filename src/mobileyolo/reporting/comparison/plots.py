@@ -14,7 +14,7 @@ from mobileyolo.core.files import write_table
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.precision_recall import RECALLS
-from mobileyolo.verdict.sorted_predictions import Array
+from mobileyolo.verdict.sorted_predictions import FloatArray
 
 Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv for each seed
 Counts = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ def mean_training_curve(histories: Sequence[pd.DataFrame], name: str) -> pd.Seri
     return pd.concat([training_curve(history, name) for history in histories], axis=1).mean(axis=1)
 
 
-def precision_recall_curves(results: Sequence[ArmResult]) -> Array:
+def precision_recall_curves(results: Sequence[ArmResult]) -> FloatArray:
     """Precision at each of RECALLS and IoU threshold 0.5, mean over the classes; shape (seeds, 101)."""
     return np.array([WeightedMetrics(result.statistics).precision_recall_curve() for result in results])
 

@@ -24,7 +24,6 @@ from mobileyolo.reporting.shared.pages import render_template
 BoxCounts = Mapping[Split, NDArray[np.int64]]  # by class id, for each split
 
 TEMPLATE = "dataset/page.html.j2"
-PAGE_NAME = "index.html"
 SAMPLES_A_SPLIT = 4
 MOST_CASES = 48  # pictures of offenders, all findings together
 MOST_CASES_A_FINDING = 6

@@ -11,7 +11,7 @@ from ultralytics.utils import downloads as ultralytics_downloads
 
 from mobileyolo.core import environment
 from mobileyolo.core.errors import WeightsError
-from mobileyolo.models.downloads import download
+from mobileyolo.downloads import download
 from mobileyolo.models.weights import read_backbone
 
 

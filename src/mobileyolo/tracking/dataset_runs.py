@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from mlflow.entities import DatasetInput
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core import environment
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.tracking.dataset import dataset_input
-from mobileyolo.tracking.killed_runs import end_dead_runs, process_tags
+from mobileyolo.tracking.killed_runs import end_killed_runs, origin_tags
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.store import find_or_create_experiment, open_store
 
@@ -18,27 +19,34 @@ from mobileyolo.tracking.store import find_or_create_experiment, open_store
 class Runs:
     """The runs in one dataset's experiment."""
 
-    def __init__(self, client: MlflowClient, dataset: str, card: DatasetCard) -> None:
-        """Find or create the dataset's experiment, and mark runs whose process died.
+    def __init__(self, client: MlflowClient, experiment: str, dataset: DatasetInput) -> None:
+        """Take the experiment.
 
         Args:
             client: on an open store.
-            dataset: its folder, as data.dir has it; the last part is its name.
-            card: what validation found the dataset to be.
+            experiment: its id.
+            dataset: the input of every run in it.
         """
         self._client = client
-        self._input = dataset_input(dataset, card)
-        self._experiment = find_or_create_experiment(client, f"{Path(dataset).name}-{card.digest[:8]}")
-        end_dead_runs(client)
+        self._experiment = experiment
+        self._dataset = dataset
 
     @classmethod
     def open(cls, dataset: str, card: DatasetCard) -> Runs:
-        """Open the store that the environment names; arguments as above."""
-        return cls(open_store(), dataset, card)
+        """Open the store that the environment names, find or create the dataset's experiment, and mark killed runs.
+
+        Args:
+            dataset: its folder, as data.dir has it; the last part is its name.
+            card: what validation found the dataset to be.
+        """
+        client = open_store()
+        experiment = find_or_create_experiment(client, f"{Path(dataset).name}-{card.digest[:8]}")
+        end_killed_runs(client)
+        return cls(client, experiment, dataset_input(dataset, card))
 
     def start_run(self, planned: TrainingPlan) -> RunWriter:
         """Create the run of a training that begins in this process."""
-        return self._create_run(planned, process_tags())
+        return self._create_run(planned, origin_tags())
 
     def find_or_create_run(self, record: TrainingRecord, history: pd.DataFrame) -> RunWriter:
         """The run of a model that was trained, with all of its epochs.
@@ -75,7 +83,7 @@ class Runs:
         run_id: str = created.info.run_id
         run = RunWriter(self._client, run_id)
         run.log_params(_params(planned))
-        self._client.log_inputs(run_id, [self._input])
+        self._client.log_inputs(run_id, [self._dataset])
         return run
 
 
