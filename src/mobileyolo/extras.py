@@ -1,4 +1,4 @@
-"""Which extra of this package brings which package of somebody else's, by the name that is imported.
+"""Which extra of this package installs which third-party package, by the name that is imported.
 
 `pip install mobileyolo` brings the drop-in only. Who uses more without its extra is told which one is missing: by
 `mobileyolo` itself (`commands.main`), and in a stage of dvc.yaml by `excepthook`.

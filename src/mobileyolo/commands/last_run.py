@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mobileyolo import progress
-from mobileyolo.core.config import PARAMS_FILE, load_params
+from mobileyolo.core.config import PARAMS_FILE, Seeds, load_params
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard
@@ -51,16 +51,21 @@ def staleness() -> Iterator[str]:
 
 
 def _changed_parameters() -> Iterator[tuple[str, object, object]]:
-    """Keys of params.yaml with the value that dvc.lock recorded for a stage, and with the value now."""
+    """Keys of params.yaml with the value that dvc.lock recorded for a stage, and with the value now.
+
+    Raises:
+        ConfigError: params.yaml can't be read, or its seeds are no list.
+    """
     lock, pipeline = Path("dvc.lock"), Path("dvc.yaml")
     if not (lock.is_file() and pipeline.is_file() and PARAMS_FILE.is_file()):
         return
-    values = load_params().values
+    params = load_params()
+    values, seeds = params.values, params.get("seeds", Seeds)
     recorded = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
     validated = [Path(dep["path"]) for dep in recorded.get("validate", {}).get("deps", [])]
     if validated and Path(values["data"]["dir"]).resolve() not in [path.resolve() for path in validated]:
         yield "data.dir", "another folder", values["data"]["dir"]
-    order = progress.stage_order(yaml.safe_load(pipeline.read_text(encoding="utf-8")), list(values["seeds"]))
+    order = progress.stage_order(yaml.safe_load(pipeline.read_text(encoding="utf-8")), list(seeds))
     seen = set()
     for stage in order:
         for parameters in recorded.get(stage, {}).get("params", {}).values():

@@ -8,6 +8,7 @@ import yaml
 
 from mobileyolo import progress
 from mobileyolo.commands.last_run import staleness
+from mobileyolo.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,6 +41,13 @@ def test_a_changed_parameter_is_named_with_both_values(workspace: Path) -> None:
     (line,) = staleness()
     assert "digits.train: 320 -> 300; train.epochs: 7 -> 8" in line
     assert line.endswith("run dvc repro")
+
+
+def test_seeds_that_are_no_list_are_named(workspace: Path) -> None:
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("seeds: [0]", "seeds: 3"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"seeds: 3: input should be a list of whole numbers, such as \[3\]"):
+        list(staleness())
 
 
 def test_another_dataset_is_told(workspace: Path) -> None:
