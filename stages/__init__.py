@@ -21,11 +21,10 @@ from mobileyolo.core import environment  # noqa: E402
 environment.isolate(_ROOT)
 sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
 
-import yaml  # noqa: E402 -- after isolate
-
-from mobileyolo import progress  # noqa: E402
+from mobileyolo import progress  # noqa: E402 -- after isolate
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
-from mobileyolo.core.config import PARAMS_FILE, Params, load_params  # noqa: E402
+from mobileyolo.core.config import Params, load_params  # noqa: E402
+from mobileyolo.core.declared import declared_parameters  # noqa: E402
 from mobileyolo.core.errors import StageError, UserError  # noqa: E402
 
 progress.quiet_libraries()
@@ -40,7 +39,7 @@ def run(main: Callable[[Params], None]) -> None:
     """
     progress.announce(_ROOT)
     try:
-        main(load_params(declared=declared_parameters(_stage_name())))
+        main(load_params(declared=declared_parameters(_ROOT / "dvc.yaml", _stage_name())))
     except UserError as error:
         progress.record_failure(str(error))
         sys.exit(f"error: {error}{progress.way_back()}")
@@ -51,31 +50,6 @@ def run(main: Callable[[Params], None]) -> None:
         progress.record_failure(f"{type(error).__name__}: {error}")
         raise
     progress.forget_failure()
-
-
-def declared_parameters(stage: str) -> frozenset[str] | None:
-    """Keys of params.yaml that dvc.yaml names for a stage; None where it depends on the whole file.
-
-    Args:
-        stage: DVC's name for it, such as build@candidate.
-
-    Raises:
-        StageError: dvc.yaml has no such stage.
-    """
-    name, _, instance = stage.partition("@")
-    stages = yaml.safe_load((_ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    if name not in stages:
-        raise StageError(f"dvc.yaml has no stage {name!r}; it has {', '.join(stages)}")
-    loop = stages[name].get("foreach")
-    body = stages[name].get("do", stages[name])
-    if PARAMS_FILE.as_posix() in body["deps"]:
-        return None
-    listed: list[str] = []
-    for entry in body.get("params", []):  # a key, or the keys of a file named by its path
-        listed += [entry] if isinstance(entry, str) else [key for keys in entry.values() for key in keys]
-    item = loop.get(instance) if isinstance(loop, dict) else None
-    named = {f"${{item.{key}}}": value for key, value in item.items()} if isinstance(item, dict) else {"${item}": item}
-    return frozenset(str(named.get(key, key)) for key in listed)
 
 
 def arm_argument() -> Arm:

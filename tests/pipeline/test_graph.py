@@ -15,10 +15,10 @@ import yaml
 from dvc.repo import Repo
 
 from mobileyolo.core.config import ImageSize, load_params
+from mobileyolo.core.declared import declared_parameters
 from mobileyolo.core.errors import StageError
 from mobileyolo.progress import stage_line, stage_order
 from mobileyolo.training.parameters import TrainingRecipe
-from stages import declared_parameters
 from tests.pipeline.imports import ROOT, closure
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -180,7 +180,7 @@ def test_a_training_depends_on_every_parameter_of_its_section_but_the_teacher() 
 
 
 def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
-    params = load_params(ROOT / "params.yaml", declared_parameters("build@candidate"))
+    params = load_params(ROOT / "params.yaml", declared_parameters(ROOT / "dvc.yaml", "build@candidate"))
     assert params.get("train.imgsz", ImageSize) == 160
     assert params.data_dir  # where the data lies decides no result
     for undeclared in ("train.epochs", "baseline", "seeds"):
@@ -202,7 +202,7 @@ def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     ],
 )
 def test_a_stages_parameters_are_those_of_dvc_yaml(stage: str, keys: set[str] | None) -> None:
-    assert declared_parameters(stage) == keys
+    assert declared_parameters(ROOT / "dvc.yaml", stage) == keys
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
@@ -222,7 +222,7 @@ def test_the_console_counts_stages_in_dvcs_own_order(seeds: list[int], tmp_path:
 
 def test_an_unknown_stage_is_named() -> None:
     with pytest.raises(StageError, match="has no stage 'tarin'"):
-        declared_parameters("tarin@candidate-0")
+        declared_parameters(ROOT / "dvc.yaml", "tarin@candidate-0")
 
 
 def test_only_its_teacher_ties_a_candidate_to_the_baseline() -> None:
