@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import yaml
 
 from mobileyolo.commands import build_parser
 from mobileyolo.core.backbones import BACKBONES
+from mobileyolo.core.config import leaves
 from mobileyolo.parameters import Parameters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ def parameters() -> list[Parameter]:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     comments, schema = params_comments(text), Parameters.model_json_schema(by_alias=True)
     found = []
-    for key, default in _leaves(yaml.safe_load(text)):
+    for key, default in leaves(yaml.safe_load(text)):
         parent, _, name = key.rpartition(".")
         comment = comments.get(key) or (comments.get(parent, "") if name == "limit" else "")
         found.append(Parameter(key, default, _kind(key, schema), comment))
@@ -139,14 +140,6 @@ def _site_link(link: re.Match[str]) -> str:
     if link[2].startswith("docs/"):
         return f"[{link[1]}](../{link[2].removeprefix('docs/')})"
     return link[1] if link[1].startswith("`") else f"{link[1]} (`{link[2]}`)"
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _kind(key: str, schema: Mapping[str, Any]) -> str:

@@ -75,6 +75,15 @@ def test_a_failure_is_remembered_until_its_stage_succeeds(workspace: Path, monke
     assert progress.last_failure() == ""
 
 
+def test_an_interrupted_stage_ends_with_one_line(workspace: Path) -> None:
+    def interrupt(_params: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match="interrupted; the next dvc repro runs this stage again from its start"):
+        run(interrupt)
+    assert progress.last_failure() == "check: interrupted"
+
+
 def test_the_last_stage_ends_every_failure(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     progress.record_failure("killed")
     monkeypatch.setenv("DVC_STAGE", "compare")

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mobileyolo import progress
-from mobileyolo.core.config import PARAMS_FILE, Seeds, load_params
+from mobileyolo.core.config import PARAMS_FILE, Seeds, leaves, load_params
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard
@@ -69,20 +69,11 @@ def _changed_parameters() -> Iterator[tuple[str, object, object]]:
     seen = set()
     for stage in order:
         for parameters in recorded.get(stage, {}).get("params", {}).values():
-            for key, before in _flat(parameters):
+            for key, before in leaves(parameters):
                 now = _value(values, key)
                 if now != before and key not in seen:
                     seen.add(key)
                     yield key, before, now
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value by its dotted key."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _value(values: Mapping[str, Any], key: str) -> Any:

@@ -6,7 +6,7 @@ Each wing defines the section that it reads; `mobileyolo.parameters` combines th
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -177,6 +177,19 @@ def load_params(path: Path = PARAMS_FILE, declared: Collection[str] | None = Non
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, found {type(raw).__name__}")
     return Params(raw, path, declared)
+
+
+def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value by its dotted key.
+
+    >>> list(leaves({"seeds": [0], "train": {"epochs": 7}}))
+    [('seeds', [0]), ('train.epochs', 7)]
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def validated(kind: type[AnySection], values: object, file: Path, key: str = "") -> AnySection:
