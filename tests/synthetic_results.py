@@ -22,7 +22,7 @@ from mobileyolo.core.records import (
     Teacher,
     TrainingRecord,
 )
-from mobileyolo.core.results import ArmResult, Statistics
+from mobileyolo.core.results import BOX_STEPS, BOXES_AN_IMAGE, CORNERS, ArmResult, Statistics
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.parameters import VerdictOptions
@@ -81,6 +81,13 @@ def make_statistics(
             ).astype(np.float32),
         }
     )
+    # A box is found with that IoU if it is shifted along x by w (1 - IoU) / (1 + IoU); false ones lie right of all labels.
+    x1, y1, w, h = (labels.uniform(low, high, counts.sum()) for low, high in ((0, 540), (0, 380), (20, 80), (20, 80)))
+    labelled = np.column_stack((x1, y1, x1 + w, y1 + h))
+    shifts = w[found] * (1 - iou) / (1 + iou)
+    wrong = np.column_stack([noise.uniform(low, high, false_total) for low, high in ((710, 940), (0, 420))])
+    shifted = labelled[found] + np.column_stack((shifts, 0 * shifts, shifts, 0 * shifts))
+    table[list(CORNERS)] = np.concatenate((shifted, np.column_stack((wrong, wrong + 50))))
     overlap = np.concatenate((iou, np.zeros(false_total)))
     for threshold, column in zip(IOU_THRESHOLDS, TRUE_POSITIVE_COLUMNS, strict=True):
         table[column] = overlap >= threshold / 100
@@ -91,13 +98,23 @@ def make_statistics(
     np.add.at(confusion, (np.where(found, mistaken, np.int64(len(names))), target_class), 1)
     confident = ~table["tp_50"] & (table["confidence"] > 0.25)
     confusion[:, -1] += np.bincount(table["class_id"][confident], minlength=len(names) + 1)
+    size = {"width": 1000, "height": 480}
+    kept = table[table.groupby("image").cumcount() < BOXES_AN_IMAGE]
+    steps = (kept[list(CORNERS)] / [1000, 480, 1000, 480] * BOX_STEPS).round().astype("uint16")
+    boxes = steps.assign(row=kept.index.astype("int32"))[["row", *CORNERS]].reset_index(drop=True)
     statistics = Statistics(
         split=split,
         measured={"iou": "0.7", "torch": "2.14.1"},
         names=names,
-        images=pd.DataFrame({"image": [f"images/{split}/{number:05}.jpg" for number in range(images)]}),
-        predictions=table,
-        targets=pd.DataFrame({"image": target_image, "class_id": target_class}),
+        images=pd.DataFrame({"image": [f"images/{split}/{number:05}.jpg" for number in range(images)]}).assign(**size),
+        predictions=table.drop(columns=list(CORNERS)),
+        boxes=boxes,
+        targets=pd.DataFrame({"image": target_image, "class_id": target_class}).assign(
+            **dict(zip(CORNERS, labelled.T, strict=True))
+        ),
+        thresholds=pd.DataFrame(
+            {"confidence": [0.0, 0.5, 1.0], "precision": [0.3, 0.8, np.nan], "recall": [0.9, 0.7, 0.0], "f1": [0.4, 0.7, 0]}
+        ),
         confusion=confusion,
         per_class=pd.DataFrame(),
     )

@@ -31,8 +31,10 @@ DIGITS_DIR = Path("data/raw/digits")  # by the stage digits
 # The stage validate writes these.
 DATASET_FILE = Path("data/dataset.yaml")
 MANIFEST_DIR = Path("data/manifest")
-# The stage latency writes this, and compare the rest.
+SCENES_FILE = Path("data/scenes.parquet")  # image, scene: images with the same scene number are not independent
+# The stage latency writes the first, and compare all without a comment of their own.
 LATENCY_FILE = Path("reports/latency.json")
+HISTORY_FILE = Path("reports/history.json")  # by the stage history
 COMPARISON_FILE = Path("reports/comparison.json")
 METRICS_FILE = Path("reports/metrics.json")
 REPORT_FILE = Path("reports/index.html")
@@ -163,6 +165,11 @@ class ModelFiles:
     def statistics(self) -> Path:
         """Folder of the per-image statistics, a `Statistics`."""
         return Path("reports/statistics", self.arm, f"s{self.seed}")
+
+    @property
+    def time(self) -> Path:
+        """When and how long the training ran, a `TrainingTime`."""
+        return Path("reports/times", self.arm, f"s{self.seed}.json")
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from mobileyolo.core.files import MANIFEST_DIR, Record, write_table
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-METRICS = ("map50", "map50_95", "precision", "recall")
+METRICS = ("map50_95", "map50", "map75")  # means over the classes; they need no confidence to be chosen
+DEPLOYED_METRICS = ("precision", "recall", "f1")  # over all boxes, at the confidence that was chosen on val
 IOU_THRESHOLDS = tuple(range(50, 100, 5))  # percent; the ten of mAP50-95
 TRUE_POSITIVE_COLUMNS = tuple(f"tp_{threshold}" for threshold in IOU_THRESHOLDS)
 
@@ -196,29 +197,79 @@ class TrainingRecord(TrainingPlan):
     weights_digest: str  # of the tensors in best.pt
 
 
+class CocoAP(Record):
+    """COCO's average precision, by pycocotools' rules: 101 recalls, at most 100 boxes an image, areas in pixels squared.
+
+    None where no labelled object has that size.
+    """
+
+    ap: float
+    ap50: float
+    ap75: float
+    ap_small: float | None  # area under 32 squared
+    ap_medium: float | None
+    ap_large: float | None  # area over 96 squared
+
+
 class MetricsRecord(Record):
     """Held-out metrics of one trained model: reports/metrics/<arm>/s<seed>.json."""
 
-    map50: float
     map50_95: float
-    precision: float  # mean over classes, at the confidence where the mean F1 is highest
+    map50: float
+    map75: float
+    val_map50_95: float  # of the same checkpoint on val; for choosing between candidates
+    confidence: float  # to deploy with: the one with the highest F1 over all boxes of val
+    precision: float | None  # over all boxes, at that confidence; None where nothing was predicted
     recall: float  # likewise
+    f1: float  # likewise
+    coco: CocoAP
     parameters: int
     gflops: float
     weights_mb: float  # megabytes (1e6 bytes) of the stored tensors, half precision
 
 
-class EngineLatency(Record):
-    """Times of forward passes of both arms, taken in turn, in one engine."""
+class TrainingTime(Record):
+    """When and where a model was trained: reports/times/<arm>/s<seed>.json. No result depends on it."""
+
+    started: str  # UTC, ISO 8601, whole seconds
+    seconds: float
+    machine: str
+    threads: int
+
+
+class Timing(Record):
+    """Times of forward passes of both arms in one setting, taken in turn: A B B A, A B B A ..."""
 
     engine: str  # name, version and device
-    rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value for each round
+    batch: int  # images in a pass
+    height: int  # pixels, of the input
+    width: int
+    suppression: bool  # was non-maximum suppression timed with it?
+    rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value for each round; milliseconds a pass
 
 
 class LatencyRecord(Record):
     """Latency of both fused models, measured in one process: reports/latency.json."""
 
-    imgsz: int  # pixels
-    threads: int
+    measured: str  # UTC, ISO 8601, whole seconds
     machine: str
-    engines: dict[str, EngineLatency]  # by name of the cost: latency_ms (PyTorch), latency_onnx_ms (ONNX Runtime)
+    threads: int
+    timings: dict[str, Timing]  # by name: latency_ms, latency_onnx_ms, latency_batch8_ms, latency_nms_ms ...
+
+
+class SeedSpread(Record):
+    """Standard deviation of one model's metrics over seeds, pooled over models that were trained with several."""
+
+    metrics: dict[str, float]  # by METRICS
+    degrees: int  # of freedom: the sum of (seeds - 1)
+    models: int  # trained models that it was measured on
+
+
+class History(Record):
+    """What the tracking store knows of the same data: reports/history.json.
+
+    `spread` is of the same recipe, and without the models of this comparison.
+    """
+
+    candidates: int  # distinct ones measured on the held-out images, this one included
+    spread: SeedSpread | None

@@ -13,17 +13,26 @@ import pandas as pd
 from mobileyolo.core.files import ModelFiles, write_table, write_text
 from mobileyolo.core.records import MetricsRecord, TrainingRecord
 
+CORNERS = ("x1", "y1", "x2", "y2")
+BOXES_AN_IMAGE = 100  # as COCO's evaluation takes
+BOX_STEPS = 65_535  # of an image's side, which fit two bytes: 0.01 pixels of 640
+
 
 @dataclass(frozen=True)
 class Statistics:
     """A model's predictions on every held-out image, from which every metric of any resample can be computed.
 
-    images: image (path below data.dir); one row for each evaluated image, in order of path.
+    images: image (path below data.dir), width, height (pixels); one row for each evaluated image, in order of path.
     predictions: image (row number in images), class_id, confidence, tp_50 ... tp_95 (true positive at that IoU
         threshold?); in order of image, then falling confidence.
-    targets: image (row number in images), class_id; one row for each labelled box.
+    boxes: row (row number in predictions), x1, y1, x2, y2 (uint16, corners in 1 / 65535 of the image's width and
+        height); the BOXES_AN_IMAGE most confident predictions of each image, in order of row.
+    targets: image (row number in images), class_id, x1, y1, x2, y2 (pixels); one row for each labelled box.
+    thresholds: confidence, precision, recall, f1 over all boxes of val at IoU 0.5, by rising confidence; precision is
+        missing where nothing was predicted.
     confusion: (classes + 1) x (classes + 1) counts, row = predicted, column = actual, last = background.
-    per_class: class_id, name, images, boxes, precision, recall, map50, map50_95; one row for each labelled class.
+    per_class: class_id, name, images, boxes, map50_95, map50, map75, and precision, recall, f1 at the confidence chosen
+        on val (precision is missing where nothing was predicted); one row for each labelled class.
     """
 
     split: str
@@ -31,7 +40,9 @@ class Statistics:
     names: tuple[str, ...]
     images: pd.DataFrame
     predictions: pd.DataFrame
+    boxes: pd.DataFrame
     targets: pd.DataFrame
+    thresholds: pd.DataFrame
     confusion: np.ndarray
     per_class: pd.DataFrame
 
@@ -46,7 +57,9 @@ class Statistics:
             confusion=np.asarray(head["confusion"], dtype=np.int64),
             images=pd.read_parquet(folder / "images.parquet"),
             predictions=pd.read_parquet(folder / "predictions.parquet"),
+            boxes=pd.read_parquet(folder / "boxes.parquet"),
             targets=pd.read_parquet(folder / "targets.parquet"),
+            thresholds=pd.read_csv(folder / "thresholds.csv"),
             per_class=pd.read_csv(folder / "per_class.csv", keep_default_na=False, dtype={"name": str}),
         )
 
@@ -62,11 +75,20 @@ class Statistics:
         tables: Mapping[str, pd.DataFrame] = {
             "images.parquet": self.images,
             "predictions.parquet": self.predictions,
+            "boxes.parquet": self.boxes,
             "targets.parquet": self.targets,
+            "thresholds.csv": self.thresholds,
             "per_class.csv": self.per_class,
         }
         for name, table in tables.items():
             write_table(folder / name, table)
+
+    def predicted_boxes(self) -> pd.DataFrame:
+        """The predictions that have a box: image, class_id, confidence, tp_50, x1, y1, x2, y2 (float64, pixels)."""
+        rows = self.predictions.loc[self.boxes["row"], ["image", "class_id", "confidence", "tp_50"]]
+        sizes = self.images.loc[rows["image"], ["width", "height", "width", "height"]].to_numpy(np.float64)
+        corners = self.boxes[list(CORNERS)].to_numpy(np.float64) / BOX_STEPS * sizes
+        return rows.assign(**dict(zip(CORNERS, corners.T, strict=True))).reset_index(drop=True)
 
 
 @dataclass(frozen=True)
