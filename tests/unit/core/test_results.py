@@ -29,7 +29,7 @@ def make_statistics(images: int, predictions: int) -> Statistics:
     return Statistics(
         split="test",
         measured={"iou": "0.7"},
-        names=tuple(f"class {number}" for number in range(80)),
+        names=("NA", *(f"{number:02}" for number in range(1, 80))),  # which a CSV reader takes for something else
         images=pd.DataFrame(
             {"image": [f"test/images/{number:012}.jpg" for number in range(images)], "width": 640, "height": 480}
         ),

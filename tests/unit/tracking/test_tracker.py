@@ -28,6 +28,7 @@ from mobileyolo.core.files import (
     write_text,
 )
 from mobileyolo.core.records import (
+    CocoAP,
     DatasetCard,
     FindingCount,
     Manifest,
@@ -163,7 +164,18 @@ def test_a_run_that_is_alive_is_left_running(store: MlflowClient) -> None:
 @pytest.fixture
 def result() -> ArmResult:
     metrics = MetricsRecord(
-        map50=0.5, map50_95=0.3, precision=0.6, recall=0.4, parameters=10, gflops=1.5, weights_mb=2.0
+        map50_95=0.3,
+        map50=0.5,
+        map75=0.25,
+        val_map50_95=0.35,
+        confidence=0.4,
+        precision=None,
+        recall=0.4,
+        f1=0.5,
+        coco=CocoAP(ap=0.3, ap50=0.5, ap75=0.25, ap_small=0.1, ap_medium=0.4, ap_large=None),
+        parameters=10,
+        gflops=1.5,
+        weights_mb=2.0,
     )
     return ArmResult(RECORD, metrics, make_statistics(0, images=5))
 
@@ -182,7 +194,7 @@ def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
     train(tracker)
     tracker.log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
-    assert result.metrics.model_dump().items() <= run.data.metrics.items()
+    assert result.metrics.numbers().items() <= run.data.metrics.items()
     assert (run.data.tags["stage"], run.data.tags["evaluate.split"]) == ("evaluated", "test")
     assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model"]
 

@@ -284,7 +284,7 @@ def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
             labels = validator._prepare_batch(index, batch)
             boxes, classes = labels["bboxes"].repeat(3, 1), labels["cls"].repeat(3)
             confidence, order = torch.rand(len(classes), generator=generator).sort(descending=True)
-            moved = boxes + 3 * torch.randn(boxes.shape, generator=generator)
+            moved = boxes + 2 * torch.randn(boxes.shape, generator=generator)
             known.append({"bboxes": moved[order], "conf": confidence, "cls": classes[order], "extra": boxes[:, :0]})
         matched(validator, known, batch)
 
