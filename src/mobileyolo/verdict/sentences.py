@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from mobileyolo.core.records import ValidationVerdict
 from mobileyolo.verdict.guards import RARE_BOXES
-from mobileyolo.verdict.latency_ratio import is_claim
+from mobileyolo.verdict.latency_ratio import is_faster
 from mobileyolo.verdict.maturity import NOT_LEARNT
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison
 from mobileyolo.verdict.settling import MOST_IMAGES, MOST_SEEDS
@@ -70,7 +70,7 @@ def _answer(comparison: Comparison, _: Translator) -> str:
         "margin": f"{comparison.margin:g}",
         "times": f"{comparison.costs[QUOTED_LATENCY].ratio:.2f}",
     }
-    cheaper = is_claim(comparison.costs[QUOTED_LATENCY])
+    cheaper = is_faster(comparison.costs[QUOTED_LATENCY])
     if cheaper and comparison.verdict in ("better", "equivalent", "no worse"):
         message = {
             "better": _("Yes: {candidate} gains {lead} mAP50-95 over {baseline}, at {times} times the latency."),
@@ -303,8 +303,8 @@ def cost(comparison: Comparison, _: Translator = english) -> str:
     baseline, candidate = names(comparison, _)
     ratios = {name: f"{each.ratio:.2f}" for name, each in comparison.costs.items()}
     latency = comparison.costs[QUOTED_LATENCY]
-    if latency.busy:
-        timed = _("its latency is not known, because the machine was busy")
+    if latency.busy or latency.low is None or latency.high is None:
+        timed = _("its latency is not known, because the machine was busy or the rounds were few")
     else:
         timed = _("{ratio} times the latency ({low} to {high})").format(
             ratio=f"{latency.ratio:.2f}", low=f"{latency.low:.2f}", high=f"{latency.high:.2f}"
