@@ -2,7 +2,7 @@
 
 A file is written completely or not at all. None holds an absolute path. Results hold no time either, so the same work
 gives the same bytes on one kind of machine. Times are in reports/times and reports/latency.json, and in the comparison
-and its report, which repeat them.
+and its report, which repeat them; Great Expectations' Data Docs have a date of their own.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def groups_of(images: pd.Series, pattern: str) -> pd.Series:
         missing where nothing or an empty text matched.
     """
     if pattern == NONE:
-        return pd.Series(None, index=images.index, dtype="object")
+        return pd.Series([None] * len(images), index=images.index, dtype="object")
     expression = re.compile(pattern)
     matches = [expression.search(image) for image in images]
     part = min(expression.groups, 1)
