@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mobileyolo.core.files import NONE
 from mobileyolo.core.records import SPLITS
 from mobileyolo.dataset.finding_kinds import Audited, Kind
 from mobileyolo.dataset.reading import RawDataset
@@ -19,7 +20,7 @@ Row = dict[str, Any]
 def image(stem: str, split: str = "train", **facts: Any) -> Row:
     """A sharp image of medium brightness; images with other names look different."""
     name = f"{split}/{stem}.jpg"
-    number = int.from_bytes(stem.encode()[-8:].rjust(8, b"~"), "little")
+    number = int.from_bytes(stem.encode()[-8:].rjust(8, b"~"), "big")
     return {
         "split": split,
         "image": name,
@@ -58,7 +59,12 @@ def box(of: Row, class_id: int = 0, **numbers: Any) -> Row:
 
 
 def audited(
-    images: Sequence[Row], boxes: Iterable[Row] = (), names: tuple[str, ...] = ("cat", "dog"), *, shuffled: bool = False
+    images: Sequence[Row],
+    boxes: Iterable[Row] = (),
+    names: tuple[str, ...] = ("cat", "dog"),
+    *,
+    group: str = NONE,
+    shuffled: bool = False,
 ) -> Audited:
     """The tables of a dataset; lines are numbered, and lines with the same numbers share a key."""
     lines: Counter[str] = Counter()
@@ -78,7 +84,7 @@ def audited(
             table.sample(frac=1, random_state=1).reset_index(drop=True) for table in (images_table, boxes_table)
         )
     splits = tuple(split for split in SPLITS if split in {"train", "val"} | set(images_table["split"]))
-    return Audited(RawDataset(names, splits, images_table, boxes_table, ()), slack=0.01)
+    return Audited(RawDataset(names, splits, images_table, boxes_table, ()), slack=0.01, group=group)
 
 
 def offenders(kind: Kind, data: Audited, limit: float) -> dict[str, str]:

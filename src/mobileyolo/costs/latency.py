@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 import time
 from collections.abc import Mapping
@@ -53,7 +52,7 @@ def measure_latency(architectures: Mapping[Arm, ModelDict], imgsz: int, options:
         }
     finally:
         torch.set_num_threads(threads_before)
-    return LatencyRecord(imgsz=imgsz, threads=options.threads, machine=_processor(), engines=measured)
+    return LatencyRecord(imgsz=imgsz, threads=options.threads, machine=environment.processor(), engines=measured)
 
 
 def _timed(name: str, arms: Mapping[Arm, Engine], imgsz: int, rounds: int) -> dict[str, tuple[float, ...]]:
@@ -68,13 +67,3 @@ def _timed(name: str, arms: Mapping[Arm, Engine], imgsz: int, rounds: int) -> di
             if round_number >= WARMUP:
                 times[arm].append(round((time.perf_counter() - start) * 1e3, 4))
     return {arm: tuple(values) for arm, values in times.items()}
-
-
-def _processor() -> str:
-    """Name of the processor, if the system gives one."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
