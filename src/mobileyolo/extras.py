@@ -34,6 +34,7 @@ EXTRAS = {
     "pipeline": (
         "alembic",
         "dvc",
+        "faster_coco_eval",
         "filelock",
         "mlflow",
         "onnx",

@@ -229,9 +229,9 @@ class TrainingRecord(TrainingPlan):
 
 
 class CocoAP(Record):
-    """COCO's average precision, by pycocotools' rules: 101 recalls, at most 100 boxes an image, areas in pixels squared.
+    """COCO's average precision by pycocotools' rules: 101 recalls, and areas of objects in pixels squared.
 
-    None where no labelled object has that size.
+    The 100 most confident boxes of each image count. None where no labelled object has that size.
     """
 
     ap: float
@@ -257,6 +257,12 @@ class MetricsRecord(Record):
     parameters: int
     gflops: float
     weights_mb: float  # megabytes (1e6 bytes) of the stored tensors, half precision
+
+    def numbers(self) -> dict[str, float]:
+        """All that is not None, by name; COCO's as `coco/ap`, `coco/ap_small` ..."""
+        values = self.model_dump(exclude={"coco"})
+        values |= {f"coco/{name}": value for name, value in self.coco.model_dump().items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class TrainingTime(Record):
