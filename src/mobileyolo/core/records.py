@@ -275,13 +275,16 @@ class TrainingTime(Record):
 
 
 class Timing(Record):
-    """Times of forward passes of both arms in one setting, taken in turn: A B B A, A B B A ..."""
+    """Times of both arms' trained models in one setting, on the same images.
+
+    A round is four passes: baseline, candidate, candidate, baseline. An arm's time in it is the mean of its two.
+    """
 
     engine: str  # name, version and device
     batch: int  # images in a pass
     height: int  # pixels, of the input
     width: int
-    suppression: bool  # was non-maximum suppression timed with it?
+    suppression: bool  # was non-maximum suppression timed too, at the confidence to deploy each arm with?
     rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value for each round; milliseconds a pass
 
 
