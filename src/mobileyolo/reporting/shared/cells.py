@@ -9,11 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted cells; align has one letter for each column, l or r."""
+    """A table of formatted cells.
+
+    Attributes:
+        align: one letter for each column, l or r.
+        marks: one for each row: the style of its last cell, a badge; none for a table without badges, "" for a row without.
+    """
 
     header: tuple[str, ...]
     align: str
     rows: tuple[tuple[str, ...], ...]
+    marks: tuple[str, ...] = ()
 
 
 def markdown(table: Table) -> str:
