@@ -25,6 +25,7 @@ class SortedPredictions:
     for such rows its last digits can differ.
 
     Attributes:
+        class_ids: of the labelled classes, rising; shape (classes,).
         labels: number of labelled boxes by image and class, shape (images, classes).
         row_class: class of each row, as a column of labels.
         image: row of labels that each row belongs to; the sentinels' image is number `images`.
@@ -34,6 +35,7 @@ class SortedPredictions:
         class_start: row number of each class's first row, its sentinel, then the number of rows; shape (classes + 1,).
     """
 
+    class_ids: Indices
     labels: FloatArray
     row_class: Indices
     image: Indices
@@ -61,6 +63,7 @@ class SortedPredictions:
         row_class, confidence = row_class[order], confidence[order]
         is_sentinel = np.isinf(confidence)
         return cls(
+            class_ids=class_ids.astype(np.int64),
             labels=labels,
             row_class=row_class,
             image=image[order],
