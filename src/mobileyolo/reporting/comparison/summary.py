@@ -44,7 +44,7 @@ def markdown_summary(comparison: Comparison) -> str:
             *said[1:],
             markdown(tables.metric_table(comparison, ENGLISH)),
             markdown(tables.cost_table(comparison, ENGLISH)),
-            f"Latencies: {comparison.timing}; medians, and of the ratio within a round also the interval of its median.",
+            f"Latencies: {comparison.timing}; medians, with the interval of the median ratio within a round.",
             *([markdown(start)] if start else []),
             "<details><summary>By kind of error, AP50</summary>",
             markdown(tables.error_table(comparison, ENGLISH)),
@@ -63,6 +63,6 @@ def _said(comparison: Comparison) -> list[str]:
         comparison.reason,
         sentences.certainty(comparison, ENGLISH),
         words.error_sentence(comparison, ENGLISH),
-        words.cost_sentence(comparison, ENGLISH),
+        sentences.cost(comparison, ENGLISH),
         sentences.settling(comparison, ENGLISH),
     ]

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from mobileyolo.core.backbones import ARMS, Arm
+from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.records import DEPLOYED_METRICS
 from mobileyolo.core.results import ArmResult
 from mobileyolo.reporting.comparison import words
+from mobileyolo.reporting.comparison.inputs import Results
 from mobileyolo.reporting.shared.cells import Table
 from mobileyolo.reporting.shared.languages import Translate
 from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict.sentences import names
 
 NOTHING = "–"  # in place of a number that does not exist
-Results = Mapping[Arm, Sequence[ArmResult]]  # one result for each seed
 
 
 def metric_table(comparison: Comparison, _: Translate) -> Table:
     """Every metric that needs no confidence, with the interval of its difference and its verdict."""
-    names = words.verdict_names(_)
+    verdicts = words.verdict_names(_)
     rows, marks = [], []
     for key, name in words.METRIC_NAMES.items():
         metric = comparison.metrics[key]
         numbers = (f"{metric.baseline:.3f}", f"{metric.candidate:.3f}", f"{metric.delta:+.3f}")
-        rows.append((name, *numbers, words.interval(metric, _), names[metric.verdict] if metric.verdict else ""))
+        rows.append((name, *numbers, words.interval(metric, _), verdicts[metric.verdict] if metric.verdict else ""))
         marks.append(words.style(metric.verdict) if metric.verdict else "")
     header = (_("metric"), *_differences(comparison, _), _("verdict"))
     return Table(header, "lrrrrl", tuple(rows), tuple(marks))
@@ -46,9 +47,7 @@ def confidence_table(comparison: Comparison, _: Translate) -> Table:
     """The confidence to deploy each model with."""
     rows = tuple(
         (name, *(f"{confidence:.3f}" for confidence in arm.confidences))
-        for name, arm in zip(
-            words.arm_names(comparison), (comparison.baseline, comparison.candidate), strict=True
-        )
+        for name, arm in zip(names(comparison, _), (comparison.baseline, comparison.candidate), strict=True)
     )
     header = (_("confidence to deploy with"), *(_("seed {seed}").format(seed=seed) for seed in comparison.seeds))
     return Table(header, "l" + "r" * len(comparison.seeds), rows)
@@ -62,7 +61,7 @@ def cost_table(comparison: Comparison, _: Translate) -> Table:
         cost = comparison.costs[key]
         costs = (_cost(key, value) for value in (cost.baseline, cost.candidate))
         rows.append((words.cost_name(key, cost, _), *costs, words.ratio(cost, _)))
-    return Table((_("cost"), *words.arm_names(comparison), _("ratio")), "lrrr", tuple(rows))
+    return Table((_("cost"), *names(comparison, _), _("ratio")), "lrrr", tuple(rows))
 
 
 def _cost(key: str, value: float) -> str:
@@ -73,10 +72,10 @@ def _cost(key: str, value: float) -> str:
 
 def error_table(comparison: Comparison, _: Translate) -> Table:
     """What each kind of error costs, and how many errors of it each model makes."""
-    names = words.error_names(_)
+    kinds = words.error_names(_)
     rows = tuple(
         (
-            names[each.kind],
+            kinds[each.kind],
             *(f"{cost:.3f}" for cost in (each.baseline, each.candidate)),
             f"{each.delta:+.3f}",
             words.interval(each, _),
@@ -84,7 +83,7 @@ def error_table(comparison: Comparison, _: Translate) -> Table:
         )
         for each in comparison.errors
     )
-    counts = (_("errors of {model}").format(model=name) for name in words.arm_names(comparison))
+    counts = (_("errors of {model}").format(model=name) for name in names(comparison, _))
     return Table((_("AP50 lost by"), *_differences(comparison, _), *counts), "lrrrrrr", rows)
 
 
@@ -108,11 +107,11 @@ def class_table(comparison: Comparison, _: Translate) -> Table:
 
 def deployed_class_table(comparison: Comparison, results: Results, _: Translate) -> Table:
     """Precision, recall and F1 of each class at the confidence chosen on val, means over the seeds."""
-    names = words.deployed_names(_)
+    metrics = words.deployed_names(_)
     means = {arm: _class_means(results[arm]) for arm in ARMS}
     header = [_("class")]
     for metric in DEPLOYED_METRICS:
-        header += [f"{names[metric]}, {arm}" for arm in words.arm_names(comparison)]
+        header += [f"{metrics[metric]}, {arm}" for arm in names(comparison, _)]
     rows = tuple(
         (
             each.name,
@@ -132,7 +131,7 @@ def _class_means(results: Sequence[ArmResult]) -> pd.DataFrame:
 
 def size_table(comparison: Comparison, _: Translate) -> Table:
     """COCO's average precision of all objects and by size, beside the same of Ultralytics where there is one."""
-    names = {
+    metrics = {
         "all": "AP",
         "AP50": "AP50",
         "AP75": "AP75",
@@ -145,9 +144,9 @@ def size_table(comparison: Comparison, _: Translate) -> Table:
     for each in comparison.sizes:
         twin = comparison.metrics.get(twins.get(each.size, ""))
         ours = (twin.baseline, twin.candidate) if twin else (None, None)
-        rows.append((names[each.size], *map(_number, (each.baseline, each.candidate, *ours))))
-    coco = (_("{model}, COCO").format(model=name) for name in words.arm_names(comparison))
-    ultralytics = (_("{model}, Ultralytics").format(model=name) for name in words.arm_names(comparison))
+        rows.append((metrics[each.size], *map(_number, (each.baseline, each.candidate, *ours))))
+    coco = (_("{model}, COCO").format(model=name) for name in names(comparison, _))
+    ultralytics = (_("{model}, Ultralytics").format(model=name) for name in names(comparison, _))
     return Table((_("metric"), *coco, *ultralytics), "lrrrr", tuple(rows))
 
 
@@ -157,13 +156,11 @@ def start_table(comparison: Comparison, _: Translate) -> Table | None:
     if not any(arm.start.sources or any(teacher.digest for teacher in arm.teachers) for arm in arms):
         return None
     rows = []
-    for name, arm in zip(words.arm_names(comparison), arms, strict=True):
+    for name, arm in zip(names(comparison, _), arms, strict=True):
         start = arm.start
         sources = ", ".join(source.name for source in start.sources.values()) or _("random weights")
         tensors = _("{part} of {whole}").format(part=start.tensors, whole=start.of_tensors)
-        values = _("{part} of {whole}").format(
-            part=f"{start.values / 1e6:.2f}", whole=f"{start.of_values / 1e6:.2f} M"
-        )
+        values = _("{part} of {whole}").format(part=f"{start.values / 1e6:.2f}", whole=f"{start.of_values / 1e6:.2f} M")
         taught = ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest)) or _("nobody")
         rows.append((name, sources, tensors, values, taught))
     return Table((_("model"), _("starts from"), _("tensors"), _("values"), _("taught by")), "llrrl", tuple(rows))
@@ -172,7 +169,7 @@ def start_table(comparison: Comparison, _: Translate) -> Table | None:
 def _differences(comparison: Comparison, _: Translate) -> tuple[str, ...]:
     confidence = f"{comparison.confidence:.0%}"
     return (
-        *words.arm_names(comparison),
+        *names(comparison, _),
         _("difference"),
         _("{confidence} interval").format(confidence=confidence),
     )

@@ -1,4 +1,4 @@
-"""The comparison's words: names of arms, verdicts, metrics, costs and errors, and the sentences of the first screen."""
+"""The comparison's words: names of verdicts, metrics, costs and errors, and why an arm is behind."""
 
 from __future__ import annotations
 
@@ -14,17 +14,10 @@ from mobileyolo.verdict.records import (
     Interval,
     Verdict,
 )
+from mobileyolo.verdict.sentences import is_tentative, names
 
 METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "map75": "mAP75"}
 MOST_KINDS = 2  # of errors in the sentence
-
-
-def arm_names(comparison: Comparison) -> tuple[str, str]:
-    """Names of baseline and candidate: their backbones, with the arm if both are the same."""
-    baseline, candidate = comparison.baseline.backbone, comparison.candidate.backbone
-    if baseline == candidate:
-        return f"{baseline} (baseline)", f"{candidate} (candidate)"
-    return baseline, candidate
 
 
 def verdict_names(_: Translate) -> dict[Verdict, str]:
@@ -53,22 +46,9 @@ def badge(comparison: Comparison, _: Translate) -> tuple[str, str]:
     verdict = verdict_names(_)[comparison.verdict]
     if comparison.guards.few_scenes == "no verdict":
         return "grey", _("no verdict")
-    if any(arm.maturity != "learnt" for arm in (comparison.baseline, comparison.candidate)):
+    if is_tentative(comparison):
         return "grey", _("{verdict} after {epochs} epochs").format(verdict=verdict, epochs=comparison.epochs)
     return style(comparison.verdict), verdict
-
-
-def question(comparison: Comparison, _: Translate) -> str:
-    """The question that the comparison answers."""
-    baseline, candidate = arm_names(comparison)
-    width = comparison.candidate.width
-    if width is None:
-        return _("Is {candidate} a better backbone than {baseline} for YOLO11 on this data?").format(
-            candidate=candidate, baseline=baseline
-        )
-    return _(
-        "Is {candidate}, MobileNetV1 at width {width:g}, a better backbone than {baseline} for YOLO11 on this data?"
-    ).format(candidate=candidate, width=width, baseline=baseline)
 
 
 def deployed_names(_: Translate) -> dict[str, str]:
@@ -78,8 +58,8 @@ def deployed_names(_: Translate) -> dict[str, str]:
 
 def cost_name(key: str, cost: CostRatio, _: Translate) -> str:
     """What a row of the cost table is called; a latency by its setting."""
-    names = {"parameters": _("parameters"), "gflops": "GFLOPs", "weights_mb": _("weights")}
-    return names.get(key) or _("latency: {setting}").format(setting=cost.setting)
+    counted = {"parameters": _("parameters"), "gflops": "GFLOPs", "weights_mb": _("weights")}
+    return counted.get(key) or _("latency: {setting}").format(setting=cost.setting)
 
 
 def error_names(_: Translate) -> dict[ErrorKind, str]:
@@ -111,27 +91,6 @@ def interval(value: Interval, _: Translate) -> str:
     return _("{low} to {high}").format(low=f"{value.low:+.3f}", high=f"{value.high:+.3f}")
 
 
-def cost_sentence(comparison: Comparison, _: Translate) -> str:
-    """The candidate's cost in proportion to the baseline's."""
-    baseline, candidate = arm_names(comparison)
-    values = {
-        "candidate": candidate,
-        "baseline": baseline,
-        "parameters": f"{comparison.costs['parameters'].ratio:.2f}",
-        "gflops": f"{comparison.costs['gflops'].ratio:.2f}",
-    }
-    latency = comparison.costs["latency_ms"]
-    if latency.busy:
-        return _(
-            "{candidate} has {parameters} times the parameters and {gflops} times the GFLOPs of {baseline}. The machine "
-            "was busy, so nothing is said of the latency."
-        ).format(**values)
-    return _(
-        "{candidate} takes {latency} times the latency of {baseline}{interval}, with {gflops} times the GFLOPs and "
-        "{parameters} times the parameters."
-    ).format(**values, latency=f"{latency.ratio:.2f}", interval=_ratio_interval(latency, _))
-
-
 def _ratio_interval(cost: CostRatio, _: Translate) -> str:
     if cost.low is None or cost.high is None:
         return ""
@@ -146,17 +105,17 @@ def ratio(cost: CostRatio, _: Translate) -> str:
 
 def error_sentence(comparison: Comparison, _: Translate) -> str:
     """The kinds of errors that explain the difference: those that cost the arm that is behind more than the other."""
-    baseline, candidate = arm_names(comparison)
+    baseline, candidate = names(comparison, _)
     behind = comparison.metrics[DECIDING_METRIC].delta < 0
     kinds = _explaining(comparison.errors, behind)
     if not kinds:
         return _("No kind of error costs {behind} more AP50 than {ahead}.").format(
             behind=candidate if behind else baseline, ahead=baseline if behind else candidate
         )
-    names = error_names(_)
+    kind_names = error_names(_)
     costs = _("; ").join(
         _("“{kind}” costs it {own} AP50, {other} {others}").format(
-            kind=names[each.kind],
+            kind=kind_names[each.kind],
             own=f"{each.candidate if behind else each.baseline:.3f}",
             other=baseline if behind else candidate,
             others=f"{each.baseline if behind else each.candidate:.3f}",

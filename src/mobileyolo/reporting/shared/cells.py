@@ -13,7 +13,7 @@ class Table:
 
     Attributes:
         align: one letter for each column, l or r.
-        marks: one for each row: the style of its last cell, a badge; none for a table without badges, "" for a row without.
+        marks: the style of the badge in the last cell of each row, "" for a row without one; empty for a table without.
     """
 
     header: tuple[str, ...]
