@@ -41,6 +41,7 @@ REPORT_FILE = Path("reports/index.html")
 SUMMARY_FILE = Path("reports/summary.md")
 PLOTS_DIR = Path("reports/plots")
 FIGURES_DIR = Path("reports/figures")
+ERRORS_DIR = Path("reports/errors")  # a page for each kind of error
 
 
 @dataclass(frozen=True)
