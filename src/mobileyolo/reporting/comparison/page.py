@@ -98,9 +98,7 @@ def render(inputs: ReportInputs, gallery: Gallery, _: Language) -> str:
     )
 
 
-def render_errors(
-    inputs: ReportInputs, kind: ErrorKind, examples: dict[str, list[Example]], _: Language
-) -> str:
+def render_errors(inputs: ReportInputs, kind: ErrorKind, examples: dict[str, list[Example]], _: Language) -> str:
     """The page of one kind of errors, with the worst examples of both models, by arm."""
     comparison = inputs.comparison
     return render_template(

@@ -28,6 +28,8 @@ def write_reports(inputs: ReportInputs) -> None:
     write_text(SUMMARY_FILE, markdown_summary(inputs.comparison))
     plots.write_plots(PLOTS_DIR, inputs.results, inputs.histories)
     to_png([figures.forest(inputs.comparison, ENGLISH)], FIGURES_DIR / "forest.png")
-    curves = [curve_figures.training(inputs.histories, each, ENGLISH) for each in plots.TRAINING_CURVES if each != "map50"]
+    curves = [
+        curve_figures.training(inputs.histories, each, ENGLISH) for each in plots.TRAINING_CURVES if each != "map50"
+    ]
     curves.append(curve_figures.precision_recall(inputs.results, ENGLISH))
     to_png(curves, FIGURES_DIR / "curves.png", columns=2, legend=names(inputs.comparison))
