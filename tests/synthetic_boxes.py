@@ -51,7 +51,7 @@ def make_boxes(
 
 
 def statistics_of(predictions: pd.DataFrame, labels: pd.DataFrame, images: int, classes: int) -> Statistics:
-    """Statistics of predictions (image, class_id, confidence, corners in pixels) and labels (image, class_id, corners)."""
+    """Statistics of predictions (image, class_id, confidence, corners) and labels (image, class_id, corners)."""
     predictions = predictions.sort_values(["image", "confidence"], ascending=[True, False], ignore_index=True)
     kept = predictions[predictions.groupby("image").cumcount() < BOXES_AN_IMAGE]
     steps = (kept[list(CORNERS)] / SIZE * BOX_STEPS).round().astype("uint16")

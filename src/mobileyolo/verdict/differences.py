@@ -118,7 +118,7 @@ class Differences:
         draws = rule.draws()
         by_seed = np.array([[model.by_class(once) for model in arm] for arm in arms])  # (2, seeds, 3, classes)
         drawn = paired_bootstrap(arms[0], arms[1], draws)
-        metrics, deciding = _metrics(by_seed, drawn, rule)
+        metrics, deciding = metric_deltas(by_seed, drawn, rule)
         return cls(
             metrics=metrics,
             luck=deciding,
@@ -131,7 +131,7 @@ class Differences:
         )
 
 
-def _metrics(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[dict[str, MetricDelta], Luck]:
+def metric_deltas(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[dict[str, MetricDelta], Luck]:
     """The metrics by name, and the luck of the deciding one.
 
     Args:

@@ -76,7 +76,7 @@ class ErrorCosts:
         version, versions = self._version[np.flatnonzero(labels)], len(ERROR_KINDS) + 1
         sums = np.bincount(version, curves.average_precision()[0], versions)
         ap50 = sums / np.maximum(np.bincount(version, minlength=versions), 1)
-        costs: FloatArray = ap50[1:] - ap50[0]
+        costs: FloatArray = np.maximum(ap50[1:] - ap50[0], 0)  # no correction lowers AP50, but rounding can
         return costs
 
 

@@ -32,11 +32,8 @@ from mobileyolo.verdict.sorted_predictions import FloatArray, Indices
 FOREGROUND = 0.5  # IoU from which a box lies on a label
 BACKGROUND = 0.1  # IoU up to which a box lies on none
 
-TRUE_POSITIVE = "true positive"
-Outcome = Literal["true positive", "location", "class", "duplicate", "background", "both"]
-OUTCOMES: tuple[Outcome, ...] = (TRUE_POSITIVE, "location", "class", "duplicate", "background", "both")
-
-LabelOutcome = Literal["found", "mistaken", "missed"]
+TRUE_POSITIVE: Literal["true positive"] = "true positive"
+OUTCOMES = (TRUE_POSITIVE, "location", "class", "duplicate", "background", "both")
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,8 @@ def _overlaps(boxes: FloatArray, labels: FloatArray) -> FloatArray:
     shared = np.clip(high - low, 0, None).prod(2)
     areas, label_areas = ((xyxy[:, 2:] - xyxy[:, :2]).prod(1) for xyxy in (boxes, labels))
     union = areas[:, None] + label_areas - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlaps: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlaps
 
 
 def _by_image(table: pd.DataFrame, images: int) -> list[Indices]:

@@ -25,9 +25,7 @@ SCENES = {
 @pytest.mark.parametrize("settings", SCENES.values(), ids=SCENES)
 @pytest.mark.parametrize("confidence", [0.0, 0.6])
 @pytest.mark.parametrize("seed", range(5))
-def test_every_box_is_of_the_kind_that_tidecv_gives_it(
-    settings: dict[str, int], confidence: float, seed: int
-) -> None:
+def test_every_box_is_of_the_kind_that_tidecv_gives_it(settings: dict[str, int], confidence: float, seed: int) -> None:
     statistics = make_boxes(seed, **settings)
     boxes, run = classify(statistics, confidence), by_tide(statistics, confidence)
     expected = np.full(len(boxes.predictions), "true positive", dtype=object)
