@@ -162,7 +162,7 @@ def make_inputs(data_dir: Path, seeds: int = 1, **changes: Any) -> ReportInputs:
 
 
 def _result(arm: Arm, seed: int, names: tuple[str, ...]) -> ArmResult:
-    statistics = make_boxes(0 if arm == "baseline" else 0, classes=len(names))
+    statistics = make_boxes(0, classes=len(names))
     per_class = pd.DataFrame(
         {"class_id": range(len(names)), "name": names, "precision": np.nan, "recall": 0.5, "f1": 0.4}
     )
