@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from mobileyolo.core.backbones import ARMS
@@ -18,9 +20,10 @@ from mobileyolo.core.files import (
 )
 from mobileyolo.core.records import DatasetCard, LatencyRecord, StartRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
+from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.reporting.comparison.next_steps import next_steps
 from mobileyolo.reporting.comparison.report import write_reports
-from mobileyolo.reporting.comparison.tables import console_report
+from mobileyolo.reporting.comparison.summary import console_report
 from mobileyolo.tracking import log_results
 from mobileyolo.verdict.comparison import compare
 from mobileyolo.verdict.parameters import VerdictOptions
@@ -38,7 +41,8 @@ def main(params: Params) -> None:
     latency = LatencyRecord.read(LATENCY_FILE)
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
     comparison = compare(arms["baseline"], arms["candidate"], latency, options, caveats(verdict))
-    write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts, CostSheet.read(COST_FILE))
+    sheet = CostSheet.read(COST_FILE)
+    write_reports(ReportInputs(comparison, arms, histories, starts, sheet, verdict, Path(params.data_dir)))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
     log_results(params.data_dir, DatasetCard.read(DATASET_FILE), verdict, arms, comparison)

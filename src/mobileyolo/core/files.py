@@ -44,6 +44,7 @@ ERRORS_DIR = Path("reports/errors")  # a page for each error type, with its pict
 SUMMARY_FILE = Path("reports/summary.md")
 PLOTS_DIR = Path("reports/plots")
 FIGURES_DIR = Path("reports/figures")
+ERRORS_DIR = Path("reports/errors")  # a page for each kind of error
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,3 @@ def _outcome(finding: Finding) -> str:
 def _place(offender: Offender) -> str:
     line = "" if offender.line is None else f"{offender.line}:"
     return printable(f"{offender.file}:{line} {offender.value}")
-
-
-def printable(text: str) -> str:
-    """Text with escapes in place of characters that would move a terminal's cursor or change its colours."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
