@@ -24,7 +24,7 @@ def like(stem: str, differing_bits: int = 0, split: str = "train", **facts: Any)
 
 
 def scenes(*images: Row, group: str = NONE) -> list[int]:
-    return scenes_of(pd.DataFrame(images), group).tolist()
+    return [int(scene) for scene in scenes_of(pd.DataFrame(images), group)]
 
 
 def test_near_duplicates_are_one_scene_also_through_others_and_numbered_by_first_appearance() -> None:
@@ -41,7 +41,7 @@ def test_no_scene_is_in_two_splits_and_none_is_tied_through_another_split() -> N
 
 
 def test_blank_images_are_scenes_of_their_own_unless_their_pixels_are_equal() -> None:
-    black = {"dhash": 0, "contrast": 0.0}
+    black: Row = {"dhash": 0, "contrast": 0.0}
     found = scenes(image("a", **black), image("b", **black), image("c", **black, pixels="train/a.jpg"))
     assert found == [0, 1, 0]
 
