@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mobileyolo.core.datasets import printable
 from mobileyolo.core.records import FindingCount, Severity, Suite, ValidationVerdict
 from mobileyolo.dataset.finding_kinds import TableName
 

@@ -26,7 +26,7 @@ MOST_NUMBERS = 12  # classes in a confusion matrix with numbers in it
 def forest(comparison: Comparison, _: Translate) -> Panel:
     """The differences with their intervals, and the margin in which a difference does not matter.
 
-    The thick bar is the part that the choice of images gives; the thin one, the interval, has the luck of training, too.
+    The thick bar is the part that the choice of images gives; the thin one has the luck of training, too.
     """
     baseline, candidate = names(comparison, _)
 

@@ -6,7 +6,7 @@ from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.files import ERRORS_DIR, FIGURES_DIR, PLOTS_DIR, REPORT_FILE, SUMMARY_FILE, write_text
 from mobileyolo.reporting.comparison import curve_figures, figures, page, plots
 from mobileyolo.reporting.comparison.inputs import ReportInputs
-from mobileyolo.reporting.comparison.pictures import HeldOutImages
+from mobileyolo.reporting.comparison.pictures import Example, HeldOutImages
 from mobileyolo.reporting.comparison.summary import markdown_summary
 from mobileyolo.reporting.shared.languages import ENGLISH, chinese
 from mobileyolo.reporting.shared.panels import to_png
@@ -21,10 +21,10 @@ def write_reports(inputs: ReportInputs) -> None:
     for language in (ENGLISH, chinese()):
         write_text(language.file(REPORT_FILE), page.render(inputs, gallery, language))
     for kind in ERROR_KINDS:
-        examples = {arm: images.examples(kind, arm) for arm in ARMS}
+        examples: dict[str, list[Example]] = {arm: images.examples(kind, arm) for arm in ARMS}
         for language in (ENGLISH, chinese()):
             file = language.file(ERRORS_DIR / f"{kind}.html")
-            write_text(file, page.render_errors(inputs, kind, dict(examples), language))
+            write_text(file, page.render_errors(inputs, kind, examples, language))
     write_text(SUMMARY_FILE, markdown_summary(inputs.comparison))
     plots.write_plots(PLOTS_DIR, inputs.results, inputs.histories)
     to_png([figures.forest(inputs.comparison, ENGLISH)], FIGURES_DIR / "forest.png")

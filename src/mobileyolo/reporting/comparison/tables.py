@@ -126,7 +126,8 @@ def _class_means(results: Sequence[ArmResult]) -> pd.DataFrame:
     """Means over the seeds by class id; missing where no seed has a value."""
     columns = list(DEPLOYED_METRICS)
     tables = [result.statistics.per_class.set_index("class_id")[columns] for result in results]
-    return pd.concat(tables).apply(pd.to_numeric, errors="coerce").groupby("class_id").mean()
+    means: pd.DataFrame = pd.concat(tables).apply(pd.to_numeric, errors="coerce").groupby("class_id").mean()
+    return means
 
 
 def size_table(comparison: Comparison, _: Translate) -> Table:
