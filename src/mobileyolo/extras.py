@@ -12,6 +12,7 @@ from types import TracebackType
 EXTRAS = {
     "validate": (
         "PIL",
+        "babel",
         "cv2",
         "defusedxml",
         "great_expectations",

@@ -36,7 +36,8 @@ def definition(name: str) -> dict[str, Any]:
     return stage.get("do", stage)  # type: ignore[no-any-return]
 
 
-# Wings that stages import and that can't change what they write; tests/pipeline/test_left_out.py shows that.
+# Wings that stages import and that can't change what they write; tests/pipeline/test_left_out.py shows that. The stage
+# history does read MLflow's store, through tracking; it runs every time, whatever it declares.
 LEFT_OUT = ("src/mobileyolo/extras.py", "src/mobileyolo/progress.py", "src/mobileyolo/tracking")
 
 
@@ -67,6 +68,10 @@ def test_a_stage_declares_nothing_of_ours_that_it_does_not_need(name: str) -> No
 def test_no_stage_declares_a_wing_that_cannot_change_its_outputs(name: str) -> None:
     found = {path for path in declared(name) for wing in LEFT_OUT if covers(path, wing)}
     assert found == ({"src/mobileyolo"} if name == "check" else set())  # its output is always the same file
+
+
+def test_only_the_stage_that_reads_mlflows_store_runs_every_time() -> None:
+    assert [name for name in STAGES if definition(name).get("always_changed")] == ["history"]
 
 
 def wing_of(file: Path) -> str:
@@ -183,7 +188,7 @@ def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     params = load_params(ROOT / "params.yaml", declared_parameters(ROOT / "dvc.yaml", "build@candidate"))
     assert params.get("train.imgsz", ImageSize) == 160
     assert params.data_dir  # where the data lies decides no result
-    for undeclared in ("train.epochs", "baseline", "seeds"):
+    for undeclared in ("train.epochs", "baseline", "seeds", "data.group"):
         with pytest.raises(StageError, match=f"{undeclared} was read, but dvc.yaml does not name it"):
             params.get(undeclared, object)
     with pytest.raises(StageError, match="does not name it among"):
@@ -194,6 +199,7 @@ def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     ("stage", "keys"),
     [
         ("digits", {"digits"}),
+        ("validate", {"data.group", "evaluate.split", "validate"}),
         ("fetch@teacher", {"train.teacher"}),
         ("build@baseline", {"baseline", "train.imgsz"}),
         ("teach-candidate@0", {"train.dis"}),
@@ -216,8 +222,8 @@ def test_the_console_counts_stages_in_dvcs_own_order(seeds: list[int], tmp_path:
     dvcs = [stage.name for stage in nx.dfs_postorder_nodes(graph)]
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     assert stage_order(pipeline, seeds) == dvcs
-    assert stage_line("train@baseline-0", pipeline, [0]) == "Stage 10 of 17; at most 1 training after it"
-    assert stage_line("compare", pipeline, [0]) == "Stage 17 of 17"
+    assert stage_line("train@baseline-0", pipeline, [0]) == "Stage 10 of 18; at most 1 training after it"
+    assert stage_line("compare", pipeline, [0]) == "Stage 18 of 18"
 
 
 def test_an_unknown_stage_is_named() -> None:

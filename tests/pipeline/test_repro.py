@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from mobileyolo.core.records import Scenes, TrainingTime
 from tests.pipeline.workspace import ROOT, Result, Workspace
 from tests.synthetic import write_dataset
 
@@ -28,6 +31,7 @@ STAGES = (
     "teach-{arm}@0",
     "train@{arm}-0",
     "evaluate@{arm}-0",
+    "history",
     "latency",
     "cost",
     "compare",
@@ -92,15 +96,15 @@ def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: 
 
 
 def test_the_console_says_how_far_it_is_and_ends_with_the_answer_once(workspace: Workspace, first: Result) -> None:
-    assert "Stage 10 of 17; at most 1 training after it" in first.output
+    assert "Stage 10 of 18; at most 1 training after it" in first.output
     assert len(re.findall(r"^(Yes|No|Undecided): ", first.output, flags=re.MULTILINE)) == 1
     assert first.output.count("Keep it: git add params.yaml dvc.lock reports/metrics.json") == 1
     for noise in ("agnostic_nms=", "Creating new Ultralytics Settings", "Logging results to", "hours", "gradients"):
         assert noise not in first.output
 
 
-def test_a_second_run_has_nothing_to_do(workspace: Workspace, first: Result) -> None:
-    assert "Data and pipelines are up to date." in workspace.dvc("repro").output
+def test_a_second_run_only_asks_mlflow_again(workspace: Workspace, first: Result) -> None:
+    assert re.findall("Running stage '(.*)'", workspace.dvc("repro").output) == ["history"]
 
 
 def test_git_sees_nothing_new_but_the_lock_file_and_the_answer_in_numbers(workspace: Workspace, first: Result) -> None:
@@ -207,6 +211,21 @@ def test_another_seed_trains_only_what_is_missing(workspace: Workspace, other_ba
         True,
     ]
     assert json.loads(workspace.read("reports/comparison.json"))["seeds"] == [0, 1]
+
+
+def test_when_and_how_long_a_model_was_trained_is_kept_apart_from_its_results(
+    workspace: Workspace, first: Result
+) -> None:
+    time = TrainingTime.read(workspace.path / "reports/times/candidate/s0.json")
+    assert datetime.fromisoformat(time.started).utcoffset() == timedelta(0)
+    assert time.machine
+    assert time.threads >= 1
+
+
+def test_every_held_out_image_has_a_scene(workspace: Workspace, first: Result) -> None:
+    evaluated = pd.read_parquet(workspace.path / "reports/statistics/candidate/s0/images.parquet")["image"]
+    scenes = Scenes.read(workspace.path / "data/scenes.parquet").of("test", evaluated.tolist())
+    assert len(scenes) == 4
 
 
 def test_training_again_gives_the_same_bytes(workspace: Workspace, first: Result) -> None:

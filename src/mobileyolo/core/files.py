@@ -1,7 +1,8 @@
 """Path of every file that passes from stage to stage, and how these files are written.
 
-A file is written completely or not at all. None holds a time or an absolute path, so the same work gives the same bytes
-on every machine.
+A file is written completely or not at all. None holds an absolute path. Results hold no time either, so the same work
+gives the same bytes on one kind of machine. Times are in reports/times and reports/latency.json, and in the comparison
+and its report, which repeat them; Great Expectations' Data Docs have a date of their own.
 """
 
 from __future__ import annotations
@@ -31,16 +32,19 @@ DIGITS_DIR = Path("data/raw/digits")  # by the stage digits
 # The stage validate writes these.
 DATASET_FILE = Path("data/dataset.yaml")
 MANIFEST_DIR = Path("data/manifest")
-SCENES_FILE = Path("data/scenes.parquet")  # image, scene: images with the same scene number are not independent
+SCENES_FILE = Path("data/scenes.parquet")  # `Scenes`: images with the same number are not independent
 # The stage latency writes the first, and compare all without a comment of their own.
 LATENCY_FILE = Path("reports/latency.json")
 HISTORY_FILE = Path("reports/history.json")  # by the stage history
 COMPARISON_FILE = Path("reports/comparison.json")
 METRICS_FILE = Path("reports/metrics.json")
 REPORT_FILE = Path("reports/index.html")
+CHINESE_REPORT_FILE = Path("reports/index.zh-CN.html")
+ERRORS_DIR = Path("reports/errors")  # a page for each error type, with its pictures
 SUMMARY_FILE = Path("reports/summary.md")
 PLOTS_DIR = Path("reports/plots")
 FIGURES_DIR = Path("reports/figures")
+ERRORS_DIR = Path("reports/errors")  # a page for each kind of error
 
 
 @dataclass(frozen=True)

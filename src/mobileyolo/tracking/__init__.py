@@ -7,6 +7,6 @@ by itself.
 
 from __future__ import annotations
 
-from mobileyolo.tracking.tracker import LiveRun, Tracker, log_results
+from mobileyolo.tracking.tracker import LiveRun, Tracker, log_results, read_history
 
-__all__ = ["LiveRun", "Tracker", "log_results"]
+__all__ = ["LiveRun", "Tracker", "log_results", "read_history"]

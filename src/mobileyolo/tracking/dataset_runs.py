@@ -79,15 +79,21 @@ class Runs:
         """
         experiment = environment.experiment_name()
         name = f"{planned.backbone}-s{planned.seed}" + (f"-{experiment}" if experiment else "")
-        created = self._client.create_run(self._experiment, run_name=name, tags=_tags(planned, experiment) | origin)
+        created = self._client.create_run(self._experiment, run_name=name, tags=tags_of(planned, experiment) | origin)
         run_id: str = created.info.run_id
         run = RunWriter(self._client, run_id)
-        run.log_params(_params(planned))
+        run.log_params(params_of(planned))
         self._client.log_inputs(run_id, [self._dataset])
         return run
 
 
-def _tags(planned: TrainingPlan, experiment: str | None) -> dict[str, str]:
+def tags_of(planned: TrainingPlan, experiment: str | None) -> dict[str, str]:
+    """What a training is, in the tags of its run.
+
+    Args:
+        planned: the training.
+        experiment: name of the DVC experiment, if any.
+    """
     tags = {
         "arm": planned.arm,
         "stage": "training",
@@ -104,8 +110,9 @@ def _tags(planned: TrainingPlan, experiment: str | None) -> dict[str, str]:
     return tags
 
 
-def _params(planned: TrainingPlan) -> dict[str, object]:
-    return {
+def params_of(planned: TrainingPlan) -> dict[str, str]:
+    """The parameters of a training's run, as text."""
+    values = {
         "backbone": planned.backbone,
         "width": planned.width,
         "seed": planned.seed,
@@ -114,3 +121,4 @@ def _params(planned: TrainingPlan) -> dict[str, object]:
         "train.teacher": planned.teacher.name,
         "train.dis": planned.teacher.dis,
     }
+    return {name: str(value) for name, value in values.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
-from mobileyolo.core.results import ArmResult
+from mobileyolo.core.results import ArmResult, Statistics
 from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.verdict.records import Comparison
@@ -20,13 +20,26 @@ from mobileyolo.verdict.records import Comparison
 def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights: Path) -> RunWriter:
     """Log held-out metrics and the loadable model, unless the run has them already."""
     run = runs.find_or_create_run(result.training, history)
-    measured = {f"evaluate.{key}": value for key, value in result.statistics.measured.items()}
-    measured["evaluate.split"] = result.statistics.split
+    measured = evaluation_tags(result.statistics)
     tags = run.tags()
     if tags.get("stage") == "trained" or measured.items() - tags.items():
         run.log_evaluation(result.metrics.numbers(), weights)
         run.set_tags({**measured, "stage": "evaluated"})
     return run
+
+
+def evaluation_tags(statistics: Statistics) -> dict[str, str]:
+    """How a model was measured, and on what.
+
+    A later evaluation on another split replaces `evaluate.split`; what `measured_tag` names stays.
+    """
+    settings = {f"evaluate.{key}": value for key, value in statistics.measured.items()}
+    return settings | {"evaluate.split": statistics.split, measured_tag(statistics.split): "true"}
+
+
+def measured_tag(split: str) -> str:
+    """Name of the tag which says that a model was measured on a split at some time."""
+    return f"measured.{split}"
 
 
 def log_comparison(
@@ -65,14 +78,20 @@ def log_export(
 
 
 def _comparison_metrics(arm: str, comparison: Comparison) -> dict[str, float]:
-    """Latencies of either arm; for the candidate also the differences with their intervals."""
-    latencies = {name: cost for name, cost in comparison.costs.items() if name.startswith("latency")}
+    """The differences and the ratios of the latencies, with their intervals: the candidate's only."""
     if arm == "baseline":
-        return {name: cost.baseline for name, cost in latencies.items()}
-    values = {name: cost.candidate for name, cost in latencies.items()}
+        return {}
+    values: dict[str, float | None] = {}
     for name, metric in comparison.metrics.items():
-        values |= {f"delta/{name}": metric.delta, f"delta/{name}_low": metric.low, f"delta/{name}_high": metric.high}
-    return values
+        values |= _with_ends(f"delta/{name}", metric.delta, metric.low, metric.high)
+    for name, cost in comparison.costs.items():
+        if name.startswith("latency"):
+            values |= _with_ends(f"{name.removesuffix('_ms')}_ratio", cost.ratio, cost.low, cost.high)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _with_ends(name: str, value: float, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _comparison_tags(arm: str, comparison: Comparison) -> dict[str, str]:
@@ -82,6 +101,7 @@ def _comparison_tags(arm: str, comparison: Comparison) -> dict[str, str]:
     return {
         "stage": "compared",
         "verdict": comparison.verdict,
+        "provisional": str(comparison.provisional).lower(),
         "compared.with": comparison.baseline.backbone,
         "mlflow.note.content": comparison.reason,
     }

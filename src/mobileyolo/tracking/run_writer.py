@@ -52,9 +52,9 @@ class RunWriter:
         self._log_metrics({"best_epoch": float(record.best_epoch)})
         self.set_tags({"stage": "trained", "weights.digest": record.weights_digest})
 
-    def log_params(self, values: Mapping[str, object]) -> None:
-        """Log parameters as text."""
-        self._client.log_batch(self._run_id, params=[Param(key, str(value)) for key, value in values.items()])
+    def log_params(self, values: Mapping[str, str]) -> None:
+        """Log parameters."""
+        self._client.log_batch(self._run_id, params=[Param(key, value) for key, value in values.items()])
 
     def log_changed_metrics(self, values: Mapping[str, float]) -> None:
         """Log the metrics that the run lacks or has with another value; MLflow draws two equal points as a curve."""
@@ -71,9 +71,12 @@ class RunWriter:
         log_model(self._client, self._run_id, weights)
 
     def keep_files(self, files: Iterable[Path], folder: str) -> None:
-        """Copy files into a folder of the run's artifacts."""
+        """Copy files, and folders with all that is in them, into a folder of the run's artifacts."""
         for path in files:
-            self._client.log_artifact(self._run_id, str(path), folder)
+            if path.is_dir():
+                self._client.log_artifacts(self._run_id, str(path), f"{folder}/{path.name}")
+            else:
+                self._client.log_artifact(self._run_id, str(path), folder)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; earlier values are replaced."""

@@ -1,4 +1,4 @@
-"""Tracking never fails a stage: whatever goes wrong while logging becomes one warning.
+"""Tracking never fails a stage: whatever goes wrong while logging or reading becomes one warning.
 
 Two kinds of errors are told apart. Those of the store (it can't be reached, it is locked, its disk is full) are
 expected. All others are bugs, of this package or of a plugin of MLflow's: also a value that MLflow refuses, and a file
@@ -43,8 +43,13 @@ class Attempt:
 class StoreErrorsAsWarnings:
     """Turns errors into a warning, the first time; later ones are silent."""
 
-    def __init__(self) -> None:
-        """Start without a warning."""
+    def __init__(self, consequence: str = LATER) -> None:
+        """Start without a warning.
+
+        Args:
+            consequence: what a failure leads to, for the warning.
+        """
+        self._consequence = consequence
         self._warned = False
 
     @contextmanager
@@ -66,14 +71,14 @@ class StoreErrorsAsWarnings:
         except Exception as error:
             attempt.failed = True
             if _is_of_the_store(error):
-                self._warn(f"MLflow: {doing} failed ({type(error).__name__}: {error}); {LATER}")
+                self._warn(f"MLflow: {doing} failed ({type(error).__name__}: {error}); {self._consequence}")
                 return
             if environment.strict_tracking():
                 raise
             place = traceback.extract_tb(error.__traceback__)[-1]
             self._warn(
                 f"MLflow: {doing} failed because of a bug ({type(error).__name__}: {error}; {place.filename}:"
-                f"{place.lineno}), please report it; {LATER}"
+                f"{place.lineno}), please report it; {self._consequence}"
             )
 
     def _warn(self, message: str) -> None:

@@ -1,4 +1,7 @@
-"""What stages and commands call to log: a training while it runs, and results afterwards. None of it fails a stage."""
+"""What stages and commands call: to log a training while it runs, and results afterwards, and to read what is known.
+
+None of it fails a stage.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ import pandas as pd
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.files import (
+    CHINESE_REPORT_FILE,
     COMPARISON_FILE,
+    ERRORS_DIR,
     FIGURES_DIR,
     REPORT_FILE,
     SUMMARY_FILE,
@@ -19,11 +24,13 @@ from mobileyolo.core.files import (
     ModelFiles,
     start_file,
 )
-from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord, ValidationVerdict
+from mobileyolo.core.records import DatasetCard, History, TrainingPlan, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import results
 from mobileyolo.tracking.dataset_runs import Runs
+from mobileyolo.tracking.earlier_runs import LoggedModel, find_models, history_of
 from mobileyolo.tracking.run_writer import RunWriter
+from mobileyolo.tracking.store import open_store
 from mobileyolo.tracking.store_errors import StoreErrorsAsWarnings
 from mobileyolo.verdict.records import Comparison
 
@@ -139,7 +146,7 @@ class Tracker:
             history: of its training.
             weights: its best.pt.
             comparison: the outcome.
-            report: files to keep, in a folder named after the two backbones.
+            report: files and folders to keep, in a folder named after the two backbones.
         """
         with self._errors_as_warnings(f"logging the comparison to {result.label}"):
             results.log_comparison(self._opened(), result, history, weights, comparison, report)
@@ -178,6 +185,22 @@ class Tracker:
         return self._runs
 
 
+def read_models(data_digest: str) -> list[LoggedModel]:
+    """Every model of the store that was trained on this data; none, with a warning, if the store can't be read."""
+    with StoreErrorsAsWarnings("so nothing is known of earlier candidates and seeds.")("reading earlier runs"):
+        return find_models(open_store(), data_digest)
+    return []
+
+
+def read_history(arms: Mapping[Arm, Sequence[ArmResult]]) -> History:
+    """What the store knows of a comparison's data.
+
+    Args:
+        arms: the comparison's models, one for each seed.
+    """
+    return history_of(arms, read_models(arms["candidate"][0].training.data_digest))
+
+
 def log_results(
     dataset: str,
     card: DatasetCard,
@@ -195,7 +218,8 @@ def log_results(
         comparison: the outcome.
     """
     tracker = Tracker.open(dataset, card)
-    report = [REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *sorted(FIGURES_DIR.glob("*.png"))]
+    figures = sorted(FIGURES_DIR.glob("*.png"))
+    report = [REPORT_FILE, CHINESE_REPORT_FILE, ERRORS_DIR, SUMMARY_FILE, COMPARISON_FILE, *figures]
     for arm, models in arms.items():
         for result in models:
             files = ModelFiles(arm, result.training.seed)

@@ -1,71 +1,57 @@
-"""How far a difference between the arms could be off: by the choice of images, and by the choice of seeds."""
+"""How far a result could be off by the choice of images: the same draws of scenes for both arms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.sorted_predictions import FloatArray
 
+Scenes = npt.NDArray[np.int64]  # of each image the number of its scene: 0, 1, 2 ...; images of one scene are tied
 
-def paired_bootstrap(
-    baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], resamples: int, seed: int
-) -> FloatArray:
-    """Draw images with replacement many times, and compute the difference between the arms on each draw.
 
-    Both arms get the same draw, so that images that are hard for both do not widen the interval.
+def draws(scenes: Scenes, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """Draw as many scenes as there are, with replacement, many times; the images of a scene come together.
 
     Args:
-        baseline: one for each seed, all on the same images.
-        candidate: likewise, in the same order of seeds.
+        scenes: of each image, shape (images,).
         resamples: number of draws.
         seed: of the draws.
 
-    Returns:
-        candidate - baseline, each the mean over the seeds; shape (resamples, 4), columns as METRICS.
+    Yields:
+        How often each image was drawn, shape (images,).
     """
     generator = np.random.default_rng(seed)
-    images = baseline[0].images
-    draws = (np.bincount(generator.integers(images, size=images), minlength=images) for _ in range(resamples))
-    return np.array([differences(baseline, candidate, draw).mean(0) for draw in draws])
+    count = int(scenes.max()) + 1
+    for _ in range(resamples):
+        drawn = np.bincount(generator.integers(count, size=count), minlength=count)
+        yield drawn[scenes].astype(np.float64)
 
 
-def differences(
-    baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], weights: npt.ArrayLike
+def paired_bootstrap(
+    baseline: Sequence[WeightedMetrics],
+    candidate: Sequence[WeightedMetrics],
+    weights: Iterator[FloatArray] | Sequence[FloatArray],
 ) -> FloatArray:
-    """Candidate - baseline for each seed, on one draw of images.
+    """The difference between the arms in every class, on each draw.
+
+    Both arms get the same draws, so that images that are hard for both do not widen the interval.
 
     Args:
         baseline: one for each seed, all on the same images.
-        candidate: likewise, in the same order of seeds.
-        weights: how often each image was drawn, shape (images,).
+        candidate: likewise.
+        weights: the draws.
 
     Returns:
-        Shape (seeds, 4), columns as METRICS.
+        Candidate - baseline, each the mean over its seeds; shape (resamples, 3, classes), METRICS by class, NaN for a
+        class of which no label was drawn.
     """
-    pairs = zip(baseline, candidate, strict=True)
-    return np.array([candidate_model(weights) - baseline_model(weights) for baseline_model, candidate_model in pairs])
+    return np.array([_mean(candidate, draw) - _mean(baseline, draw) for draw in weights])
 
 
-def seed_half_width(differences_by_seed: FloatArray, confidence: float, seed_sd: float) -> FloatArray:
-    """Half-width of the interval that the variation between seeds alone gives; shape (4,).
-
-    With several seeds it is measured (Student's t). With one seed it can't be measured and `seed_sd` is assumed.
-
-    Args:
-        differences_by_seed: candidate - baseline of each seed, shape (seeds, 4).
-        confidence: of the interval, in (0, 1).
-        seed_sd: standard deviation of one model's metric over seeds, assumed if there is one seed only.
-    """
-    seeds = len(differences_by_seed)
-    upper = (1 + confidence) / 2
-    if seeds == 1:
-        # Both models vary, so the variance of their difference is twice that of one.
-        return np.full(differences_by_seed.shape[1], stats.norm.ppf(upper) * np.sqrt(2) * seed_sd)
-    # Student's t and not the normal distribution: the standard deviation of a few seeds is itself uncertain.
-    half_width: FloatArray = stats.t.ppf(upper, seeds - 1) * differences_by_seed.std(0, ddof=1) / np.sqrt(seeds)
-    return half_width
+def _mean(models: Sequence[WeightedMetrics], weights: FloatArray) -> FloatArray:
+    mean: FloatArray = np.mean([model.by_class(weights) for model in models], axis=0)
+    return mean

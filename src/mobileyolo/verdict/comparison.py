@@ -2,139 +2,194 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.records import METRICS, EngineLatency, LatencyRecord
+from mobileyolo.core.records import METRICS, History, LatencyRecord, TrainingTime
 from mobileyolo.core.results import ArmResult
-from mobileyolo.verdict.bootstrap import differences, paired_bootstrap, seed_half_width
+from mobileyolo.verdict.bootstrap import Scenes
+from mobileyolo.verdict.differences import Differences, Rule
 from mobileyolo.verdict.equal_terms import check_terms
-from mobileyolo.verdict.metrics import WeightedMetrics
+from mobileyolo.verdict.guards import guard, guarded_verdict
+from mobileyolo.verdict.interval import MIN_DEGREES, Luck, curve_sd
+from mobileyolo.verdict.latency_ratio import latency_ratio
+from mobileyolo.verdict.maturity import maturity
 from mobileyolo.verdict.parameters import VerdictOptions
-from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, CostRatio, MetricDelta
+from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, CostRatio, SizeAP, Spread
 from mobileyolo.verdict.sentences import reason
-from mobileyolo.verdict.sorted_predictions import FloatArray
+from mobileyolo.verdict.settling import settling
+
+SIZES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")  # fields of CocoAP
+
+
+@dataclass(frozen=True)
+class ArmEvidence:
+    """All that is known of one arm; each has one entry for each seed.
+
+    Attributes:
+        results: trained and evaluated models.
+        histories: of their training, with the columns of history.csv.
+        times: when and where they were trained.
+    """
+
+    results: Sequence[ArmResult]
+    histories: Sequence[pd.DataFrame]
+    times: Sequence[TrainingTime]
+
+    def by_seed(self) -> ArmEvidence:
+        """The same, in order of seed."""
+        order = sorted(range(len(self.results)), key=lambda place: self.results[place].training.seed)
+        return ArmEvidence(
+            [self.results[place] for place in order],
+            [self.histories[place] for place in order],
+            [self.times[place] for place in order],
+        )
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a verdict needs to know beside the two arms.
+
+    Attributes:
+        scenes: number of the scene of each held-out image, 0, 1, 2 ..., shape (images,).
+        train_images: number of training images.
+        history: what the tracking store knows of the same data.
+        latency: of both arms.
+        caveats: sentences about the data, to be added to the verdict's.
+    """
+
+    scenes: Scenes
+    train_images: int
+    history: History
+    latency: LatencyRecord
+    caveats: Sequence[str] = ()
 
 
 def compare(
-    baseline: Sequence[ArmResult],
-    candidate: Sequence[ArmResult],
-    latency: LatencyRecord,
-    options: VerdictOptions,
-    caveats: Sequence[str] = (),
+    baseline: ArmEvidence, candidate: ArmEvidence, circumstances: Circumstances, options: VerdictOptions
 ) -> Comparison:
     """Compare two arms that were trained and evaluated on equal terms.
 
     Args:
-        baseline: one result for each seed.
-        candidate: one result for each of the same seeds.
-        latency: of both arms, in each engine.
+        baseline: with one result for each seed.
+        candidate: with one for each of the same seeds.
+        circumstances: what else matters.
         options: how sure a verdict has to be.
-        caveats: sentences about the data, to be added to the verdict's.
 
     Raises:
         ComparisonError: the terms differ, or a cost is 0; the message names the term and its values.
     """
-    baseline, candidate = _by_seed(baseline), _by_seed(candidate)
-    check_terms(baseline, candidate)
-    metrics = _metrics(baseline, candidate, options)
-    terms = baseline[0]
+    baseline, candidate = baseline.by_seed(), candidate.by_seed()
+    check_terms(baseline.results, candidate.results)
+    terms = baseline.results[0]
+    assumed, assumed_degrees, source = _assumed(options, circumstances)
+    rule = Rule(options, circumstances.scenes, assumed, assumed_degrees)
+    differences = Differences.of(baseline.results, candidate.results, rule)
+    deciding, luck = differences.metrics[DECIDING_METRIC], differences.luck
+    guards = guard(differences, rule, circumstances.history.candidates)
+    images = len(terms.statistics.images)
     comparison = Comparison(
-        verdict=metrics[DECIDING_METRIC].verdict,
+        verdict=guarded_verdict(guards, options.margin),
+        provisional=luck.measured is None,
         reason="",
-        baseline=_summary(baseline),
-        candidate=_summary(candidate),
-        metrics=metrics,
-        costs=_costs(baseline[0], candidate[0], latency),
-        timing=_timing(latency),
+        baseline=_summary(baseline, differences.metrics["map50"].baseline, options.margin),
+        candidate=_summary(candidate, differences.metrics["map50"].candidate, options.margin),
+        metrics=differences.metrics,
+        deployed=differences.deployed,
+        classes=differences.classes,
+        sizes=_sizes(baseline.results, candidate.results),
+        errors=differences.errors,
+        costs=_costs(terms, candidate.results[0], circumstances.latency, options.confidence),
+        spread=_spread(luck, assumed, source, circumstances),
+        settling=settling(
+            guards.corrected,
+            rule.image_part(deciding, guards.corrected_confidence),
+            luck,
+            images,
+            guards.corrected_confidence,
+            options.margin,
+        ),
+        guards=guards,
+        timing=_timing(circumstances.latency),
+        measured=circumstances.latency.measured,
         split=terms.statistics.split,
-        images=len(terms.statistics.images),
-        seeds=tuple(result.training.seed for result in baseline),
+        images=images,
+        epochs=len(baseline.histories[0]),
+        seeds=tuple(result.training.seed for result in baseline.results),
         confidence=options.confidence,
         resamples=options.resamples,
-        seed_sd=options.seed_sd,
         margin=options.margin,
         data_digest=terms.training.data_digest,
         recipe_digest=terms.training.recipe_digest,
     )
-    return comparison.model_copy(update={"reason": " ".join([reason(comparison), *caveats])})
+    return comparison.model_copy(update={"reason": " ".join([reason(comparison), *circumstances.caveats])})
 
 
-def _by_seed(results: Sequence[ArmResult]) -> list[ArmResult]:
-    return sorted(results, key=lambda result: result.training.seed)
+def _assumed(options: VerdictOptions, circumstances: Circumstances) -> tuple[dict[str, float], int, str]:
+    """The assumed standard deviation over seeds by METRICS, its degrees of freedom, and where it comes from."""
+    if options.seed_sd != "auto":
+        return dict.fromkeys(METRICS, options.seed_sd), MIN_DEGREES, "params.yaml"
+    spread = circumstances.history.spread
+    if spread is not None:
+        return spread.metrics, spread.degrees, "earlier runs"
+    return dict.fromkeys(METRICS, curve_sd(circumstances.train_images)), MIN_DEGREES, "curve"
 
 
-def _metrics(
-    baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], options: VerdictOptions
-) -> dict[str, MetricDelta]:
-    """Every metric of both arms, by METRICS."""
-    baseline_models = [WeightedMetrics(result.statistics) for result in baseline]
-    candidate_models = [WeightedMetrics(result.statistics) for result in candidate]
-    low, high = _interval(baseline_models, candidate_models, options)
-    baseline_means, candidate_means = _mean(baseline_models), _mean(candidate_models)
-    return {
-        name: _delta(baseline_means[index], candidate_means[index], low[index], high[index], options.margin)
-        for index, name in enumerate(METRICS)
-    }
-
-
-def _interval(
-    baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], options: VerdictOptions
-) -> tuple[FloatArray, FloatArray]:
-    """Ends of the interval of each difference, shape (4,) each.
-
-    It has two parts: the choice of images and the variation between seeds. Their half-widths are added in quadrature.
-    """
-    by_seed = differences(baseline, candidate, np.ones(baseline[0].images))
-    draws = paired_bootstrap(baseline, candidate, options.resamples, options.seed)
-    tail = (1 - options.confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    mean = by_seed.mean(0)
-    half_width_of_seeds = seed_half_width(by_seed, options.confidence, options.seed_sd)
-    below = np.hypot(np.maximum(mean - low, 0), half_width_of_seeds)
-    above = np.hypot(np.maximum(high - mean, 0), half_width_of_seeds)
-    return mean - below, mean + above
-
-
-def _mean(models: Sequence[WeightedMetrics]) -> FloatArray:
-    """Metrics with each image once, mean over the seeds; shape (4,)."""
-    mean: FloatArray = np.mean([model(np.ones(model.images)) for model in models], axis=0)
-    return mean
-
-
-def _delta(baseline: float, candidate: float, low: float, high: float, margin: float) -> MetricDelta:
-    """One metric's record, rounded to six digits: further ones differ between processors."""
-    low, high = round(float(low), 6), round(float(high), 6)
-    return MetricDelta(
-        baseline=round(float(baseline), 6),
-        candidate=round(float(candidate), 6),
-        delta=round(float(candidate - baseline), 6),
-        low=low,
-        high=high,
-        verdict="better" if low > margin else "worse" if high < -margin else "inconclusive",
+def _spread(luck: Luck, assumed: Mapping[str, float], source: str, circumstances: Circumstances) -> Spread:
+    measured = None if luck.measured is None else round(float(luck.measured[0]), 6)
+    counts = luck.degrees > 2 * (luck.seeds - 1)
+    history = circumstances.history.spread
+    return Spread(
+        sd=round(float(luck.sd[0]), 6),
+        degrees=luck.degrees,
+        measured=measured,
+        assumed=round(assumed[DECIDING_METRIC], 6) if counts else None,
+        source=source,  # type: ignore[arg-type]
+        models=history.models if history and source == "earlier runs" else 0,
+        train_images=circumstances.train_images,
     )
 
 
-def _summary(results: Sequence[ArmResult]) -> ArmSummary:
+def _summary(arm: ArmEvidence, map50: float, margin: float) -> ArmSummary:
+    results = arm.results
+    best_epochs = tuple(result.training.best_epoch for result in results)
     return ArmSummary(
         backbone=results[0].training.backbone,
         width=results[0].training.width,
         start=results[0].training.start,
         teachers=tuple(result.training.teacher for result in results),
         weights_digests=tuple(result.training.weights_digest for result in results),
-        best_epochs=tuple(result.training.best_epoch for result in results),
+        best_epochs=best_epochs,
+        map50_95=tuple(result.metrics.map50_95 for result in results),
+        val_map50_95=round(float(np.mean([result.metrics.val_map50_95 for result in results])), 6),
+        confidences=tuple(result.metrics.confidence for result in results),
+        maturity=maturity(arm.histories, best_epochs, map50, margin),
+        times=tuple(arm.times),
     )
 
 
-def _costs(baseline: ArmResult, candidate: ArmResult, latency: LatencyRecord) -> dict[str, CostRatio]:
+def _sizes(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> tuple[SizeAP, ...]:
+    return tuple(SizeAP(size=size, baseline=_mean(baseline, size), candidate=_mean(candidate, size)) for size in SIZES)
+
+
+def _mean(results: Sequence[ArmResult], size: str) -> float | None:
+    values = [getattr(result.metrics.coco, size) for result in results]
+    return None if None in values else round(float(np.mean(values)), 6)
+
+
+def _costs(
+    baseline: ArmResult, candidate: ArmResult, latency: LatencyRecord, confidence: float
+) -> dict[str, CostRatio]:
     """Every cost of both arms. One result of each is enough: all seeds of an arm share the architecture."""
     costs = {}
     for name in ("parameters", "gflops", "weights_mb"):
         before, after = _cost(baseline, name), _cost(candidate, name)
         costs[name] = CostRatio(baseline=before, candidate=after, ratio=round(after / before, 6))
-    return costs | {name: _latency_ratio(timed) for name, timed in latency.engines.items()}
+    return costs | {name: latency_ratio(timing, confidence) for name, timing in latency.timings.items()}
 
 
 def _cost(result: ArmResult, name: str) -> float:
@@ -144,22 +199,6 @@ def _cost(result: ArmResult, name: str) -> float:
     return cost
 
 
-def _latency_ratio(timed: EngineLatency) -> CostRatio:
-    """Medians of both arms, and the median and quartiles of the ratio."""
-    rounds = {arm: np.asarray(values) for arm, values in timed.rounds_ms.items()}
-    # The arms took turns. What slows the machine down in one round slows both, and cancels out in that round's ratio.
-    low, middle, high = np.quantile(rounds["candidate"] / rounds["baseline"], [0.25, 0.5, 0.75]).round(6).tolist()
-    return CostRatio(
-        baseline=round(float(np.median(rounds["baseline"])), 6),
-        candidate=round(float(np.median(rounds["candidate"])), 6),
-        ratio=middle,
-        low=low,
-        high=high,
-    )
-
-
 def _timing(latency: LatencyRecord) -> str:
     """What the latencies were measured with."""
-    threads = f"{latency.threads} thread{'s' * (latency.threads > 1)}"
-    engines = " and ".join(timed.engine for timed in latency.engines.values())
-    return f"{engines}; {threads}, one image of {latency.imgsz} x {latency.imgsz} pixels, {latency.machine}"
+    return f"{latency.threads} thread{'s' * (latency.threads > 1)}, {latency.machine}"

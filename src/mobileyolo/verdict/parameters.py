@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,6 @@ class VerdictOptions(Section):
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
-    seed_sd: Share
+    seed_sd: Literal["auto"] | Share
     margin: Share
     seed: Seed

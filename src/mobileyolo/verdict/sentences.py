@@ -1,29 +1,106 @@
-"""The verdict in words, and what a reader has to know about it."""
+"""The verdict in words, and what a reader has to know about it.
+
+Every sentence goes through a translator `_` (gettext's convention), which gives the same message in another language.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mobileyolo.core.records import ValidationVerdict
+from mobileyolo.verdict.guards import RARE_BOXES
+from mobileyolo.verdict.latency_ratio import is_faster
+from mobileyolo.verdict.maturity import NOT_LEARNT
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison
+from mobileyolo.verdict.settling import MOST_IMAGES, MOST_SEEDS
 
-NOT_LEARNT = 0.05  # mAP50; a model below it has learnt hardly anything
+Translator = Callable[[str], str]
+QUOTED_LATENCY = "latency_ms"  # the one that a headline may claim
 
 
-def reason(comparison: Comparison) -> str:
-    """The verdict in a sentence, then a sentence for each thing that its interval does not cover."""
+def english(message: str) -> str:
+    """The translator of this code's own language."""
+    return message
+
+
+def names(comparison: Comparison, _: Translator = english) -> tuple[str, str]:
+    """Names of baseline and candidate: their backbones, with the arm if both are the same."""
     baseline, candidate = comparison.baseline.backbone, comparison.candidate.backbone
     if baseline == candidate:
-        baseline, candidate = f"{baseline} (baseline)", f"{candidate} (candidate)"
-    sentences = [
-        _verdict(comparison, baseline, candidate),
-        *_assumption(comparison),
-        *_not_learnt(comparison, baseline, candidate),
-        *_unequal_starts(comparison, baseline, candidate),
-        *_unequal_teachers(comparison, baseline, candidate),
-        *_split(comparison),
-    ]
-    return " ".join(sentences)
+        return _("{name} (baseline)").format(name=baseline), _("{name} (candidate)").format(name=candidate)
+    return baseline, candidate
+
+
+def question(comparison: Comparison, _: Translator = english) -> str:
+    """The question that the comparison answers."""
+    baseline, candidate = names(comparison, _)
+    width = comparison.candidate.width
+    if width is None:
+        return _("Is {candidate} a better backbone than {baseline} for YOLO11 on this data?").format(
+            candidate=candidate, baseline=baseline
+        )
+    return _(
+        "Is {candidate}, MobileNetV1 at width {width}, a better backbone than {baseline} for YOLO11 on this data?"
+    ).format(candidate=candidate, width=f"{width:g}", baseline=baseline)
+
+
+def is_tentative(comparison: Comparison) -> bool:
+    """Is the verdict shown in grey, because a model had not stopped learning, or because there are too few scenes?"""
+    return comparison.guards.few_scenes == "no verdict" or any(
+        arm.maturity != "learnt" for arm in (comparison.baseline, comparison.candidate)
+    )
+
+
+def headline(comparison: Comparison, _: Translator = english) -> str:
+    """The answer in a few words; with what it depends on, where it is tentative."""
+    if comparison.guards.few_scenes == "no verdict":
+        return _("No verdict: {scenes} independent test scenes are too few.").format(scenes=comparison.guards.scenes)
+    answer = _answer(comparison, _)
+    if not is_tentative(comparison):
+        return answer
+    return _("After {epochs} epochs: {answer}").format(epochs=comparison.epochs, answer=answer)
+
+
+def _answer(comparison: Comparison, _: Translator) -> str:
+    baseline, candidate = names(comparison, _)
+    values = {
+        "baseline": baseline,
+        "candidate": candidate,
+        "lead": f"{abs(comparison.metrics[DECIDING_METRIC].delta):.3f}",
+        "margin": f"{comparison.margin:g}",
+        "times": f"{comparison.costs[QUOTED_LATENCY].ratio:.2f}",
+    }
+    cheaper = is_faster(comparison.costs[QUOTED_LATENCY])
+    if cheaper and comparison.verdict in ("better", "equivalent", "no worse"):
+        message = {
+            "better": _("Yes: {candidate} gains {lead} mAP50-95 over {baseline}, at {times} times the latency."),
+            "equivalent": _("As good within {margin}, at {times} times the latency: {candidate} and {baseline}."),
+            "no worse": _("No worse within {margin}, at {times} times the latency: {candidate} than {baseline}."),
+        }[comparison.verdict]
+    else:
+        message = {
+            "better": _("Yes: {candidate} gains {lead} mAP50-95 over {baseline}."),
+            "worse": _("No: {candidate} loses {lead} mAP50-95 to {baseline}."),
+            "equivalent": _("As good within {margin}: {candidate} and {baseline}."),
+            "no worse": _("{candidate} is no worse than {baseline} within {margin}; better is not shown."),
+            "no better": _("{candidate} is no better than {baseline} beyond {margin}; worse is not shown."),
+            "inconclusive": _("Undecided: neither {candidate} nor {baseline} is shown to be better."),
+        }[comparison.verdict]
+    return message.format(**values)
+
+
+def reason(comparison: Comparison, _: Translator = english) -> str:
+    """The verdict in a sentence, then a sentence for each thing that qualifies it."""
+    return " ".join(
+        [
+            _verdict(comparison, _),
+            *_guards(comparison, _),
+            *_maturity(comparison, _),
+            *_assumption(comparison, _),
+            *differences(comparison, _),
+            *_split(comparison, _),
+        ]
+    )
 
 
 def caveats(validation: ValidationVerdict) -> list[str]:
@@ -37,62 +114,204 @@ def caveats(validation: ValidationVerdict) -> list[str]:
     ]
 
 
-def _verdict(comparison: Comparison, baseline: str, candidate: str) -> str:
-    metric, margin = comparison.metrics[DECIDING_METRIC], comparison.margin
-    inside = -margin <= metric.low and metric.high <= margin
-    claim, place = {
-        "better": (f"{candidate} is better than {baseline}", f"lies above the margin of +{margin:.3f}"),
-        "worse": (f"{candidate} is worse than {baseline}", f"lies below the margin of -{margin:.3f}"),
-        "inconclusive": (
-            f"Neither {candidate} nor {baseline} is shown to be better",
-            f"{'lies inside' if inside else 'overlaps'} the margin from -{margin:.3f} to +{margin:.3f}",
-        ),
-    }[comparison.verdict]
+def _verdict(comparison: Comparison, _: Translator) -> str:
+    baseline, candidate = names(comparison, _)
+    metric = comparison.metrics[DECIDING_METRIC]
     seeds = len(comparison.seeds)
-    return (
-        f"{claim}: {metric.candidate:.3f} against {metric.baseline:.3f} mAP50-95 on {comparison.images} "
-        f"{comparison.split} images{f' (means over {seeds} seeds)' if seeds > 1 else ' with one seed'}. The difference "
-        f"of {metric.delta:+.3f} has a {comparison.confidence:.0%} interval from {metric.low:+.3f} to "
-        f"{metric.high:+.3f}, which {place}."
+    training = _("one seed") if seeds == 1 else _("means over {seeds} seeds").format(seeds=seeds)
+    claim = {
+        "better": _("{candidate} is better than {baseline}: the whole interval lies above the margin of {margin}."),
+        "worse": _("{candidate} is worse than {baseline}: the whole interval lies below the margin of -{margin}."),
+        "equivalent": _("{candidate} is as good as {baseline}: the whole interval lies within ±{margin}."),
+        "no worse": _("{candidate} is no worse than {baseline}: the whole interval lies above -{margin}."),
+        "no better": _("{candidate} is no better than {baseline}: the whole interval lies below {margin}."),
+        "inconclusive": _("This evidence does not decide between {candidate} and {baseline}."),
+    }[comparison.verdict].format(candidate=candidate, baseline=baseline, margin=f"{comparison.margin:g}")
+    numbers = _(
+        "{candidate_value} against {baseline_value} mAP50-95 on {images} {split} images ({training}); the difference "
+        "is {delta}, its {confidence} interval {low} to {high}."
+    ).format(
+        candidate_value=f"{metric.candidate:.3f}",
+        baseline_value=f"{metric.baseline:.3f}",
+        images=comparison.images,
+        split=comparison.split,
+        training=training,
+        delta=f"{metric.delta:+.3f}",
+        confidence=f"{comparison.confidence:.0%}",
+        low=f"{metric.low:+.3f}",
+        high=f"{metric.high:+.3f}",
+    )
+    return f"{claim} {numbers}"
+
+
+def _guards(comparison: Comparison, _: Translator) -> Iterator[str]:
+    guards = comparison.guards
+    if guards.scenes < comparison.images:
+        yield _("Images of one scene are tied together, so that {images} images count as {scenes}.").format(
+            images=comparison.images, scenes=guards.scenes
+        )
+    if guards.few_scenes == "no verdict":
+        yield _("With {scenes} scenes no verdict is given.").format(scenes=guards.scenes)
+    elif guards.few_scenes == "caveat":
+        yield _("{scenes} scenes are few: other ones may well say something else.").format(scenes=guards.scenes)
+    if guards.without_rare is not None:
+        classes = ", ".join(guards.rare_classes)
+        told = _("Fewer than {count} test boxes have: {classes}.").format(count=RARE_BOXES, classes=classes)
+        if guards.without_rare == comparison.verdict:
+            yield f"{told} " + _("Without them the verdict is the same.")
+        else:
+            # The verdict is inconclusive for that reason, unless it was so already.
+            verdict = _(guards.without_rare)
+            yield f"{told} " + _("Without them the interval would say {verdict}, so nothing is decided.").format(
+                verdict=verdict
+            )
+    elif guards.rare_classes:
+        yield _("Every class has fewer than {count} test boxes.").format(count=RARE_BOXES)
+    if guards.candidates > 1:
+        yield _(
+            "{candidates} candidates have been measured on these images; at the {confidence} that holds for all of "
+            "them together, which decides, the interval is {low} to {high}."
+        ).format(
+            candidates=guards.candidates,
+            confidence=f"{guards.corrected_confidence:.1%}",
+            low=f"{guards.corrected.low:+.3f}",
+            high=f"{guards.corrected.high:+.3f}",
+        )
+
+
+def _maturity(comparison: Comparison, _: Translator) -> Iterator[str]:
+    arms = tuple(zip(names(comparison, _), (comparison.baseline, comparison.candidate), strict=True))
+    untrained = [name for name, arm in arms if arm.maturity == "untrained"]
+    rising = [name for name, arm in arms if arm.maturity == "rising"]
+    and_ = _(" and ")
+    if untrained:
+        yield _(
+            "Hardly anything was learnt by {models} (mAP50 under {limit}): train longer, and look at the training "
+            "curves and at the findings of validation."
+        ).format(models=and_.join(untrained), limit=f"{NOT_LEARNT:g}")
+    if rising:
+        yield _("Still rising when training ended: {models}; this is the state after {epochs} epochs.").format(
+            models=and_.join(rising), epochs=comparison.epochs
+        )
+
+
+def _assumption(comparison: Comparison, _: Translator) -> Iterator[str]:
+    spread = comparison.spread
+    if spread.assumed is None:
+        return
+    source = {
+        "params.yaml": _("set in params.yaml"),
+        "earlier runs": _("measured on {models} earlier models of this data and recipe").format(models=spread.models),
+        "curve": _("usual for {images} training images").format(images=spread.train_images),
+    }[spread.source]
+    values = {"sd": f"{spread.assumed:.3g}", "source": source}
+    if comparison.provisional:
+        yield _(
+            "Provisional: one seed can't show the luck of training; a standard deviation of {sd} is assumed for each "
+            "model, {source}."
+        ).format(**values)
+    else:
+        yield _(
+            "Two seeds show little of the luck of training; a standard deviation of {sd} counts too, {source}."
+        ).format(**values)
+
+
+def certainty(comparison: Comparison, _: Translator = english) -> str:
+    """How sure the difference is: both parts of its interval, and which of them is larger."""
+    metric = comparison.metrics[DECIDING_METRIC]
+    larger = {
+        "images": _("the choice of test images matters more"),
+        "luck": _("the luck of training matters more"),
+    }[comparison.settling.larger]
+    return _("Difference {delta}: test images ± {images}, luck of training ± {luck}; {larger}.").format(
+        delta=f"{metric.delta:+.3f}",
+        images=f"{max(metric.images_below, metric.images_above):.3f}",
+        luck=f"{metric.luck:.3f}",
+        larger=larger,
     )
 
 
-def _assumption(comparison: Comparison) -> Iterator[str]:
-    if len(comparison.seeds) == 1:
-        yield (
-            "One seed can't show how much results vary between seeds; the interval assumes a standard deviation of "
-            f"{comparison.seed_sd:g} for each model."
+def settling(comparison: Comparison, _: Translator = english) -> str:
+    """What would settle the verdict, or by which margin it would be settled already."""
+    needed = comparison.settling
+    if needed.settled:
+        return _("Settled: more seeds or images would make the interval narrower.")
+    split = comparison.split
+    ways = []
+    if needed.seeds is not None:
+        ways.append(_("{seeds} seeds with these {split} images").format(seeds=needed.seeds, split=split))
+    if needed.images is not None:
+        ways.append(_("{images} {split} images with these seeds").format(images=f"{needed.images:,}", split=split))
+    if not ways and needed.seeds_with_images is not None and needed.images_with_seeds is not None:
+        ways.append(
+            _("{seeds} seeds and {images} {split} images together").format(
+                seeds=needed.seeds_with_images, images=f"{needed.images_with_seeds:,}", split=split
+            )
+        )
+    if ways:
+        told = _("If the difference stays as it is, this would settle it: {ways}.").format(ways=_(" or ").join(ways))
+    else:
+        told = _(
+            "The difference is so close to the margin that neither {seeds} seeds nor {images} images would settle it."
+        ).format(seeds=MOST_SEEDS, images=f"{MOST_IMAGES:,}")
+    margins = _("With a margin of {equivalent} this run would say equivalent, with {no_worse} no worse.").format(
+        equivalent=f"{needed.equivalent_margin:.3f}", no_worse=f"{needed.no_worse_margin:.3f}"
+    )
+    return f"{told} {margins}"
+
+
+def differences(comparison: Comparison, _: Translator = english) -> Iterator[str]:
+    """Sentences on what differs between the arms beside the backbone, and is not refused."""
+    baseline, candidate = comparison.baseline, comparison.candidate
+    baseline_name, candidate_name = names(comparison, _)
+    if baseline.start.share != candidate.start.share:
+        yield _(
+            "Not only the backbone differs: {candidate} starts from {candidate_start}, {baseline} from "
+            "{baseline_start}."
+        ).format(
+            candidate=candidate_name,
+            candidate_start=_start(candidate, _),
+            baseline=baseline_name,
+            baseline_start=_start(baseline, _),
+        )
+    taught = _teacher(baseline), _teacher(candidate)
+    if taught[0] != taught[1]:
+        nobody = _("nobody")
+        yield _("Not only the backbone differs: {candidate} was taught by {who}, {baseline} by {other}.").format(
+            candidate=candidate_name, who=taught[1] or nobody, baseline=baseline_name, other=taught[0] or nobody
         )
 
 
-def _not_learnt(comparison: Comparison, baseline: str, candidate: str) -> Iterator[str]:
-    map50 = comparison.metrics["map50"]
-    models = [name for name, value in ((baseline, map50.baseline), (candidate, map50.candidate)) if value < NOT_LEARNT]
-    if models:
-        yield (
-            f"{' and '.join(models)} {'has' if len(models) == 1 else 'have'} learnt hardly anything yet (mAP50 below "
-            f"{NOT_LEARNT:g}), so this comparison says little: train longer, and look at the training curves and at "
-            "the findings of validation."
-        )
-
-
-def _unequal_starts(comparison: Comparison, baseline: str, candidate: str) -> Iterator[str]:
-    baseline_start, candidate_start = comparison.baseline.start, comparison.candidate.start
-    if baseline_start.share != candidate_start.share:
-        yield f"The starting weights differ: {baseline} has {baseline_start}; {candidate} has {candidate_start}."
-
-
-def _unequal_teachers(comparison: Comparison, baseline: str, candidate: str) -> Iterator[str]:
-    baseline_teacher, candidate_teacher = _teacher(comparison.baseline), _teacher(comparison.candidate)
-    if baseline_teacher != candidate_teacher:
-        yield f"The teachers differ: {baseline} {baseline_teacher}; {candidate} {candidate_teacher}."
+def _start(arm: ArmSummary, _: Translator) -> str:
+    start = arm.start
+    if not start.sources:
+        return _("random weights")
+    sources = ", ".join(source.name for source in start.sources.values())
+    return _("{sources} ({share} of its values are pretrained)").format(sources=sources, share=f"{start.share:.0%}")
 
 
 def _teacher(arm: ArmSummary) -> str:
-    names = dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest)
-    return f"was taught by {' and '.join(names)}" if names else "had no teacher"
+    return ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest))
 
 
-def _split(comparison: Comparison) -> Iterator[str]:
+def _split(comparison: Comparison, _: Translator) -> Iterator[str]:
     if comparison.split == "val":
-        yield "The checkpoints were chosen on these same images, so the metrics of both models are too optimistic."
+        yield _("The checkpoints were chosen on these same images, so the metrics of both models are too optimistic.")
+
+
+def cost(comparison: Comparison, _: Translator = english) -> str:
+    """The candidate's cost in proportion to the baseline's; of the latency only what may be claimed."""
+    baseline, candidate = names(comparison, _)
+    ratios = {name: f"{each.ratio:.2f}" for name, each in comparison.costs.items()}
+    latency = comparison.costs[QUOTED_LATENCY]
+    if latency.busy or latency.low is None or latency.high is None:
+        timed = _("its latency is not known, because the machine was busy or the rounds were few")
+    else:
+        timed = _("{ratio} times the latency ({low} to {high})").format(
+            ratio=f"{latency.ratio:.2f}", low=f"{latency.low:.2f}", high=f"{latency.high:.2f}"
+        )
+    return _(
+        "{candidate} has {parameters} times the parameters of {baseline}, {gflops} times the GFLOPs, {timed}."
+    ).format(
+        candidate=candidate, baseline=baseline, parameters=ratios["parameters"], gflops=ratios["gflops"], timed=timed
+    )

@@ -1,0 +1,115 @@
+"""What the store knows of models that were trained on the same data: how many were tried, and how much luck matters."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from mlflow.tracking import MlflowClient
+
+from mobileyolo.core.backbones import Arm
+from mobileyolo.core.records import METRICS, History, SeedSpread
+from mobileyolo.core.results import ArmResult
+from mobileyolo.tracking.dataset_runs import params_of, tags_of
+from mobileyolo.tracking.results import evaluation_tags, measured_tag
+
+Setup = tuple[str, ...]  # all that makes a model another candidate: backbone, recipe, start, teacher; not the seed
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A trained model as its run tells it.
+
+    Attributes:
+        setup: equal for two models that differ in arm, seed and luck only.
+        seed: of its training.
+        tags: all of the run.
+        metrics: the last value of each.
+    """
+
+    setup: Setup
+    seed: int
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+    @classmethod
+    def of(cls, params: Mapping[str, str], tags: Mapping[str, str], metrics: Mapping[str, float]) -> Self:
+        """Take what a run holds."""
+        # The baseline as a teacher is another model for each seed, but the same teacher: its recipe is the candidate's.
+        teacher = params["train.teacher"].removesuffix(f" s{params['seed']}")
+        by_baseline = teacher != params["train.teacher"]
+        starts = sorted(f"{key} {value}" for key, value in tags.items() if key.startswith("start."))
+        digest = "" if by_baseline else tags.get("teacher.digest", "")
+        setup = (params["backbone"], tags["recipe.digest"], teacher, digest, params["train.dis"], *starts)
+        return cls(setup, int(params["seed"]), tags, metrics)
+
+    @classmethod
+    def of_result(cls, result: ArmResult) -> Self:
+        """What the run of a result holds, or will."""
+        tags = tags_of(result.training, None) | evaluation_tags(result.statistics)
+        return cls.of(params_of(result.training), tags | {"weights.digest": result.training.weights_digest}, {})
+
+
+def find_models(client: MlflowClient, data_digest: str) -> list[LoggedModel]:
+    """Every model that was trained on this data, oldest first, wherever the dataset's folder lay."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(
+        experiments,
+        f"tags.\"data.digest\" = '{data_digest}'",
+        max_results=50_000,  # the most that MLflow 3.17 gives at once
+        order_by=["attributes.start_time"],
+    )
+    needed = {"backbone", "seed", "train.teacher", "train.dis"}  # which a run lacks if it was killed at its start
+    complete = [run.data for run in found if needed <= run.data.params.keys()]
+    return [LoggedModel.of(data.params, data.tags, data.metrics) for data in complete]
+
+
+def history_of(arms: Mapping[Arm, Sequence[ArmResult]], known: Iterable[LoggedModel]) -> History:
+    """What is known of a comparison's data.
+
+    Args:
+        arms: the comparison's models, by arm.
+        known: the models of the same data; those of this comparison may be among them.
+    """
+    known = list(known)
+    own = {result.training.weights_digest for results in arms.values() for result in results}
+    candidate = arms["candidate"][0]
+    earlier = [model for model in known if model.tags.get("weights.digest") not in own]
+    return History(
+        candidates=len({LoggedModel.of_result(candidate).setup, *candidates(known, candidate.statistics.split)}),
+        spread=spread(earlier, LoggedModel.of_result(candidate)),
+    )
+
+
+def candidates(models: Iterable[LoggedModel], split: str) -> set[Setup]:
+    """The distinct candidates that were measured on a split."""
+    marks = {("evaluate.split", split), (measured_tag(split), "true")}
+    return {model.setup for model in models if model.tags["arm"] == "candidate" and marks & model.tags.items()}
+
+
+def spread(models: Iterable[LoggedModel], like: LoggedModel) -> SeedSpread | None:
+    """Standard deviation over seeds of the models with one recipe and evaluation; None if none has two seeds.
+
+    Args:
+        models: in order of time; of one that was trained twice with the same seed, the first counts.
+        like: has the recipe and the evaluation.
+    """
+    terms = {key: value for key, value in like.tags.items() if key == "recipe.digest" or key.startswith("evaluate.")}
+    values: dict[Setup, dict[int, list[float]]] = defaultdict(dict)
+    for model in models:
+        if terms.items() <= model.tags.items() and set(METRICS) <= model.metrics.keys():
+            values[model.setup].setdefault(model.seed, [model.metrics[name] for name in METRICS])
+    groups = [np.array(list(by_seed.values())) for by_seed in values.values() if len(by_seed) > 1]
+    if not groups:
+        return None
+    degrees = sum(len(group) - 1 for group in groups)
+    squares = sum(((group - group.mean(0)) ** 2).sum(0) for group in groups)
+    return SeedSpread(
+        metrics={name: round(math.sqrt(total / degrees), 6) for name, total in zip(METRICS, squares, strict=True)},
+        degrees=degrees,
+        models=sum(len(group) for group in groups),
+    )
