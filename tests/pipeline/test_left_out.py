@@ -39,7 +39,7 @@ def record_failure(_message): pass
 def forget_failure(): pass
 """,
 }
-# All that stages write, but for what holds a time (latencies, and the dates in Data Docs) and what MLflow's store knows.
+# All that stages write, but for what holds a time (latencies, dates in Data Docs) and what is read from MLflow's store.
 OUTPUTS = {
     "digits": ["data/raw/digits"],
     "validate": [
