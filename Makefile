@@ -61,4 +61,4 @@ lock: ## Resolve requirements.lock anew (needs uv)
 
 clean: ## Remove everything that the pipeline and the tools wrote, but not DVC's cache and MLflow's store
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage* .mobileyolo data/raw data/manifest data/dataset.yaml \
-		data/checked.txt models reports
+		data/scenes.parquet data/checked.txt models reports

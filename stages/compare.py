@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from mobileyolo.core.backbones import ARMS
@@ -10,19 +12,29 @@ from mobileyolo.core.cost_sheet import COST_FILE, CostSheet
 from mobileyolo.core.files import (
     COMPARISON_FILE,
     DATASET_FILE,
+    HISTORY_FILE,
     LATENCY_FILE,
     METRICS_FILE,
     VALIDATION,
     ModelFiles,
     start_file,
 )
-from mobileyolo.core.records import DatasetCard, LatencyRecord, StartRecord, ValidationVerdict
+from mobileyolo.core.records import (
+    DatasetCard,
+    History,
+    LatencyRecord,
+    Scenes,
+    StartRecord,
+    TrainingTime,
+    ValidationVerdict,
+)
 from mobileyolo.core.results import ArmResult
+from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.reporting.comparison.next_steps import next_steps
 from mobileyolo.reporting.comparison.report import write_reports
-from mobileyolo.reporting.comparison.tables import console_report
+from mobileyolo.reporting.comparison.summary import console_report
 from mobileyolo.tracking import log_results
-from mobileyolo.verdict.comparison import compare
+from mobileyolo.verdict.comparison import ArmEvidence, Circumstances, compare
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Headline
 from mobileyolo.verdict.sentences import caveats
@@ -32,16 +44,26 @@ from stages import run
 def main(params: Params) -> None:
     """Write reports/comparison.json, the page, the figures and the tables for `dvc plots`."""
     seeds, options = params.get("seeds", Seeds), params.section(VerdictOptions)
+    card, verdict = DatasetCard.read(DATASET_FILE), ValidationVerdict.read(VALIDATION.verdict)
     arms = {arm: [ArmResult.read(arm, seed) for seed in seeds] for arm in ARMS}
     histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in seeds] for arm in ARMS}
-    verdict = ValidationVerdict.read(VALIDATION.verdict)
-    latency = LatencyRecord.read(LATENCY_FILE)
+    times = {arm: [TrainingTime.read(ModelFiles(arm, seed).time) for seed in seeds] for arm in ARMS}
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
-    comparison = compare(arms["baseline"], arms["candidate"], latency, options, caveats(verdict))
-    write_reports(comparison, arms["baseline"], arms["candidate"], histories, starts, CostSheet.read(COST_FILE))
+    held_out = arms["baseline"][0].statistics
+    evidence = {arm: ArmEvidence(arms[arm], histories[arm], times[arm]) for arm in ARMS}
+    circumstances = Circumstances(
+        scenes=Scenes.read().of(held_out.split, held_out.images["image"].tolist()),
+        train_images=card.splits["train"].images,
+        history=History.read(HISTORY_FILE),
+        latency=LatencyRecord.read(LATENCY_FILE),
+        caveats=caveats(verdict),
+    )
+    comparison = compare(evidence["baseline"], evidence["candidate"], circumstances, options)
+    sheet = CostSheet.read(COST_FILE)
+    write_reports(ReportInputs(comparison, arms, histories, starts, sheet, verdict, Path(params.data_dir)))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
-    log_results(params.data_dir, DatasetCard.read(DATASET_FILE), verdict, arms, comparison)
+    log_results(params.data_dir, card, verdict, arms, comparison)
     print(console_report(comparison))
     print(next_steps(comparison))
 

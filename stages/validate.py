@@ -8,23 +8,25 @@ from pathlib import Path
 from mobileyolo.core import environment
 from mobileyolo.core.config import Params
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.files import DATASET_FILE, MANIFEST_DIR, VALIDATION
+from mobileyolo.core.files import DATASET_FILE, MANIFEST_DIR, SCENES_FILE, VALIDATION
 from mobileyolo.dataset.findings import format_findings
-from mobileyolo.dataset.parameters import ValidationRules
+from mobileyolo.dataset.parameters import Grouping, ValidationRules
 from mobileyolo.dataset.validation import validate
 from mobileyolo.reporting.dataset.report import write_report
 from stages import run
 
 
 def main(params: Params) -> None:
-    """Write reports/validation/ and, if the dataset passes, data/dataset.yaml and data/manifest/."""
+    """Write reports/validation/ and, if the dataset passes, the dataset's card, manifest and scenes."""
     # What an earlier dataset left must not outlive a failure.
-    DATASET_FILE.unlink(missing_ok=True)
+    for file in (DATASET_FILE, SCENES_FILE):
+        file.unlink(missing_ok=True)
     for folder in (MANIFEST_DIR, VALIDATION.folder):
         shutil.rmtree(folder, ignore_errors=True)
 
     root = Path(params.data_dir)
-    validation = validate(root, params.section(ValidationRules), environment.cache_dir(), VALIDATION.docs)
+    rules, group = params.section(ValidationRules), params.section(Grouping).group
+    validation = validate(root, rules, environment.cache_dir(), VALIDATION.docs, group)
     write_report(VALIDATION, root, validation)
     held_out = params.get("evaluate.split", str)
     findings = format_findings(validation.findings)
@@ -35,6 +37,7 @@ def main(params: Params) -> None:
     validation.card.held_out(held_out)  # raises now rather than after the training
     validation.card.write(DATASET_FILE)
     validation.manifest.write(MANIFEST_DIR)
+    validation.scenes.write(SCENES_FILE)
     if findings:
         print(findings)
     for split, count in validation.card.splits.items():

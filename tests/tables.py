@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from mobileyolo.core.files import NONE
 from mobileyolo.core.records import SPLITS
 from mobileyolo.dataset.finding_kinds import Audited, Kind
 from mobileyolo.dataset.reading import RawDataset
@@ -19,7 +21,6 @@ Row = dict[str, Any]
 def image(stem: str, split: str = "train", **facts: Any) -> Row:
     """A sharp image of medium brightness; images with other names look different."""
     name = f"{split}/{stem}.jpg"
-    number = int.from_bytes(stem.encode()[-8:].rjust(8, b"~"), "little")
     return {
         "split": split,
         "image": name,
@@ -32,7 +33,7 @@ def image(stem: str, split: str = "train", **facts: Any) -> Row:
         "read_error": None,
         "format": "JPEG",
         "pixels": name,
-        "dhash": number * 0x9E3779B97F4A7C15 % 2**64,
+        "dhash": int.from_bytes(hashlib.sha256(stem.encode()).digest()[:8], "big"),
         "brightness": 0.5,
         "contrast": 0.2,
         "sharpness": 1.0,
@@ -58,7 +59,12 @@ def box(of: Row, class_id: int = 0, **numbers: Any) -> Row:
 
 
 def audited(
-    images: Sequence[Row], boxes: Iterable[Row] = (), names: tuple[str, ...] = ("cat", "dog"), *, shuffled: bool = False
+    images: Sequence[Row],
+    boxes: Iterable[Row] = (),
+    names: tuple[str, ...] = ("cat", "dog"),
+    *,
+    group: str = NONE,
+    shuffled: bool = False,
 ) -> Audited:
     """The tables of a dataset; lines are numbered, and lines with the same numbers share a key."""
     lines: Counter[str] = Counter()
@@ -78,7 +84,7 @@ def audited(
             table.sample(frac=1, random_state=1).reset_index(drop=True) for table in (images_table, boxes_table)
         )
     splits = tuple(split for split in SPLITS if split in {"train", "val"} | set(images_table["split"]))
-    return Audited(RawDataset(names, splits, images_table, boxes_table, ()), slack=0.01)
+    return Audited(RawDataset(names, splits, images_table, boxes_table, ()), slack=0.01, group=group)
 
 
 def offenders(kind: Kind, data: Audited, limit: float) -> dict[str, str]:

@@ -12,6 +12,7 @@ from types import TracebackType
 EXTRAS = {
     "validate": (
         "PIL",
+        "babel",
         "cv2",
         "defusedxml",
         "great_expectations",
@@ -34,6 +35,7 @@ EXTRAS = {
     "pipeline": (
         "alembic",
         "dvc",
+        "faster_coco_eval",
         "filelock",
         "mlflow",
         "onnx",

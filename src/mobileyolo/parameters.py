@@ -13,12 +13,16 @@ from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, See
 from mobileyolo.core.errors import ConfigError
 from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
 from mobileyolo.costs.parameters import LatencyOptions
-from mobileyolo.dataset.parameters import ValidationRules
+from mobileyolo.dataset.parameters import Grouping, ValidationRules
 from mobileyolo.digits import DigitsOptions
 from mobileyolo.evaluation.parameters import EvaluationOptions
 from mobileyolo.models.parameters import WEIGHTS_KEYS, StartingWeights, Teaching, weights_file
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.parameters import VerdictOptions
+
+
+class Dataset(Grouping, Data):
+    """The dataset's path, and which of its images belong together."""
 
 
 class Train(Teaching, TrainingRecipe):
@@ -31,7 +35,7 @@ class Parameters(Section):
     backbone: BackboneName
     baseline: BackboneName
     seeds: Seeds
-    data: Data
+    data: Dataset
     digits: DigitsOptions
     validate_: Annotated[ValidationRules, Field(alias="validate")]  # pydantic's BaseModel has a method of that name
     init: StartingWeights

@@ -29,7 +29,7 @@ _UNWANTED = re.compile(
 )
 FAILURE_FILE = environment.STATE_DIR / "failed.txt"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_TEMPLATE = re.compile(r"\$\{(item(?:\.\w+)?|key)\}")
+_TEMPLATE = re.compile(r"\$\{(item(?:\.\w+)?|key|seeds\[0\])\}")
 
 
 def quiet_libraries() -> None:
@@ -154,7 +154,7 @@ def _expanded(name: str, entry: Mapping[str, Any], seeds: list[int]) -> Iterator
             own = {f"item.{part}": value for part, value in item.items()} if isinstance(item, dict) else {"item": item}
             yield _stage(f"{name}@{key}", entry["do"], {"key": key, **own})
     else:
-        yield _stage(name, entry, {})
+        yield _stage(name, entry, {"seeds[0]": seeds[0]})
 
 
 def _stage(name: str, body: Mapping[str, Any], values: Mapping[str, object]) -> _Stage:

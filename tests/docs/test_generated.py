@@ -42,6 +42,7 @@ def test_every_parameter_stands_once_with_its_default(values: dict[str, object])
         ("backbone", "one of `mnv1_n`, `mnv1_s`, `mnv1_m`, `yolo11n`, `yolo11s`, `yolo11m`, `yolo11l`, `yolo11x`"),
         ("seeds", "list of at least 1, each a whole number, from 0, below 2,147,483,648"),
         ("data.dir", "text"),
+        ("data.group", "text"),
         ("train.imgsz", "whole number, from 32, in steps of 32"),
         ("train.lr0", "number, above 0"),
         ("train.cos_lr", "`true` or `false`"),

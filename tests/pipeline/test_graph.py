@@ -188,7 +188,7 @@ def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     params = load_params(ROOT / "params.yaml", declared_parameters(ROOT / "dvc.yaml", "build@candidate"))
     assert params.get("train.imgsz", ImageSize) == 160
     assert params.data_dir  # where the data lies decides no result
-    for undeclared in ("train.epochs", "baseline", "seeds"):
+    for undeclared in ("train.epochs", "baseline", "seeds", "data.group"):
         with pytest.raises(StageError, match=f"{undeclared} was read, but dvc.yaml does not name it"):
             params.get(undeclared, object)
     with pytest.raises(StageError, match="does not name it among"):
@@ -199,6 +199,7 @@ def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     ("stage", "keys"),
     [
         ("digits", {"digits"}),
+        ("validate", {"data.group", "evaluate.split", "validate"}),
         ("fetch@teacher", {"train.teacher"}),
         ("build@baseline", {"baseline", "train.imgsz"}),
         ("teach-candidate@0", {"train.dis"}),

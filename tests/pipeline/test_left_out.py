@@ -39,12 +39,14 @@ def record_failure(_message): pass
 def forget_failure(): pass
 """,
 }
-# All that stages write, but for what holds a time (latencies, dates in Data Docs) and what is read from MLflow's store.
+# All that stages write, but for what holds a time (latencies, times of trainings, and the dates in Data Docs) and for
+# what MLflow's store knows.
 OUTPUTS = {
     "digits": ["data/raw/digits"],
     "validate": [
         "data/dataset.yaml",
         "data/manifest",
+        "data/scenes.parquet",
         *(f"reports/validation/{name}" for name in ("index.html", "findings.csv", "verdict.json")),
     ],
     "build@candidate": [
@@ -83,6 +85,8 @@ def test_every_wing_that_is_left_out_is_tried() -> None:
 def test_without_the_wings_that_are_left_out_every_output_has_the_same_bytes(workspace: Workspace) -> None:
     before = {stage: contents(workspace, paths) for stage, paths in OUTPUTS.items()}
     assert all(before.values())
+    time = workspace.path / "reports/times/candidate/s0.json"
+    trained = time.read_bytes()
     (workspace.path / "mlflow.db").unlink()
     for name, code in SILENT.items():
         wing = workspace.path / name
@@ -93,5 +97,8 @@ def test_without_the_wings_that_are_left_out_every_output_has_the_same_bytes(wor
     for stage in OUTPUTS:
         again = workspace.dvc("repro", "--force", "--single-item", "--no-run-cache", stage)
         assert again.ran(stage)
+        if stage == "train@candidate-0":  # it has another time now, which `compare` would repeat
+            assert time.read_bytes() != trained
+            time.write_bytes(trained)
     assert not Path(workspace.path / "mlflow.db").exists()  # it really was silent
     assert {stage: contents(workspace, paths) for stage, paths in OUTPUTS.items()} == before

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from mobileyolo.core.records import Scenes, TrainingTime
 from tests.pipeline.workspace import ROOT, Result, Workspace
 from tests.synthetic import write_dataset
 
@@ -208,6 +211,21 @@ def test_another_seed_trains_only_what_is_missing(workspace: Workspace, other_ba
         True,
     ]
     assert json.loads(workspace.read("reports/comparison.json"))["seeds"] == [0, 1]
+
+
+def test_when_and_how_long_a_model_was_trained_is_kept_apart_from_its_results(
+    workspace: Workspace, first: Result
+) -> None:
+    time = TrainingTime.read(workspace.path / "reports/times/candidate/s0.json")
+    assert datetime.fromisoformat(time.started).utcoffset() == timedelta(0)
+    assert time.machine
+    assert time.threads >= 1
+
+
+def test_every_held_out_image_has_a_scene(workspace: Workspace, first: Result) -> None:
+    evaluated = pd.read_parquet(workspace.path / "reports/statistics/candidate/s0/images.parquet")["image"]
+    scenes = Scenes.read(workspace.path / "data/scenes.parquet").of("test", evaluated.tolist())
+    assert len(scenes) == 4
 
 
 def test_training_again_gives_the_same_bytes(workspace: Workspace, first: Result) -> None:

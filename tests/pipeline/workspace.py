@@ -19,7 +19,7 @@ SMALL = {
     "train": {"epochs": 1, "imgsz": 64, "batch": 4, "nbs": 4},
     "evaluate": {"batch": 4},
     "digits": {"train": 4, "val": 2, "test": 2, "scene_size": 96},
-    "latency": {"rounds": 5},
+    "latency": {"rounds": 6},
     "compare": {"resamples": 100},
 }
 

@@ -25,7 +25,7 @@ def run() -> None:
     """Print it."""
     from mobileyolo.commands.last_run import last_comparison, staleness
     from mobileyolo.reporting.comparison.next_steps import next_steps
-    from mobileyolo.reporting.comparison.tables import console_report
+    from mobileyolo.reporting.comparison.summary import console_report
 
     comparison = last_comparison()
     print(console_report(comparison))

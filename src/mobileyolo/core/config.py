@@ -18,7 +18,7 @@ from mobileyolo.core.errors import ConfigError, StageError
 
 PARAMS_FILE = Path("params.yaml")
 # Any stage may read the dataset's path without declaring it: results depend on its content (data/dataset.yaml) only.
-PLACES = frozenset({"data"})
+PLACES = frozenset({"data.dir"})
 
 
 class Section(BaseModel):
@@ -67,6 +67,7 @@ class Data(Section):
     """Path of the dataset. A change of its content trains again; a change of the path alone does not."""
 
     key: ClassVar[str] = "data"
+    whole: ClassVar[bool] = False  # the other key is in dataset/parameters.py
 
     dir: Annotated[str, Field(min_length=1)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -83,6 +84,16 @@ def threads() -> int:
     if not re.fullmatch(r"[1-9]\d*", text):
         raise ConfigError(f"MOBILEYOLO_THREADS: {text!r}: choose a whole number above 0")
     return int(text)
+
+
+def processor() -> str:
+    """Name of the processor, if the system gives one."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def cache_dir() -> Path:

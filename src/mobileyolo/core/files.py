@@ -1,7 +1,8 @@
 """Path of every file that passes from stage to stage, and how these files are written.
 
-A file is written completely or not at all. None holds a time or an absolute path, so the same work gives the same bytes
-on every machine.
+A file is written completely or not at all. None holds an absolute path. Results hold no time either, so the same work
+gives the same bytes on one kind of machine. Times are in reports/times and reports/latency.json, and in the comparison
+and its report, which repeat them; Great Expectations' Data Docs have a date of their own.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DIGITS_DIR = Path("data/raw/digits")  # by the stage digits
 # The stage validate writes these.
 DATASET_FILE = Path("data/dataset.yaml")
 MANIFEST_DIR = Path("data/manifest")
-SCENES_FILE = Path("data/scenes.parquet")  # image, scene: images with the same scene number are not independent
+SCENES_FILE = Path("data/scenes.parquet")  # `Scenes`: images with the same number are not independent
 # The stage latency writes the first, and compare all without a comment of their own.
 LATENCY_FILE = Path("reports/latency.json")
 HISTORY_FILE = Path("reports/history.json")  # by the stage history
@@ -208,7 +209,15 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet or CSV, by the path's ending, completely or not at all."""
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
-            table.to_parquet(temporary, index=False)
+            # Bytes of numbers are sorted by place, because those of one place resemble each other.
+            numbers = [name for name, dtype in table.dtypes.items() if dtype.kind in "iuf"]
+            table.to_parquet(
+                temporary,
+                index=False,
+                compression="zstd",
+                use_dictionary=[name for name in table if name not in numbers],
+                column_encoding=dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"),
+            )
         else:
             table.to_csv(temporary, index=False, lineterminator="\n")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.files import MANIFEST_DIR, Record, write_table
+from mobileyolo.core.files import MANIFEST_DIR, SCENES_FILE, Record, write_table
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -116,6 +118,35 @@ class Manifest:
         write_table(folder / "boxes.parquet", self.boxes[list(self.BOX_COLUMNS)])
 
 
+@dataclass(frozen=True)
+class Scenes:
+    """Which images are not independent, because they show the same scene: data/scenes.parquet.
+
+    table: split, image (as in the manifest, in its order), scene (int32); scenes are numbered from 0 in the order of
+        first appearance, and each is of one split.
+    """
+
+    table: pd.DataFrame
+
+    @classmethod
+    def read(cls, path: Path = SCENES_FILE) -> Scenes:
+        """Read the table."""
+        return cls(pd.read_parquet(path))
+
+    def write(self, path: Path = SCENES_FILE) -> None:
+        """Write the table."""
+        write_table(path, self.table)
+
+    def of(self, split: str, images: Sequence[str]) -> NDArray[np.int64]:
+        """The scene of each of these images of one split, shape (images,), from 0 in the order of first appearance.
+
+        Raises:
+            KeyError: one of them is not in the split.
+        """
+        own = self.table[self.table["split"] == split].set_index("image")["scene"]
+        return pd.factorize(own.loc[list(images)])[0]
+
+
 class Profile(Record):
     """What an arm costs, fused for inference: models/<arm>/profile.json."""
 
@@ -198,9 +229,9 @@ class TrainingRecord(TrainingPlan):
 
 
 class CocoAP(Record):
-    """COCO's average precision, by pycocotools' rules: 101 recalls, at most 100 boxes an image, areas in pixels squared.
+    """COCO's average precision by pycocotools' rules: 101 recalls, and areas of objects in pixels squared.
 
-    None where no labelled object has that size.
+    The 100 most confident boxes of each image count. None where no labelled object has that size.
     """
 
     ap: float
@@ -227,6 +258,12 @@ class MetricsRecord(Record):
     gflops: float
     weights_mb: float  # megabytes (1e6 bytes) of the stored tensors, half precision
 
+    def numbers(self) -> dict[str, float]:
+        """All that is not None, by name; COCO's as `coco/ap`, `coco/ap_small` ..."""
+        values = self.model_dump(exclude={"coco"})
+        values |= {f"coco/{name}": value for name, value in self.coco.model_dump().items()}
+        return {name: value for name, value in values.items() if value is not None}
+
 
 class TrainingTime(Record):
     """When and where a model was trained: reports/times/<arm>/s<seed>.json. No result depends on it."""
@@ -238,13 +275,16 @@ class TrainingTime(Record):
 
 
 class Timing(Record):
-    """Times of forward passes of both arms in one setting, taken in turn: A B B A, A B B A ..."""
+    """Times of both arms' trained models in one setting, on the same images.
+
+    A round is four passes: baseline, candidate, candidate, baseline. An arm's time in it is the mean of its two.
+    """
 
     engine: str  # name, version and device
     batch: int  # images in a pass
     height: int  # pixels, of the input
     width: int
-    suppression: bool  # was non-maximum suppression timed with it?
+    suppression: bool  # was non-maximum suppression timed too, at the confidence to deploy each arm with?
     rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value for each round; milliseconds a pass
 
 

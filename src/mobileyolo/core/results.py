@@ -16,6 +16,7 @@ from mobileyolo.core.records import MetricsRecord, TrainingRecord
 CORNERS = ("x1", "y1", "x2", "y2")
 BOXES_AN_IMAGE = 100  # as COCO's evaluation takes
 BOX_STEPS = 65_535  # of an image's side, which fit two bytes: 0.01 pixels of 640
+_STEP = "confidence_step"  # in predictions.parquet, in place of `confidence`
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Statistics:
     """A model's predictions on every held-out image, from which every metric of any resample can be computed.
 
     images: image (path below data.dir), width, height (pixels); one row for each evaluated image, in order of path.
-    predictions: image (row number in images), class_id, confidence, tp_50 ... tp_95 (true positive at that IoU
-        threshold?); in order of image, then falling confidence.
+    predictions: image (row number in images), class_id, confidence (float32), tp_50 ... tp_95 (true positive at that
+        IoU threshold?); in order of image, then falling confidence.
     boxes: row (row number in predictions), x1, y1, x2, y2 (uint16, corners in 1 / 65535 of the image's width and
         height); the BOXES_AN_IMAGE most confident predictions of each image, in order of row.
     targets: image (row number in images), class_id, x1, y1, x2, y2 (pixels); one row for each labelled box.
@@ -56,11 +57,14 @@ class Statistics:
             names=tuple(head["names"]),
             confusion=np.asarray(head["confusion"], dtype=np.int64),
             images=pd.read_parquet(folder / "images.parquet"),
-            predictions=pd.read_parquet(folder / "predictions.parquet"),
+            predictions=_with_confidences(pd.read_parquet(folder / "predictions.parquet")),
             boxes=pd.read_parquet(folder / "boxes.parquet"),
             targets=pd.read_parquet(folder / "targets.parquet"),
             thresholds=pd.read_csv(folder / "thresholds.csv"),
-            per_class=pd.read_csv(folder / "per_class.csv", keep_default_na=False, dtype={"name": str}),
+            # A class may be called NA.
+            per_class=pd.read_csv(
+                folder / "per_class.csv", keep_default_na=False, na_values={"precision": [""]}, dtype={"name": str}
+            ),
         )
 
     def write(self, folder: Path) -> None:
@@ -74,7 +78,7 @@ class Statistics:
         write_text(folder / "evaluation.json", json.dumps(head, ensure_ascii=False) + "\n")
         tables: Mapping[str, pd.DataFrame] = {
             "images.parquet": self.images,
-            "predictions.parquet": self.predictions,
+            "predictions.parquet": _with_steps(self.predictions),
             "boxes.parquet": self.boxes,
             "targets.parquet": self.targets,
             "thresholds.csv": self.thresholds,
@@ -89,6 +93,21 @@ class Statistics:
         sizes = self.images.loc[rows["image"], ["width", "height", "width", "height"]].to_numpy(np.float64)
         corners = self.boxes[list(CORNERS)].to_numpy(np.float64) / BOX_STEPS * sizes
         return rows.assign(**dict(zip(CORNERS, corners.T, strict=True))).reset_index(drop=True)
+
+
+def _with_steps(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions as they are written: with the bits of each confidence minus those of the one before.
+
+    Within an image confidences fall slowly, so the differences are small, and zstd shortens them by a fifth more.
+    """
+    bits = predictions["confidence"].to_numpy(np.float32).view(np.int32)
+    return predictions.rename(columns={"confidence": _STEP}).assign(**{_STEP: np.diff(bits, prepend=np.int32(0))})
+
+
+def _with_confidences(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The reverse of `_with_steps`."""
+    bits = predictions[_STEP].to_numpy().cumsum(dtype=np.int32)
+    return predictions.rename(columns={_STEP: "confidence"}).assign(confidence=bits.view(np.float32))
 
 
 @dataclass(frozen=True)

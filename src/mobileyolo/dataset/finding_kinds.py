@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mobileyolo.core.files import NONE
 from mobileyolo.core.records import Split
 from mobileyolo.dataset.reading import RawDataset
 
@@ -38,10 +39,17 @@ class Audited:
     boxes: as `RawDataset.boxes`, with the image's split (the first of its splits), width and height (pixels).
     """
 
-    def __init__(self, data: RawDataset, slack: float) -> None:
-        """Take a dataset, and by which share of an image's side a box may reach beyond it."""
+    def __init__(self, data: RawDataset, slack: float, group: str = NONE) -> None:
+        """Take a dataset.
+
+        Args:
+            data: The dataset as it was read.
+            slack: By which share of an image's side a box may reach beyond it.
+            group: What ties images together, as for `scenes.groups_of`.
+        """
         self.data = data
         self.slack = slack
+        self.group = group
 
     def table(self, name: TableName) -> pd.DataFrame:
         """The table of that name."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mobileyolo.core.datasets import printable
 from mobileyolo.core.records import FindingCount, Severity, Suite, ValidationVerdict
 from mobileyolo.dataset.finding_kinds import TableName
 
@@ -117,8 +118,3 @@ def _outcome(finding: Finding) -> str:
 def _place(offender: Offender) -> str:
     line = "" if offender.line is None else f"{offender.line}:"
     return printable(f"{offender.file}:{line} {offender.value}")
-
-
-def printable(text: str) -> str:
-    """Text with escapes in place of characters that would move a terminal's cursor or change its colours."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

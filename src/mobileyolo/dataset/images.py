@@ -22,14 +22,13 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from mobileyolo.core.datasets import LARGEST_AREA, PILLOW_FORMATS
 from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
 
 cv2.setNumThreads(1)  # images are read in parallel already
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such images are refused below
 
-PILLOW_FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 SMALLEST_SIDE = 10  # pixels; Ultralytics 8.4 leaves smaller images out
-LARGEST_AREA = 89_478_485  # pixels; above, Pillow warns of a decompression bomb (a quarter GB decoded)
 SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 THUMBNAIL_SIDE = 128  # pixels; small enough to decode fast, large enough to tell blurred images from sharp ones
 DHASH_SIDE = 32  # pixels; what imagehash shrinks an image to

@@ -1,10 +1,11 @@
-"""The section `validate` of params.yaml: which faults stop the pipeline, and what gives a warning."""
+"""The section `validate` of params.yaml: which faults stop the pipeline, and what gives a warning; and `data.group`."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mobileyolo.core.config import Section, Share
 
@@ -74,6 +75,7 @@ class Quality(Section):
     few_scenes: Count
     near_duplicate_in_split: HashBits
     near_duplicate_across_splits: HashBits
+    group_in_two_splits: Count  # splits
     background_image: Count  # boxes
     crowded_image: Count  # boxes
     long_image: Ratio
@@ -100,3 +102,20 @@ class ValidationRules(Section):
     slack: Share  # of the image's side: a box may reach beyond the image by so much
     tolerance: Tolerance
     quality: Quality
+
+
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"neither none nor a regular expression: {error}") from None
+    return text
+
+
+class Grouping(Section):
+    """Which images belong together, such as the frames of a video."""
+
+    key: ClassVar[str] = "data"
+    whole: ClassVar[bool] = False  # the other key is in core/config.py
+
+    group: Annotated[str, Field(min_length=1), AfterValidator(_regular_expression)]  # or `none`

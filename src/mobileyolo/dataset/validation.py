@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from mobileyolo.core.records import DatasetCard, Manifest, SplitCount, Suite
+from mobileyolo.core.files import NONE
+from mobileyolo.core.records import DatasetCard, Manifest, Scenes, SplitCount, Suite
 from mobileyolo.dataset.expectations import BOX, KindResult, Threshold, judge
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.finding_kinds import Audited, Kind, TableName
@@ -22,6 +23,7 @@ from mobileyolo.dataset.findings import Finding, Offender, verdict_of
 from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.reading import RawDataset, read_dataset
+from mobileyolo.dataset.scenes import scenes_of
 
 LISTED_OFFENDERS = 10_000  # of each kind, the worst ones; all are counted
 FILE_COLUMN: dict[TableName, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
@@ -29,11 +31,12 @@ FILE_COLUMN: dict[TableName, str] = {"splits": "split", "labels": "label", "imag
 
 @dataclass(frozen=True)
 class Validation:
-    """The result of a validation. Card and manifest hold the clean rows, also if the dataset did not pass."""
+    """The result of a validation. All but the findings is of the clean rows, also if the dataset did not pass."""
 
     findings: tuple[Finding, ...]
     card: DatasetCard
     manifest: Manifest
+    scenes: Scenes
 
     @property
     def passed(self) -> bool:
@@ -42,7 +45,11 @@ class Validation:
 
 
 def validate(
-    root: Path, rules: ValidationRules, memory_dir: Path | None = None, docs_dir: Path | None = None
+    root: Path,
+    rules: ValidationRules,
+    memory_dir: Path | None = None,
+    docs_dir: Path | None = None,
+    group: str = NONE,
 ) -> Validation:
     """Validate the YOLO dataset in a folder; nothing in it is changed.
 
@@ -51,19 +58,22 @@ def validate(
         rules: What is tolerated, and what gives a warning.
         memory_dir: Where to remember what was read; see `reading.read_dataset`.
         docs_dir: Folder for Great Expectations' Data Docs.
+        group: Which images belong together; `data.group`.
 
     Raises:
         DatasetError: no dataset can be read there.
     """
     data = read_dataset(root, memory_dir)
-    audited = Audited(data, rules.slack)
+    audited = Audited(data, rules.slack, group)
     results = judge(audited, _suites(rules), docs_dir)
-    manifest = _clean(data, results)
+    images, boxes = _clean(data, results)
+    manifest = Manifest(images[list(Manifest.IMAGE_COLUMNS)], boxes[list(Manifest.BOX_COLUMNS)])
     found = [result for result in results if len(result.offenders) and _is_finding(result)]
     return Validation(
         findings=tuple(_finding(result, audited) for result in found),
         card=_card(data, manifest),
         manifest=manifest,
+        scenes=Scenes(images[["split", "image"]].assign(scene=scenes_of(images, group))),
     )
 
 
@@ -136,8 +146,8 @@ def _path(row: Mapping[Hashable, Any], column: str) -> str | None:
     return path if isinstance(path, str) else None
 
 
-def _clean(data: RawDataset, results: Sequence[KindResult]) -> Manifest:
-    """The dataset without the rows that faults drop."""
+def _clean(data: RawDataset, results: Sequence[KindResult]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The dataset's images and boxes without the rows that faults drop."""
     images, boxes = data.images, data.boxes
     for result in results:
         if result.kind.drops and result.kind.table == "images":
@@ -146,10 +156,7 @@ def _clean(data: RawDataset, results: Sequence[KindResult]) -> Manifest:
             boxes = boxes.drop(index=result.offenders.index, errors="ignore")
     boxes = boxes[boxes["image"].isin(images["image"])].astype({"class_id": "int64"})
     images = images.assign(label=images["label"].where(images["label_exists"], ""))
-    return Manifest(
-        images=images[list(Manifest.IMAGE_COLUMNS)].reset_index(drop=True),
-        boxes=boxes[list(Manifest.BOX_COLUMNS)].reset_index(drop=True),
-    )
+    return images.reset_index(drop=True), boxes.reset_index(drop=True)
 
 
 def _card(data: RawDataset, manifest: Manifest) -> DatasetCard:

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ultralytics.data.augment import LetterBox
 from ultralytics.utils.nms import non_max_suppression
-from ultralytics.utils.patches import imread
 
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ExportError
@@ -20,6 +18,7 @@ from mobileyolo.core.records import DatasetCard, Manifest, Split, TrainingRecord
 from mobileyolo.deployment import engines, exporting, parity
 from mobileyolo.deployment.engines import Array, Engine
 from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
+from mobileyolo.deployment.inputs import network_input
 from mobileyolo.deployment.records import ExportedFile, ExportRecord
 from mobileyolo.loading import SplitLabels
 from mobileyolo.models import bridge
@@ -59,7 +58,7 @@ def deliver(
         raise ExportError(f"{files.weights} was trained on another dataset than the one in data.dir; run dvc repro")
     side = imgsz or int(training.recipe["imgsz"])
     split = card.held_out(held_out)
-    images = [_pixels(file, side) for file in _chosen(manifest, root, split)]
+    images = [network_input(file, side, side) for file in _chosen(manifest, root, split)]
     model = bridge.load_model(files.weights)
     original = _run(engines.pytorch(bridge.load_model(files.weights).fuse(verbose=False)), images)
     environment.STATE_DIR.mkdir(exist_ok=True)
@@ -111,12 +110,6 @@ def _chosen(manifest: Manifest, root: Path, split: Split) -> list[Path]:
     files = [Path(label["im_file"]) for label in SplitLabels(manifest, root, split).labels]
     places = np.linspace(0, len(files) - 1, min(IMAGES, len(files))).round().astype(int)
     return [files[place] for place in places]
-
-
-def _pixels(file: Path, imgsz: int) -> Array:
-    """An image as the network's input, scaled and padded to a square: (1, 3, imgsz, imgsz), RGB in [0, 1]."""
-    image = LetterBox((imgsz, imgsz), auto=False)(image=imread(str(file)))  # (imgsz, imgsz, 3), BGR in 0 to 255
-    return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
 
 
 def _run(engine: Engine, images: Sequence[Array]) -> list[parity.ImageOutput]:

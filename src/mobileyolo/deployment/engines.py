@@ -16,7 +16,7 @@ import torch
 from ultralytics.nn.tasks import DetectionModel
 
 Array = npt.NDArray[np.float32]
-# (1, 3, H, W), RGB in [0, 1] -> (1, 4 + classes, anchors): xywh in pixels of the input, confidences in [0, 1].
+# (N, 3, H, W), RGB in [0, 1] -> (N, 4 + classes, anchors): xywh in pixels of the input, confidences in [0, 1].
 Engine = Callable[[Array], Array]
 
 
@@ -39,15 +39,25 @@ def load(name: str, path: Path, threads: int) -> Engine:
         path: the file or folder.
         threads: CPU threads; TorchScript uses PyTorch's setting instead.
     """
-    return {"onnx": _onnx, "openvino": _openvino, "ncnn": _ncnn, "torchscript": _torchscript}[name](path, threads)
+    return {"onnx": onnx, "openvino": _openvino, "ncnn": _ncnn, "torchscript": _torchscript}[name](path, threads)
 
 
-def _onnx(path: Path, threads: int) -> Engine:
+def onnx(path: Path, threads: int, shape: tuple[int, int, int] | None = None) -> Engine:
+    """An ONNX file in ONNX Runtime.
+
+    Args:
+        path: the file.
+        threads: CPU threads.
+        shape: images a pass, height and width in pixels. A file that takes any shape is prepared for this one, and then
+            runs like a file that was exported for it.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    for name, size in zip(("batch", "height", "width"), shape or (), strict=shape is not None):
+        options.add_free_dimension_override_by_name(name, size)  # Ultralytics' exporter gives the names
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (source,) = session.get_inputs()
 

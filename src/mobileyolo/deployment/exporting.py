@@ -21,7 +21,7 @@ LOG = "export.log"
 TAIL = 5  # lines of the log that an error shows
 
 
-def export(model: DetectionModel, name: str, folder: Path, imgsz: int) -> Path:
+def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynamic: bool = False) -> Path:
     """Export a model in single precision, for one image at a time.
 
     Args:
@@ -29,6 +29,7 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int) -> Path:
         name: a key of EXPORT_FORMATS.
         folder: for the file and for what the exporters leave beside it; created if it is missing.
         imgsz: side of the square input in pixels.
+        dynamic: take any number of images of any size instead; only ONNX and OpenVINO can.
 
     Returns:
         The file or folder.
@@ -42,7 +43,7 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int) -> Path:
     exported.pt_path = "best.pt"  # gives the result its name; no such file is read
     exported.task = "detect"  # Ultralytics' YOLO class sets these two otherwise
     exported.args = {"data": ""}
-    settings = {"format": name, "imgsz": imgsz, "batch": 1, "device": "cpu"}
+    settings = {"format": name, "imgsz": imgsz, "batch": 1, "device": "cpu", "dynamic": dynamic}
     try:
         # Run inside the folder: pnnx writes files into the working directory and the path into one of its results, and
         # the exporter replaces every ".pt" in the path.

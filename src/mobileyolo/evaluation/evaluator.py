@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.utils import ops
 from ultralytics.utils.metrics import ConfusionMatrix
 
 from mobileyolo.core import environment
-from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, DatasetCard, Manifest, MetricsRecord, Profile, Split
-from mobileyolo.core.results import Statistics
+from mobileyolo.core.records import DEPLOYED_METRICS, DatasetCard, Manifest, MetricsRecord, Profile, Split
+from mobileyolo.core.results import CORNERS, Statistics
+from mobileyolo.evaluation.coco import coco_annotations, coco_ap, coco_results
+from mobileyolo.evaluation.deployed import CONFIDENCES, confidence_to_deploy, deployed_metrics
+from mobileyolo.evaluation.image_results import ImageResult, ResultTables
 from mobileyolo.evaluation.parameters import EvaluationOptions
 from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.models import bridge
 
 CONFUSION_CONFIDENCE = 0.25  # Ultralytics' threshold for a confusion matrix
-
-
-@dataclass(frozen=True)
-class ImageResult:
-    """A model's result on one image: n predictions and m labelled boxes.
-
-    Attributes:
-        file: path of the image.
-        true_positives: (n, 10), for each IoU threshold.
-        confidences: (n,).
-        predicted: (n,) class ids.
-        labelled: (m,) class ids.
-    """
-
-    file: str
-    true_positives: np.ndarray
-    confidences: np.ndarray
-    predicted: np.ndarray
-    labelled: np.ndarray
 
 
 class RecordingValidator(DetectionValidator):
@@ -74,16 +59,28 @@ class RecordingValidator(DetectionValidator):
         """Match one image's predictions to its labels and keep the result; called once for each image."""
         matched: dict[str, np.ndarray] = super()._process_batch(preds, batch)
         self.confusion.process_batch(preds, batch, conf=CONFUSION_CONFIDENCE)
+        height, width = batch["ori_shape"]
         self.results.append(
             ImageResult(
                 file=batch["im_file"],
+                width=width,
+                height=height,
                 true_positives=matched["tp"],
                 confidences=preds["conf"].cpu().numpy(),
                 predicted=preds["cls"].cpu().numpy().astype(np.int32),
+                predicted_boxes=_in_image(preds["bboxes"], batch),
                 labelled=batch["cls"].cpu().numpy().astype(np.int32),
+                labelled_boxes=_in_image(batch["bboxes"], batch),
             )
         )
         return matched
+
+
+def _in_image(boxes: torch.Tensor, batch: dict[str, Any]) -> np.ndarray:
+    """Boxes (n, 4) xyxy in pixels of the network's input, as pixels of the original image and clipped to it."""
+    scaled = ops.scale_boxes(batch["imgsz"], boxes.clone(), batch["ori_shape"], ratio_pad=batch["ratio_pad"])
+    pixels: np.ndarray = scaled.cpu().numpy()
+    return pixels
 
 
 def evaluate(
@@ -95,7 +92,7 @@ def evaluate(
     manifest: Manifest,
     profile: Profile,
 ) -> tuple[MetricsRecord, Statistics]:
-    """Measure one trained model on the held-out split.
+    """Measure one trained model on the held-out split, at the confidence that is best on val.
 
     Args:
         weights: a best.pt of this pipeline.
@@ -107,25 +104,46 @@ def evaluate(
         profile: cost of the model's arm.
     """
     split = card.held_out(options.split)
-    data = dataset_dictionary(manifest, card.names, root, (split,))
+    splits: tuple[Split, ...] = (split,) if split == "val" else (split, "val")
     model = bridge.load_model(weights)
     weights_mb = sum(tensor.numel() * 2 for tensor in model.state_dict().values()) / 1e6
     save_dir = (environment.STATE_DIR / "evaluation").resolve()
-    validator = RecordingValidator(_settings(options, imgsz, split), save_dir)
-    with bridge.serving(data):
-        validator(model=model)
-    box = validator.metrics.box
+    validators = {each: RecordingValidator(_settings(options, imgsz, each), save_dir) for each in splits}
+    with bridge.serving(dataset_dictionary(manifest, card.names, root, splits)):
+        for validator in validators.values():
+            validator(model=model)
+    box, tables = validators[split].metrics.box, ResultTables.of(validators[split].results, root)
+    thresholds = _deployed(CONFIDENCES, ResultTables.of(validators["val"].results, root))
+    confidence = confidence_to_deploy(thresholds)
+    deployed = _deployed([confidence], tables).iloc[0]
+    annotations = coco_annotations(tables.images, tables.targets, card.names)
     metrics = MetricsRecord(
-        map50=_rounded(box.map50),
         map50_95=_rounded(box.map),
-        precision=_rounded(box.mp),
-        recall=_rounded(box.mr),
+        map50=_rounded(box.map50),
+        map75=_rounded(box.map75),
+        val_map50_95=_rounded(validators["val"].metrics.box.map),
+        confidence=confidence,
+        precision=None if np.isnan(deployed["precision"]) else deployed["precision"],
+        recall=deployed["recall"],
+        f1=deployed["f1"],
+        coco=coco_ap(annotations, coco_results(tables.most_confident())),
         parameters=profile.parameters,
         gflops=profile.gflops,
         weights_mb=round(weights_mb, 3),
     )
-    measured = {key: str(value) for key, value in options.model_dump().items()} | bridge.engine()
-    return metrics, _statistics(validator, split, measured, root, card.names)
+    statistics = Statistics(
+        split=split,
+        measured={key: str(value) for key, value in options.model_dump().items()} | bridge.engine(),
+        names=card.names,
+        images=tables.images,
+        predictions=tables.predictions.drop(columns=list(CORNERS)),
+        boxes=tables.boxes(),
+        targets=tables.targets,
+        thresholds=thresholds,
+        confusion=validators[split].confusion.matrix.astype(np.int64),
+        per_class=_per_class(validators[split], tables, confidence, card.names),
+    )
+    return metrics, statistics
 
 
 def _settings(options: EvaluationOptions, imgsz: int, split: Split) -> dict[str, Any]:
@@ -146,52 +164,36 @@ def _settings(options: EvaluationOptions, imgsz: int, split: Split) -> dict[str,
     }
 
 
-def _statistics(
-    validator: RecordingValidator, split: Split, measured: dict[str, str], root: Path, names: tuple[str, ...]
-) -> Statistics:
-    """The validator's results as tables, images in order of path."""
-    by_image = {Path(result.file).relative_to(root).as_posix(): result for result in validator.results}
-    images = sorted(by_image)
-    predictions, targets = [], []
-    for number, image in enumerate(images):
-        result = by_image[image]
-        order = np.argsort(-result.confidences, kind="stable")
-        predictions.append(
-            pd.DataFrame(
-                {
-                    "image": np.int32(number),
-                    "class_id": result.predicted[order],
-                    "confidence": result.confidences[order],
-                    **dict(zip(TRUE_POSITIVE_COLUMNS, result.true_positives[order].T, strict=True)),
-                }
-            )
-        )
-        targets.append(pd.DataFrame({"image": np.int32(number), "class_id": result.labelled}))
-    box = validator.metrics.box
-    per_class = pd.DataFrame(
-        [
+def _deployed(thresholds: npt.ArrayLike, tables: ResultTables, class_id: int | None = None) -> pd.DataFrame:
+    """The metrics at these confidences, at IoU 0.5, over all boxes or those of one class."""
+    predictions, targets = tables.predictions, tables.targets
+    if class_id is not None:
+        predictions, targets = (table[table["class_id"] == class_id] for table in (predictions, targets))
+    return deployed_metrics(thresholds, predictions["confidence"], predictions["tp_50"], len(targets))
+
+
+def _per_class(
+    validator: RecordingValidator, tables: ResultTables, confidence: float, names: tuple[str, ...]
+) -> pd.DataFrame:
+    """The labelled classes, as `Statistics` has them."""
+    metrics = validator.metrics
+    rows = []
+    for position, class_id in enumerate(metrics.box.ap_class_index.tolist()):
+        precisions = metrics.box.all_ap[position]  # average precision by IoU threshold, (10,)
+        (deployed,) = _deployed([confidence], tables, class_id).to_dict("records")
+        rows.append(
             {
-                "class_id": int(class_id),
+                "class_id": class_id,
                 "name": names[class_id],
-                "images": int(validator.metrics.nt_per_image[class_id]),
-                "boxes": int(validator.metrics.nt_per_class[class_id]),
-                **dict(
-                    zip(("precision", "recall", "map50", "map50_95"), map(_rounded, box.class_result(i)), strict=True)
-                ),
+                "images": int(metrics.nt_per_image[class_id]),
+                "boxes": int(metrics.nt_per_class[class_id]),
+                "map50_95": _rounded(precisions.mean()),
+                "map50": _rounded(precisions[0]),
+                "map75": _rounded(precisions[5]),
+                **{name: deployed[name] for name in DEPLOYED_METRICS},
             }
-            for i, class_id in enumerate(box.ap_class_index)
-        ]
-    )
-    return Statistics(
-        split=split,
-        measured=measured,
-        names=names,
-        images=pd.DataFrame({"image": images}),
-        predictions=pd.concat(predictions, ignore_index=True),
-        targets=pd.concat(targets, ignore_index=True),
-        confusion=validator.confusion.matrix.astype(np.int64),
-        per_class=per_class,
-    )
+        )
+    return pd.DataFrame(rows)
 
 
 def _rounded(value: float) -> float:

@@ -23,7 +23,7 @@ def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights
     measured = evaluation_tags(result.statistics)
     tags = run.tags()
     if tags.get("stage") == "trained" or measured.items() - tags.items():
-        run.log_evaluation(result.metrics.model_dump(), weights)
+        run.log_evaluation(result.metrics.numbers(), weights)
         run.set_tags({**measured, "stage": "evaluated"})
     return run
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.records import DEPLOYED_METRICS, METRICS, History, LatencyRecord, TrainingTime
+from mobileyolo.core.records import METRICS, History, LatencyRecord, TrainingTime
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.bootstrap import Scenes
 from mobileyolo.verdict.differences import Differences, Rule
@@ -45,7 +44,9 @@ class ArmEvidence:
         """The same, in order of seed."""
         order = sorted(range(len(self.results)), key=lambda place: self.results[place].training.seed)
         return ArmEvidence(
-            *([each[place] for place in order] for each in (self.results, self.histories, self.times))
+            [self.results[place] for place in order],
+            [self.histories[place] for place in order],
+            [self.times[place] for place in order],
         )
 
 
@@ -95,8 +96,8 @@ def compare(
         verdict=guarded_verdict(guards, options.margin),
         provisional=luck.measured is None,
         reason="",
-        baseline=_summary(baseline, deciding.baseline, differences.metrics["map50"].baseline, options.margin),
-        candidate=_summary(candidate, deciding.candidate, differences.metrics["map50"].candidate, options.margin),
+        baseline=_summary(baseline, differences.metrics["map50"].baseline, options.margin),
+        candidate=_summary(candidate, differences.metrics["map50"].candidate, options.margin),
         metrics=differences.metrics,
         deployed=differences.deployed,
         classes=differences.classes,
@@ -153,7 +154,7 @@ def _spread(luck: Luck, assumed: Mapping[str, float], source: str, circumstances
     )
 
 
-def _summary(arm: ArmEvidence, map50_95: float, map50: float, margin: float) -> ArmSummary:
+def _summary(arm: ArmEvidence, map50: float, margin: float) -> ArmSummary:
     results = arm.results
     best_epochs = tuple(result.training.best_epoch for result in results)
     return ArmSummary(
@@ -180,7 +181,9 @@ def _mean(results: Sequence[ArmResult], size: str) -> float | None:
     return None if None in values else round(float(np.mean(values)), 6)
 
 
-def _costs(baseline: ArmResult, candidate: ArmResult, latency: LatencyRecord, confidence: float) -> dict[str, CostRatio]:
+def _costs(
+    baseline: ArmResult, candidate: ArmResult, latency: LatencyRecord, confidence: float
+) -> dict[str, CostRatio]:
     """Every cost of both arms. One result of each is enough: all seeds of an arm share the architecture."""
     costs = {}
     for name in ("parameters", "gflops", "weights_mb"):

@@ -12,7 +12,8 @@ from mobileyolo.core.records import DEPLOYED_METRICS, METRICS
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict import bootstrap
 from mobileyolo.verdict.bootstrap import Scenes, paired_bootstrap
-from mobileyolo.verdict.error_types import ErrorCosts, error_counts
+from mobileyolo.verdict.error_costs import ErrorCosts
+from mobileyolo.verdict.error_types import classify
 from mobileyolo.verdict.interval import Luck, few_scenes_factor, image_half_widths, luck, rescaled, verdict_of
 from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detection_counts, mean_over_classes
 from mobileyolo.verdict.parameters import VerdictOptions
@@ -118,7 +119,7 @@ class Differences:
         draws = rule.draws()
         by_seed = np.array([[model.by_class(once) for model in arm] for arm in arms])  # (2, seeds, 3, classes)
         drawn = paired_bootstrap(arms[0], arms[1], draws)
-        metrics, deciding = _metrics(by_seed, drawn, rule)
+        metrics, deciding = metric_deltas(by_seed, drawn, rule)
         return cls(
             metrics=metrics,
             luck=deciding,
@@ -131,7 +132,7 @@ class Differences:
         )
 
 
-def _metrics(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[dict[str, MetricDelta], Luck]:
+def metric_deltas(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[dict[str, MetricDelta], Luck]:
     """The metrics by name, and the luck of the deciding one.
 
     Args:
@@ -238,10 +239,10 @@ def _errors(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], rule:
     arms = [[ErrorCosts(result.statistics) for result in arm] for arm in (baseline, candidate)]
     counts = np.array(
         [
-            [error_counts(result.statistics, result.metrics.confidence) for result in arm]
+            [list(classify(result.statistics, result.metrics.confidence).counts().values()) for result in arm]
             for arm in (baseline, candidate)
         ]
-    )
+    )  # (2, seeds, kinds)
     once = np.ones(arms[0][0].images)
     values = np.array([[model(once) for model in arm] for arm in arms])  # (2, seeds, kinds)
     drawn = np.array(

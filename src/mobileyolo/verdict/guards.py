@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobileyolo.verdict.differences import DECIDING, Differences, Rule
+from mobileyolo.verdict.differences import Differences, Rule
 from mobileyolo.verdict.interval import image_half_widths, rescaled, verdict_of
 from mobileyolo.verdict.metrics import mean_over_classes
 from mobileyolo.verdict.records import DECIDING_METRIC, Guards, Interval, Verdict
@@ -44,7 +44,7 @@ def guard(differences: Differences, rule: Rule, candidates: int) -> Guards:
 
 
 def guarded_verdict(guards: Guards, margin: float) -> Verdict:
-    """The verdict of the corrected interval; inconclusive with too few scenes, or where rare classes would change it."""
+    """The verdict of the corrected interval; inconclusive with too few scenes, or if rare classes would change it."""
     verdict = verdict_of(guards.corrected.low, guards.corrected.high, margin)
     if guards.few_scenes == "no verdict" or guards.without_rare not in (None, verdict):
         return "inconclusive"

@@ -5,9 +5,9 @@ half-width, and both are added in quadrature.
 
 Luck. The seeds of one arm say nothing about those of the other, so their variances are pooled:
 s^2 = (s_b^2 + s_c^2) / 2 with 2 (S - 1) degrees of freedom, and the half-width is t s sqrt(2 / S). Under three seeds
-these are fewer than MIN_DEGREES, and an assumed standard deviation counts for the missing ones. So one seed has t with 4
-degrees on the assumption alone, two seeds are never wider than one of equal spread, and from three seeds on all of it is
-measured.
+these are fewer than MIN_DEGREES, and an assumed standard deviation counts for the missing ones. So one seed has t with
+4 degrees on the assumption alone, two seeds are never wider than one of equal spread, and from three seeds on all of it
+is measured.
 
 Images. The bootstrap's quantiles are those of a large sample. With N scenes they are too narrow, and are multiplied by
 sqrt(N / (N - 1)) t(N - 1) / z.

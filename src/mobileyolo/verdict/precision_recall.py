@@ -35,7 +35,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
 from mobileyolo.verdict.sorted_predictions import FloatArray, Indices, SortedPredictions
 
 RECALLS = np.linspace(0, 1, 101)  # where average precision reads the precision-recall curve
@@ -119,7 +118,7 @@ class PrecisionRecall:
 
     def __init__(self, predictions: SortedPredictions) -> None:
         """List the hits of all IoU thresholds."""
-        self._thresholds, self._classes = len(TRUE_POSITIVE_COLUMNS), predictions.classes
+        self._thresholds, self._classes = predictions.true_positive.shape[1], predictions.classes
         threshold, self._row = np.nonzero(predictions.true_positive.T)
         hit_class = predictions.row_class[self._row]
         self._sentinel_row = predictions.class_start[hit_class]

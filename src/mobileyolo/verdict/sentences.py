@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from mobileyolo.core.records import ValidationVerdict
 from mobileyolo.verdict.guards import RARE_BOXES
-from mobileyolo.verdict.latency_ratio import is_claim
+from mobileyolo.verdict.latency_ratio import is_faster
 from mobileyolo.verdict.maturity import NOT_LEARNT
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison
 from mobileyolo.verdict.settling import MOST_IMAGES, MOST_SEEDS
@@ -70,7 +70,7 @@ def _answer(comparison: Comparison, _: Translator) -> str:
         "margin": f"{comparison.margin:g}",
         "times": f"{comparison.costs[QUOTED_LATENCY].ratio:.2f}",
     }
-    cheaper = is_claim(comparison.costs[QUOTED_LATENCY])
+    cheaper = is_faster(comparison.costs[QUOTED_LATENCY])
     if cheaper and comparison.verdict in ("better", "equivalent", "no worse"):
         message = {
             "better": _("Yes: {candidate} gains {lead} mAP50-95 over {baseline}, at {times} times the latency."),
@@ -128,8 +128,8 @@ def _verdict(comparison: Comparison, _: Translator) -> str:
         "inconclusive": _("This evidence does not decide between {candidate} and {baseline}."),
     }[comparison.verdict].format(candidate=candidate, baseline=baseline, margin=f"{comparison.margin:g}")
     numbers = _(
-        "{candidate_value} against {baseline_value} mAP50-95 on {images} {split} images ({training}); the difference is "
-        "{delta}, its {confidence} interval {low} to {high}."
+        "{candidate_value} against {baseline_value} mAP50-95 on {images} {split} images ({training}); the difference "
+        "is {delta}, its {confidence} interval {low} to {high}."
     ).format(
         candidate_value=f"{metric.candidate:.3f}",
         baseline_value=f"{metric.baseline:.3f}",
@@ -169,8 +169,8 @@ def _guards(comparison: Comparison, _: Translator) -> Iterator[str]:
         yield _("Every class has fewer than {count} test boxes.").format(count=RARE_BOXES)
     if guards.candidates > 1:
         yield _(
-            "{candidates} candidates have been measured on these images; at the {confidence} that holds for all of them "
-            "together, which decides, the interval is {low} to {high}."
+            "{candidates} candidates have been measured on these images; at the {confidence} that holds for all of "
+            "them together, which decides, the interval is {low} to {high}."
         ).format(
             candidates=guards.candidates,
             confidence=f"{guards.corrected_confidence:.1%}",
@@ -211,9 +211,9 @@ def _assumption(comparison: Comparison, _: Translator) -> Iterator[str]:
             "model, {source}."
         ).format(**values)
     else:
-        yield _("Two seeds show little of the luck of training; a standard deviation of {sd} counts too, {source}.").format(
-            **values
-        )
+        yield _(
+            "Two seeds show little of the luck of training; a standard deviation of {sd} counts too, {source}."
+        ).format(**values)
 
 
 def certainty(comparison: Comparison, _: Translator = english) -> str:
@@ -266,7 +266,8 @@ def differences(comparison: Comparison, _: Translator = english) -> Iterator[str
     baseline_name, candidate_name = names(comparison, _)
     if baseline.start.share != candidate.start.share:
         yield _(
-            "Not only the backbone differs: {candidate} starts from {candidate_start}, {baseline} from {baseline_start}."
+            "Not only the backbone differs: {candidate} starts from {candidate_start}, {baseline} from "
+            "{baseline_start}."
         ).format(
             candidate=candidate_name,
             candidate_start=_start(candidate, _),
@@ -303,12 +304,14 @@ def cost(comparison: Comparison, _: Translator = english) -> str:
     baseline, candidate = names(comparison, _)
     ratios = {name: f"{each.ratio:.2f}" for name, each in comparison.costs.items()}
     latency = comparison.costs[QUOTED_LATENCY]
-    if latency.busy:
-        timed = _("its latency is not known, because the machine was busy")
+    if latency.busy or latency.low is None or latency.high is None:
+        timed = _("its latency is not known, because the machine was busy or the rounds were few")
     else:
         timed = _("{ratio} times the latency ({low} to {high})").format(
             ratio=f"{latency.ratio:.2f}", low=f"{latency.low:.2f}", high=f"{latency.high:.2f}"
         )
-    return _("{candidate} has {parameters} times the parameters of {baseline}, {gflops} times the GFLOPs, {timed}.").format(
+    return _(
+        "{candidate} has {parameters} times the parameters of {baseline}, {gflops} times the GFLOPs, {timed}."
+    ).format(
         candidate=candidate, baseline=baseline, parameters=ratios["parameters"], gflops=ratios["gflops"], timed=timed
     )

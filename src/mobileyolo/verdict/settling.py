@@ -13,8 +13,10 @@ MOST_SEEDS = 50
 MOST_IMAGES = 1_000_000
 
 
-def settling(interval: Interval, image_half_width: float, luck: Luck, images: int, confidence: float, margin: float) -> Settling:
-    """What would make the verdict one of better, worse or equivalent, if the difference and its spread stayed as they are.
+def settling(
+    interval: Interval, image_half_width: float, luck: Luck, images: int, confidence: float, margin: float
+) -> Settling:
+    """What would make the verdict better, worse or equivalent, if the difference and its spread stayed as they are.
 
     Args:
         interval: of the deciding metric.

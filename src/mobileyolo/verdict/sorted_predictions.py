@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ class SortedPredictions:
         image: row of labels that each row belongs to; the sentinels' image is number `images`.
         confidence: of each row; 0 for a sentinel.
         is_sentinel: of each row.
-        true_positive: by row and IoU threshold, shape (rows, 10).
+        true_positive: by row and IoU threshold, shape (rows, thresholds).
         class_start: row number of each class's first row, its sentinel, then the number of rows; shape (classes + 1,).
     """
 
@@ -45,8 +46,13 @@ class SortedPredictions:
     class_start: Indices
 
     @classmethod
-    def of(cls, statistics: Statistics) -> SortedPredictions:
-        """Sort a model's predictions. Those of classes without a label are left out: they change no metric."""
+    def of(cls, statistics: Statistics, thresholds: Sequence[str] = TRUE_POSITIVE_COLUMNS) -> SortedPredictions:
+        """Sort a model's predictions. Those of classes without a label are left out: they change no metric.
+
+        Args:
+            statistics: of the model.
+            thresholds: columns of its predictions, one for each IoU threshold that is asked for.
+        """
         class_ids, target_class = np.unique(statistics.targets["class_id"].to_numpy(), return_inverse=True)
         images, classes = len(statistics.images), class_ids.size
         labels = np.zeros((images, classes))
@@ -56,8 +62,8 @@ class SortedPredictions:
         row_class = np.append(np.arange(classes), np.searchsorted(class_ids, predictions["class_id"].to_numpy()))
         confidence = np.append(np.full(classes, np.inf), predictions["confidence"].to_numpy(dtype=np.float64))
         image = np.append(np.full(classes, images), predictions["image"].to_numpy())
-        true_positive = np.zeros((confidence.size, len(TRUE_POSITIVE_COLUMNS)), dtype=bool)
-        true_positive[classes:] = predictions[list(TRUE_POSITIVE_COLUMNS)].to_numpy(dtype=bool)
+        true_positive = np.zeros((confidence.size, len(thresholds)), dtype=bool)
+        true_positive[classes:] = predictions[list(thresholds)].to_numpy(dtype=bool)
 
         order = np.lexsort((-confidence, row_class))
         row_class, confidence = row_class[order], confidence[order]

@@ -89,6 +89,19 @@ def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[st
         ("seeds", ["0; touch pwned"], "seeds.0: '0; touch pwned': input should be a valid integer"),
         ("seeds", [-1], "seeds.0: -1: input should be greater than or equal to 0"),
         ("data.dir", "", "data.dir: '': string should have at least 1 character"),
+        (
+            "data.group",
+            "(a",
+            "data.group: '(a': neither none nor a regular expression: missing ), unterminated subpattern",
+        ),
+        (
+            "data.group",
+            "a{99999999999}",
+            "data.group: 'a{99999999999}': neither none nor a regular expression: the rep",
+        ),
+        ("data.group", 7, "data.group: 7: input should be a valid string"),
+        ("data.group", "", "data.group: '': string should have at least 1 character"),
+        ("data.goup", "x", "data.goup: unknown key; did you mean 'group'? choose one of dir, group"),
         ("data", "digits", "data: 'digits': input should be a valid dictionary"),
     ],
 )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mobileyolo.core.files import digest_of, replacing, write_table, write_text
-from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, DatasetCard, SplitCount
+from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, DatasetCard, Scenes, SplitCount
 from mobileyolo.core.results import Statistics
 
 CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})
@@ -48,6 +48,26 @@ def test_text_has_unix_line_ends_on_every_system(tmp_path: Path) -> None:
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert digest_of({"a": 1, "b": [1, 2]}) == digest_of({"b": [1, 2], "a": 1}) != digest_of({"a": 1, "b": [2, 1]})
+
+
+def test_scenes_of_some_images_are_those_of_their_split_numbered_in_the_order_that_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        ("train", "a", 0),
+        ("train", "b", 0),
+        ("test", "c", 1),
+        ("test", "a", 2),
+        ("test", "b", 3),
+        ("test", "d", 1),
+    ]
+    Scenes(pd.DataFrame(rows, columns=["split", "image", "scene"])).write(tmp_path / "scenes.parquet")
+    scenes = Scenes.read(tmp_path / "scenes.parquet")
+    assert scenes.of("test", ["a", "b", "c", "d"]).tolist() == [0, 1, 2, 2]
+    assert scenes.of("test", ["d", "b"]).tolist() == [0, 1]
+    assert scenes.of("train", ["b", "a"]).tolist() == [0, 0]
+    with pytest.raises(KeyError):
+        scenes.of("train", ["c"])
 
 
 def test_statistics_read_back_as_they_were_written(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from ultralytics.utils.patches import imread
 
-from mobileyolo.dataset.images import LARGEST_AREA, ImageFacts, pixels_digest, read_image
+from mobileyolo.core.datasets import LARGEST_AREA
+from mobileyolo.dataset.images import ImageFacts, pixels_digest, read_image
 from tests.damage import bomb
 
 Picture = Callable[[], Image.Image]

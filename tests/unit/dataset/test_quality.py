@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import ks_2samp
 
 from mobileyolo.core.config import load_params
-from mobileyolo.dataset.finding_kinds import FaqLine, Kind
+from mobileyolo.core.files import NONE
+from mobileyolo.dataset.finding_kinds import Audited, FaqLine, Kind
 from mobileyolo.dataset.parameters import Quality, ValidationRules
 from mobileyolo.dataset.quality import QUALITY
 from tests.tables import Row, audited, box, image, offenders
@@ -22,6 +23,10 @@ class Tables:
     images: Sequence[Row]
     boxes: Sequence[Row] = ()
     names: tuple[str, ...] = ("cat", "dog")
+    group: str = NONE
+
+    def audited(self, *, shuffled: bool = False) -> Audited:
+        return audited(self.images, self.boxes, self.names, group=self.group, shuffled=shuffled)
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,23 @@ CASES = [
         Tables([looks("a"), looks("b"), looks("v", "val", differing_bits=5)]),
     ),
     Case(
+        "group_in_two_splits",
+        Tables(
+            [
+                *(image(stem) for stem in ("park1", "park2", "yard1")),
+                *(image(stem, "val") for stem in ("lake1", "park3")),
+                *(image(stem, "test") for stem in ("lake2", "park4", "alone")),
+            ],
+            group=r"([^/]+)\d",
+        ),
+        {
+            "val/park3.jpg": "in val, but its group park is in train too, as train/park1.jpg",
+            "test/lake2.jpg": "in test, but its group lake is in val too, as val/lake1.jpg",
+            "test/park4.jpg": "in test, but its group park is in train too, as train/park1.jpg",
+        },
+        Tables([image("park1"), image("park2"), image("yard1", "val"), image("alone", "val")], group=r"([^/]+)\d"),
+    ),
+    Case(
         "background_image",
         Tables([A, B, image("c")], [box(A), box(B, w=0)]),
         {"train/b.jpg": "0 boxes from 1 label lines", "train/c.jpg": "0 boxes from 0 label lines"},
@@ -235,20 +257,20 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_a_kind_finds_its_offenders_and_shows_them_in_figures(case: Case) -> None:
     kind, limit = KINDS[case.kind], case.limits.get("limit", LIMITS[case.kind])
-    assert offenders(kind, audited(case.offends.images, case.offends.boxes), limit) == case.found
+    assert offenders(kind, case.offends.audited(), limit) == case.found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_a_kind_finds_nothing_in_a_dataset_without_it(case: Case) -> None:
     kind, limit = KINDS[case.kind], case.limits.get("limit", LIMITS[case.kind])
-    assert offenders(kind, audited(case.fine.images, case.fine.boxes), limit) == {}
+    assert offenders(kind, case.fine.audited(), limit) == {}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_the_order_of_rows_changes_nothing(case: Case) -> None:
     kind, limit = KINDS[case.kind], case.limits.get("limit", LIMITS[case.kind])
     # Lines are numbered before the rows are shuffled.
-    assert offenders(kind, audited(case.offends.images, case.offends.boxes, shuffled=True), limit) == case.found
+    assert offenders(kind, case.offends.audited(shuffled=True), limit) == case.found
 
 
 UNREADABLE = image("a", read_error="truncated", width=0, height=0, brightness=None, contrast=None, sharpness=None)
@@ -260,7 +282,7 @@ POOR = {
     "nothing readable": audited([UNREADABLE], [box(UNREADABLE)]),
     "nothing sound": audited([A, V], [box(A, 7), box(A, w=0), box(V, x=3), box(V, parse_error="no", class_id=-1)]),
     "blank images": audited([image("a", contrast=0.0, sharpness=None), image("v", "val", contrast=0.0)]),
-    "a file in two splits": audited([A, {**A, "split": "val"}], [box(A)]),
+    "a file in two splits": audited([A, {**A, "split": "val"}], [box(A)], group="a"),
 }
 
 
@@ -298,6 +320,12 @@ def test_frames_of_a_still_camera_are_one_scene() -> None:
     frames = [looks(f"{number:04}", differing_bits=number % 5) for number in range(2000)]
     found = offenders(KINDS["few_scenes"], audited(frames), 50)
     assert found == {"train": "1 scenes in 2000 images, worth 1.0 equally frequent ones"}
+
+
+def test_images_of_one_group_are_one_scene() -> None:
+    videos = [image(f"video{number % 2}_{number:03}") for number in range(100)]
+    found = offenders(KINDS["few_scenes"], audited(videos, group=r"video\d"), 50)
+    assert found == {"train": "2 scenes in 100 images, worth 2.0 equally frequent ones"}
 
 
 def test_a_box_is_compared_with_the_closest_earlier_one() -> None:

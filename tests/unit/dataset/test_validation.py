@@ -16,6 +16,7 @@ from mobileyolo.dataset import validation as validation_module
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, format_findings, offenders_table, verdict_of
 from mobileyolo.dataset.parameters import Tolerance, ValidationRules
+from mobileyolo.dataset.quality import QUALITY
 from mobileyolo.dataset.validation import validate
 from tests.damage import (
     DAMAGES,
@@ -247,6 +248,33 @@ def test_the_columns_of_the_manifest_have_the_types_that_it_names(dataset: Path,
     for table, types in {"images": Manifest.IMAGE_COLUMNS, "boxes": Manifest.BOX_COLUMNS}.items():
         read = {field.name: str(field.type) for field in pq.read_schema(tmp_path / f"{table}.parquet")}
         assert {column: names.get(kind, kind) for column, kind in read.items()} == types
+
+
+def test_scenes_are_numbered_for_every_row_of_the_manifest(dataset: Path, tmp_path: Path) -> None:
+    image(lambda _: b"")(dataset, 1)  # is left out
+    also_in("val")(dataset, 2)  # is in both splits
+    validation = validate(dataset, tolerance(1.0), group=r"images/(00[13])")
+    table = validation.scenes.table
+    assert table[["split", "image"]].equals(validation.manifest.images[["split", "image"]])
+    assert table["scene"].dtype == np.int32
+    assert table["scene"].drop_duplicates().tolist() == list(range(table["scene"].nunique()))
+    assert (table.groupby("scene")["split"].nunique() == 1).all()
+
+
+def test_a_group_in_two_splits_is_a_warning_that_names_its_parameters(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation_module, "QUALITY", [kind for kind in QUALITY if kind.name == "group_in_two_splits"])
+    (finding,) = validate(dataset, tolerance(), group=r"images/(\d+)").findings
+    assert (finding.kind, finding.severity, finding.count, finding.rows) == ("group_in_two_splits", "warning", 4, 8)
+    places = [(offender.file, offender.twin) for offender in finding.offenders]
+    files = ("test/images/000.png", "test/images/001.png", "val/images/000.png", "val/images/001.png")
+    assert places == [(file, f"train/images/{file[-7:]}") for file in files]  # of three splits before of two
+    assert finding.parameters == (
+        "validate.quality.group_in_two_splits.limit",
+        "validate.quality.group_in_two_splits.share",
+    )
+    assert validate(dataset, tolerance()).findings == ()  # without data.group there is nothing to judge
 
 
 def test_the_digest_depends_neither_on_the_place_nor_on_the_spelling_of_labels(dataset: Path, digest: str) -> None:

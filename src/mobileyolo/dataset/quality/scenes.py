@@ -1,4 +1,4 @@
-"""Images that show nearly the same as others, and how many scenes there are without them."""
+"""Images that show nearly the same as others or are of one group, and how many scenes there are without them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mobileyolo.dataset.finding_kinds import Accepted, Audited, FaqLine, Kind, at_least
+from mobileyolo.dataset.finding_kinds import Accepted, Audited, FaqLine, Kind, at_least, at_most
 from mobileyolo.dataset.quality.rows import readable_images
-from mobileyolo.dataset.similarity import BITS, NEAR, near_duplicate_groups, near_duplicate_pairs
+from mobileyolo.dataset.scenes import BLANK_CONTRAST, groups_of, scenes_of
+from mobileyolo.dataset.similarity import BITS, NEAR, near_duplicate_pairs
 
-BLANK_CONTRAST = 0.01  # two to three grey levels; with less, the perceptual hash is one of noise, or the same for all
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -21,13 +21,18 @@ def _farther_than(_audited: Audited, limit: float) -> Accepted:
     return Accepted(above=limit)
 
 
-def _hashed(audited: Audited) -> pd.DataFrame:
-    """Images with a telling hash, in the order of splits and names, with their row and the rank of their split."""
+def _ranked(audited: Audited) -> pd.DataFrame:
+    """Readable images in the order of splits and names, with their row and the rank of their split."""
     images = readable_images(audited)
-    images = images[images["contrast"] >= BLANK_CONTRAST]
     ranks = {split: rank for rank, split in enumerate(audited.data.splits)}
     ranked = images.assign(rank=images["split"].map(ranks).astype("int64"), row=images.index)
     return ranked.sort_values(["rank", "image"]).reset_index(drop=True)
+
+
+def _hashed(audited: Audited) -> pd.DataFrame:
+    """The same images without those whose hash says nothing."""
+    images = _ranked(audited)
+    return images[images["contrast"] >= BLANK_CONTRAST].reset_index(drop=True)
 
 
 @lru_cache(maxsize=2)  # asked for twice: for the distances, and for what the offenders look like
@@ -120,33 +125,55 @@ def _twin(audited: Audited, rows: pd.Index, *, across: bool) -> Mapping[str, pd.
     }
 
 
-def _groups(audited: Audited) -> pd.DataFrame:
-    """How many scenes each split has, and how many equally frequent ones that is worth; near-duplicates are one scene.
+def _scenes(audited: Audited) -> pd.DataFrame:
+    """How many scenes each split has, and how many equally frequent ones that is worth.
 
     The second number is the exponential of the entropy of the scenes' shares (Hill number of order 1, Hill 1973). For
     example, one scene with 1,000 images and one with a single image are 2 scenes, but worth only 1.01.
     """
     images = _hashed(audited)
+    scenes = pd.Series(scenes_of(images, audited.group))
     rows = {}
-    for split, own in images.groupby("split"):
-        sizes = np.bincount(near_duplicate_groups(own["dhash"].to_numpy(np.uint64), NEAR))
+    for split, own in scenes.groupby(images["split"]):
+        sizes = own.value_counts().to_numpy()
         shares = sizes / sizes.sum()
         rows[split] = {"scenes": len(sizes), "effective": float(np.exp(-(shares * np.log(shares)).sum()))}
     counts = pd.DataFrame.from_dict(rows, orient="index", columns=["scenes", "effective"])
     return counts.reindex(audited.splits["split"]).set_axis(audited.splits.index)
 
 
+def _grouped(audited: Audited) -> pd.DataFrame:
+    """Images that have a group, with it and the row of the first image of the group; as `_ranked`."""
+    images = _ranked(audited)
+    images = images.assign(group=groups_of(images["image"], audited.group)).dropna(subset=["group"])
+    return images.assign(twin=images.groupby("group")["row"].transform("first"))
+
+
+def _splits_with_group(audited: Audited) -> pd.Series:
+    """In how many splits up to its own the group of each image is; NaN without a group."""
+    images = _grouped(audited)
+    splits = images.drop_duplicates(["group", "rank"])
+    numbered = splits.assign(number=splits.groupby("group").cumcount() + 1.0)[["group", "rank", "number"]]
+    return images.merge(numbered, on=["group", "rank"]).set_index("row")["number"].reindex(audited.images.index)
+
+
+def _group(audited: Audited, rows: pd.Index) -> Mapping[str, pd.Series]:
+    grouped = _grouped(audited).set_index("row").loc[rows]
+    twin = audited.images.loc[grouped["twin"]].set_axis(rows)
+    return {"group": grouped["group"], "twin": twin["image"], "twin_split": twin["split"]}
+
+
 SCENE_KINDS = (
     Kind(
         name="few_scenes",
         table="splits",
-        measure=lambda audited: _groups(audited)["effective"],
+        measure=lambda audited: _scenes(audited)["effective"],
         accepts=at_least,
         description="Every split shows at least {limit:g} scenes; rare ones count less (effective number).",
         remedy="add images of other places, times, cameras and objects, not more of the same",
         shown="{scenes:.0f} scenes in {readable} images, worth {value:.1f} equally frequent ones",
         faq=FaqLine.FEW_SCENES,
-        context=lambda audited, rows: {"scenes": _groups(audited).loc[rows, "scenes"]},
+        context=lambda audited, rows: {"scenes": _scenes(audited).loc[rows, "scenes"]},
     ),
     Kind(
         name="near_duplicate_in_split",
@@ -171,5 +198,16 @@ SCENE_KINDS = (
         shown="in {split}, looks like {twin} of {twin_split}, {value:.0f} of 64 bits apart",
         faq=FaqLine.UNIFORM,
         context=partial(_twin, across=True),
+    ),
+    Kind(
+        name="group_in_two_splits",
+        table="images",
+        measure=_splits_with_group,
+        accepts=at_most,
+        description="The images of a group (data.group) are in no more than {limit:g} split.",
+        remedy="move all images of the group into one split: a model must not be measured on what it was trained on",
+        shown="in {split}, but its group {group} is in {twin_split} too, as {twin}",
+        faq=FaqLine.UNIFORM,
+        context=_group,
     ),
 )

@@ -1,84 +1,117 @@
-"""The report as one self-contained HTML page."""
+"""The report as one self-contained HTML page, in any of the languages."""
 
 from __future__ import annotations
 
-import itertools
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from mobileyolo.core.backbones import ARMS, Arm
-from mobileyolo.core.cost_sheet import CostSheet
-from mobileyolo.core.files import BASELINE
-from mobileyolo.core.records import StartRecord, WeightsSource
-from mobileyolo.core.results import ArmResult
-from mobileyolo.reporting.comparison import cost_tables, figures, tables
-from mobileyolo.reporting.comparison.plots import Histories
+from mobileyolo.core.backbones import ARMS
+from mobileyolo.core.files import REPORT_FILE
+from mobileyolo.core.records import DEPLOYED_METRICS
+from mobileyolo.reporting.comparison import (
+    cost_figures,
+    cost_tables,
+    curve_figures,
+    figures,
+    next_steps,
+    reproduction,
+    tables,
+    words,
+)
+from mobileyolo.reporting.comparison.inputs import ReportInputs
+from mobileyolo.reporting.comparison.pictures import LETTERS, Example, Gallery
+from mobileyolo.reporting.comparison.plots import TRAINING_CURVES
+from mobileyolo.reporting.shared.languages import ENGLISH, Language, chinese
 from mobileyolo.reporting.shared.pages import render_template
 from mobileyolo.reporting.shared.panels import Panel, to_svg
-from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict import sentences
+from mobileyolo.verdict.records import Comparison, ErrorKind
 
-TEMPLATE = "comparison/page.html.j2"
 MOST_OPEN_CLASSES = 20  # a longer per-class table starts folded
 
 
-def render(
-    comparison: Comparison,
-    baseline: Sequence[ArmResult],
-    candidate: Sequence[ArmResult],
-    histories: Histories,
-    starts: Mapping[Arm, StartRecord],
-    sheet: CostSheet,
-) -> str:
-    """The page, with its style and figures in it; it loads nothing from the network.
+def render(inputs: ReportInputs, gallery: Gallery, _: Language) -> str:
+    """The page, with its style, figures and pictures in it; it loads nothing from the network.
 
     Args:
-        comparison: the answer.
-        baseline: the results that it was made from, one for each seed.
-        candidate: the same for the candidate.
-        histories: by arm, one table for each seed, with the columns of history.csv.
-        starts: by arm.
-        sheet: what every backbone costs.
+        inputs: what it is made from.
+        gallery: the pictures on it.
+        _: its language.
     """
-    names = tables.arm_names(comparison)
-    classes = tables.class_table(comparison, baseline, candidate)
-    costs = [figures.accuracy_cost(comparison, baseline, candidate, cost) for cost in figures.COST_AXES]
-    curves = [figures.training(histories, name) for name in figures.CURVE_NAMES]
-    confusions = [
-        figures.confusion("baseline", names[0], baseline),
-        figures.confusion("candidate", names[1], candidate),
-    ]
+    comparison, results, sheet = inputs.comparison, inputs.results, inputs.sheet
+    names = dict(zip(ARMS, sentences.names(comparison, _), strict=True))
     arms = cost_tables.arms_by_label(sheet, comparison)
+    mark, verdict = words.badge(comparison, _)
     return render_template(
-        TEMPLATE,
+        "comparison/page.html.j2",
+        language=_,
+        other=chinese() if _ is ENGLISH else ENGLISH,
+        page_file=REPORT_FILE,
         comparison=comparison,
-        names=dict(zip(ARMS, names, strict=True)),
-        question=tables.question(comparison),
-        headline=tables.headline(comparison),
-        cost_sentence=tables.cost_sentence(comparison),
-        metrics=tables.metric_table(comparison),
-        costs=tables.cost_table(comparison),
-        start=tables.start_table(comparison),
-        random_tensors={arm: record.random for arm, record in starts.items() if record.sources},
-        classes=classes,
-        classes_open=len(classes.rows) <= MOST_OPEN_CLASSES,
-        forest=_svg(figures.forest(comparison)),
-        cost_views=[_svg(panel) for panel in costs],
+        names=names,
+        mark=mark,
+        verdict=verdict,
+        question=sentences.question(comparison, _),
+        headline=sentences.headline(comparison, _),
+        reason=" ".join([sentences.reason(comparison, _), *sentences.caveats(inputs.validation)]),
+        certainty=sentences.certainty(comparison, _),
+        why=words.error_sentence(comparison, _),
+        cost=sentences.cost(comparison, _),
+        settling=sentences.settling(comparison, _),
+        differences=list(sentences.differences(comparison, _)),
+        next_commands=list(next_steps.commands(comparison, _)),
+        forest=_svg(figures.forest(comparison, _)),
+        metrics=tables.metric_table(comparison, _),
+        costs=tables.cost_table(comparison, _),
+        cost_views=[_svg(figures.accuracy_cost(comparison, each, _)) for each in figures.COSTS],
+        errors_view=_svg(figures.errors(comparison, _)),
+        errors=tables.error_table(comparison, _),
+        error_links=[f"errors/{_.file(REPORT_FILE.with_name(f'{each.kind}.html')).name}" for each in comparison.errors],
+        gallery=gallery,
+        error_names=words.error_names(_),
+        letters=LETTERS,
+        classes=tables.class_table(comparison, _),
+        classes_open=len(comparison.classes) <= MOST_OPEN_CLASSES,
+        deployed_classes=tables.deployed_class_table(comparison, results, _),
+        sizes=tables.size_table(comparison, _),
+        deployed=tables.deployed_table(comparison, _),
+        confidences=tables.confidence_table(comparison, _),
+        confidence_views=[
+            _svg(curve_figures.over_confidence(comparison, results, each, _)) for each in DEPLOYED_METRICS
+        ],
+        curves=[_svg(curve_figures.training(inputs.histories, each, _)) for each in TRAINING_CURVES],
+        precision_recall=_svg(curve_figures.precision_recall(results, _)),
+        confusions=[_svg(figures.confusion(arm, names[arm], results[arm], _)) for arm in ARMS],
+        start=tables.start_table(comparison, _),
+        random_tensors={arm: record.random for arm, record in inputs.starts.items() if record.sources},
         sheet=sheet,
         sheet_arms=arms,
         sheet_sentence=cost_tables.matching_sentence(sheet),
-        sheet_views=[_svg(figures.cost_parts(sheet, arms, quantity)) for quantity in figures.SHEET_AXES],
+        sheet_views=[_svg(cost_figures.cost_parts(sheet, arms, each, _)) for each in cost_figures.QUANTITIES],
         sheet_resolutions=cost_tables.resolution_table(sheet),
         sheet_parts=cost_tables.parts_table(sheet),
         sheet_savings=cost_tables.saving_table(sheet),
-        curves=[_svg(panel) for panel in curves],
-        precision_recall=_svg(figures.precision_recall(baseline, candidate)),
-        confusions=[_svg(panel) for panel in confusions],
-        recipe=baseline[0].training.recipe,
-        command=_command(comparison, baseline[0].training.recipe, starts["baseline"].offered),
+        recipe=results["baseline"][0].training.recipe,
+        command=reproduction.command(inputs),
         origins=dict(_origins(comparison)),
-        more_seeds=_seeds([*comparison.seeds, *_unused(comparison.seeds)]),
+    )
+
+
+def render_errors(inputs: ReportInputs, kind: ErrorKind, examples: dict[str, list[Example]], _: Language) -> str:
+    """The page of one kind of errors, with the worst examples of both models, by arm."""
+    comparison = inputs.comparison
+    return render_template(
+        "comparison/errors.html.j2",
+        language=_,
+        report=_.file(REPORT_FILE).name,
+        comparison=comparison,
+        names=dict(zip(ARMS, sentences.names(comparison, _), strict=True)),
+        kind=kind,
+        title=words.error_names(_)[kind],
+        meaning=words.error_meanings(_)[kind],
+        cost=next(each for each in comparison.errors if each.kind == kind),
+        examples=examples,
     )
 
 
@@ -93,42 +126,3 @@ def _origins(comparison: Comparison) -> Iterator[tuple[str, str]]:
         named = [(source.name, source.digest) for source in arm.start.sources.values()]
         named += [(teacher.name, teacher.digest) for teacher in arm.teachers]
         yield from ((name, digest) for name, digest in named if digest)
-
-
-def _command(comparison: Comparison, recipe: Mapping[str, object], offered: Mapping[str, WeightsSource]) -> str:
-    """The shell command that makes this comparison again, on the dataset that it was made on."""
-    teacher = comparison.candidate.teachers[0]
-    values: dict[str, object] = {
-        "data.dir": "<dataset>",
-        "backbone": comparison.candidate.backbone,
-        "baseline": comparison.baseline.backbone,
-        **{f"init.{role}": source.name for role, source in offered.items()},
-        **{f"train.{key}": _yaml(value) for key, value in recipe.items()},
-        **({"train.teacher": teacher.name if teacher.both_arms else BASELINE} if teacher.digest else {}),
-        **({"train.dis": teacher.dis} if teacher.digest else {}),
-        "compare.seed_sd": comparison.seed_sd,
-        "compare.margin": comparison.margin,
-    }
-    options = [f"-S {shlex.quote(f'{key}={value}')}" for key, value in values.items()]
-    lines = [" ".join(group) for group in _in_fours([*options, _seeds(comparison.seeds)])]
-    return " \\\n    ".join([f"dvc exp run {lines[0]}", *lines[1:]])
-
-
-def _in_fours(options: Sequence[str]) -> list[Sequence[str]]:
-    return [options[start : start + 4] for start in range(0, len(options), 4)]
-
-
-def _yaml(value: object) -> object:
-    """Booleans as YAML spells them."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    """The option that sets the seeds, quoted for a shell."""
-    listed = ",".join(map(str, seeds))
-    return f"-S {shlex.quote(f'seeds=[{listed}]')}"
-
-
-def _unused(seeds: Sequence[int]) -> list[int]:
-    """The two smallest seeds that were not used yet."""
-    return list(itertools.islice((seed for seed in itertools.count() if seed not in seeds), 2))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mobileyolo.core.backbones import ARMS, Arm
+from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.files import write_table
 from mobileyolo.core.results import ArmResult
+from mobileyolo.reporting.comparison.inputs import Histories, Results
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.precision_recall import RECALLS
 from mobileyolo.verdict.sorted_predictions import FloatArray
 
-Histories = Mapping[Arm, Sequence[pd.DataFrame]]  # by arm, one history.csv for each seed
 Counts = npt.NDArray[np.int64]
 
 LOSS_PARTS = ("box", "cls", "dfl")
@@ -51,9 +51,7 @@ def confusion_counts(results: Sequence[ArmResult]) -> Counts:
     return counts
 
 
-def write_plots(
-    folder: Path, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], histories: Histories
-) -> None:
+def write_plots(folder: Path, results: Results, histories: Histories) -> None:
     """Write the tables that dvc.yaml's plots read.
 
     map50_95.csv, map50.csv, train_loss.csv, val_loss.csv: epoch, baseline, candidate.
@@ -63,11 +61,10 @@ def write_plots(
     for name in TRAINING_CURVES:
         curves = {arm: mean_training_curve(histories[arm], name) for arm in ARMS}
         write_table(folder / f"{name}.csv", pd.DataFrame(curves).round(6).rename_axis("epoch").reset_index())
-    arms = {"baseline": baseline, "candidate": candidate}
-    precision = {arm: precision_recall_curves(results).mean(0) for arm, results in arms.items()}
+    precision = {arm: precision_recall_curves(results[arm]).mean(0) for arm in ARMS}
     write_table(folder / "precision_recall.csv", pd.DataFrame({"recall": RECALLS, **precision}).round(6))
-    for arm, results in arms.items():
-        write_table(folder / f"confusion_{arm}.csv", _one_row_a_box(results))
+    for arm in ARMS:
+        write_table(folder / f"confusion_{arm}.csv", _one_row_a_box(results[arm]))
 
 
 def _one_row_a_box(results: Sequence[ArmResult]) -> pd.DataFrame:

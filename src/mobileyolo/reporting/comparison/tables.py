@@ -1,4 +1,4 @@
-"""The comparison as sentences and tables, for the page, for Markdown and for a terminal."""
+"""The comparison as tables, for the page, for Markdown and for a terminal."""
 
 from __future__ import annotations
 
@@ -6,77 +6,62 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mobileyolo.core.backbones import ARMS
+from mobileyolo.core.records import DEPLOYED_METRICS
 from mobileyolo.core.results import ArmResult
-from mobileyolo.reporting.shared.cells import Table, console, markdown
-from mobileyolo.verdict.records import DECIDING_METRIC, Comparison, CostRatio
+from mobileyolo.reporting.comparison import words
+from mobileyolo.reporting.comparison.inputs import Results
+from mobileyolo.reporting.shared.cells import Table
+from mobileyolo.reporting.shared.languages import Translate
+from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict.sentences import names
 
-METRIC_NAMES = {"map50_95": "mAP50-95", "map50": "mAP50", "precision": "precision", "recall": "recall"}
-COST_NAMES = {
-    "latency_ms": "latency, PyTorch",
-    "latency_onnx_ms": "latency, ONNX Runtime",
-    "gflops": "GFLOPs",
-    "parameters": "parameters",
-    "weights_mb": "weights",
-}
-VERDICT_MARKS = {"better": "🟢", "worse": "🔴", "inconclusive": "🟡"}
+NOTHING = "–"  # in place of a number that does not exist
 
 
-def arm_names(comparison: Comparison) -> tuple[str, str]:
-    """Names of baseline and candidate: their backbones, with the arm if both are the same."""
-    baseline, candidate = comparison.baseline.backbone, comparison.candidate.backbone
-    if baseline == candidate:
-        return f"{baseline} (baseline)", f"{candidate} (candidate)"
-    return baseline, candidate
-
-
-def question(comparison: Comparison) -> str:
-    """The question that the comparison answers."""
-    baseline, candidate = arm_names(comparison)
-    width = comparison.candidate.width
-    aside = "" if width is None else f", MobileNetV1 at width {width:g},"
-    return f"Is {candidate}{aside} a better backbone than {baseline} for YOLO11 on this data?"
-
-
-def headline(comparison: Comparison) -> str:
-    """The answer in a few words."""
-    baseline, candidate = arm_names(comparison)
-    lead = f"{abs(comparison.metrics[DECIDING_METRIC].delta):.3f} mAP50-95"
-    return {
-        "better": f"Yes: {candidate} gains {lead} over {baseline}.",
-        "worse": f"No: {candidate} loses {lead} to {baseline}.",
-        "inconclusive": f"Undecided: neither {candidate} nor {baseline} is shown to be better.",
-    }[comparison.verdict]
-
-
-def cost_sentence(comparison: Comparison) -> str:
-    """The candidate's cost in proportion to the baseline's."""
-    baseline, candidate = arm_names(comparison)
-    ratios = {name: f"{cost.ratio:.2f} times" for name, cost in comparison.costs.items()}
-    return (
-        f"{candidate} has {ratios['parameters']} the parameters, {ratios['gflops']} the GFLOPs and "
-        f"{ratios['latency_ms']} the latency of {baseline} in PyTorch, {ratios['latency_onnx_ms']} in ONNX Runtime."
-    )
-
-
-def metric_table(comparison: Comparison) -> Table:
-    """Every metric of both arms, with the difference's interval and verdict."""
-    rows = []
-    for key, name in METRIC_NAMES.items():
+def metric_table(comparison: Comparison, _: Translate) -> Table:
+    """Every metric that needs no confidence, with the interval of its difference and its verdict."""
+    verdicts = words.verdict_names(_)
+    rows, marks = [], []
+    for key, name in words.METRIC_NAMES.items():
         metric = comparison.metrics[key]
-        interval = f"{metric.low:+.3f} to {metric.high:+.3f}"
-        numbers = (f"{metric.baseline:.3f}", f"{metric.candidate:.3f}", f"{metric.delta:+.3f}", interval)
-        rows.append((name, *numbers, metric.verdict))
-    header = ("metric", *arm_names(comparison), "difference", f"{comparison.confidence:.0%} interval", "verdict")
-    return Table(header, "lrrrrl", tuple(rows))
+        numbers = (f"{metric.baseline:.3f}", f"{metric.candidate:.3f}", f"{metric.delta:+.3f}")
+        rows.append((name, *numbers, words.interval(metric, _), verdicts[metric.verdict] if metric.verdict else ""))
+        marks.append(words.style(metric.verdict) if metric.verdict else "")
+    header = (_("metric"), *_differences(comparison, _), _("verdict"))
+    return Table(header, "lrrrrl", tuple(rows), tuple(marks))
 
 
-def cost_table(comparison: Comparison) -> Table:
-    """Every cost of both arms, and their ratio."""
+def deployed_table(comparison: Comparison, _: Translate) -> Table:
+    """Precision, recall and F1 over all boxes, at the confidence chosen on val."""
     rows = []
-    for key, name in COST_NAMES.items():
+    for key, name in words.deployed_names(_).items():
+        metric = comparison.deployed[key]
+        found = metric.interval
+        difference = (NOTHING, NOTHING) if found is None else (f"{found.delta:+.3f}", words.interval(found, _))
+        rows.append((name, _number(metric.baseline), _number(metric.candidate), *difference))
+    return Table((_("metric"), *_differences(comparison, _)), "lrrrr", tuple(rows))
+
+
+def confidence_table(comparison: Comparison, _: Translate) -> Table:
+    """The confidence to deploy each model with."""
+    rows = tuple(
+        (name, *(f"{confidence:.3f}" for confidence in arm.confidences))
+        for name, arm in zip(names(comparison, _), (comparison.baseline, comparison.candidate), strict=True)
+    )
+    header = (_("confidence to deploy with"), *(_("seed {seed}").format(seed=seed) for seed in comparison.seeds))
+    return Table(header, "l" + "r" * len(comparison.seeds), rows)
+
+
+def cost_table(comparison: Comparison, _: Translate) -> Table:
+    """Every cost of both arms, and their ratio; latencies first."""
+    keys = sorted(comparison.costs, key=lambda key: not key.startswith("latency"))
+    rows = []
+    for key in keys:
         cost = comparison.costs[key]
-        rows.append((name, _cost(key, cost.baseline), _cost(key, cost.candidate), _ratio(cost)))
-    return Table(("cost", *arm_names(comparison), "ratio"), "lrrr", tuple(rows))
+        costs = (_cost(key, value) for value in (cost.baseline, cost.candidate))
+        rows.append((words.cost_name(key, cost, _), *costs, words.ratio(cost, _)))
+    return Table((_("cost"), *names(comparison, _), _("ratio")), "lrrr", tuple(rows))
 
 
 def _cost(key: str, value: float) -> str:
@@ -85,71 +70,111 @@ def _cost(key: str, value: float) -> str:
     return f"{value / scale:.2f}{unit}"
 
 
-def _ratio(cost: CostRatio) -> str:
-    spread = "" if cost.low is None else f" ({cost.low:.2f} to {cost.high:.2f})"
-    return f"{cost.ratio:.2f}{spread}"
+def error_table(comparison: Comparison, _: Translate) -> Table:
+    """What each kind of error costs, and how many errors of it each model makes."""
+    kinds = words.error_names(_)
+    rows = tuple(
+        (
+            kinds[each.kind],
+            *(f"{cost:.3f}" for cost in (each.baseline, each.candidate)),
+            f"{each.delta:+.3f}",
+            words.interval(each, _),
+            *(f"{count:,.0f}" for count in (each.baseline_count, each.candidate_count)),
+        )
+        for each in comparison.errors
+    )
+    counts = (_("errors of {model}").format(model=name) for name in names(comparison, _))
+    return Table((_("AP50 lost by"), *_differences(comparison, _), *counts), "lrrrrrr", rows)
 
 
-def start_table(comparison: Comparison) -> Table | None:
+def class_table(comparison: Comparison, _: Translate) -> Table:
+    """mAP50-95 of each labelled class, the largest loss of the candidate first."""
+    rare = comparison.guards.rare_classes
+    rows = tuple(
+        (
+            f"{each.name} ({_('rare')})" if each.name in rare else each.name,
+            f"{each.images:,}",
+            f"{each.boxes:,}",
+            f"{each.baseline:.3f}",
+            f"{each.candidate:.3f}",
+            f"{each.delta:+.3f}",
+            words.interval(each, _),
+        )
+        for each in comparison.classes
+    )
+    return Table((_("class"), _("images"), _("boxes"), *_differences(comparison, _)), "lrrrrrr", rows)
+
+
+def deployed_class_table(comparison: Comparison, results: Results, _: Translate) -> Table:
+    """Precision, recall and F1 of each class at the confidence chosen on val, means over the seeds."""
+    metrics = words.deployed_names(_)
+    means = {arm: _class_means(results[arm]) for arm in ARMS}
+    header = [_("class")]
+    for metric in DEPLOYED_METRICS:
+        header += [f"{metrics[metric]}, {arm}" for arm in names(comparison, _)]
+    rows = tuple(
+        (
+            each.name,
+            *(_number(means[arm][metric][each.class_id]) for metric in DEPLOYED_METRICS for arm in ARMS),
+        )
+        for each in comparison.classes
+    )
+    return Table(tuple(header), "l" + "r" * (len(header) - 1), rows)
+
+
+def _class_means(results: Sequence[ArmResult]) -> pd.DataFrame:
+    """Means over the seeds by class id; missing where no seed has a value."""
+    columns = list(DEPLOYED_METRICS)
+    tables = [result.statistics.per_class.set_index("class_id")[columns] for result in results]
+    means: pd.DataFrame = pd.concat(tables).apply(pd.to_numeric, errors="coerce").groupby("class_id").mean()
+    return means
+
+
+def size_table(comparison: Comparison, _: Translate) -> Table:
+    """COCO's average precision of all objects and by size, beside the same of Ultralytics where there is one."""
+    metrics = {
+        "all": "AP",
+        "AP50": "AP50",
+        "AP75": "AP75",
+        "small": _("AP, small objects"),
+        "medium": _("AP, medium objects"),
+        "large": _("AP, large objects"),
+    }
+    twins = {"all": "map50_95", "AP50": "map50", "AP75": "map75"}
+    rows = []
+    for each in comparison.sizes:
+        twin = comparison.metrics.get(twins.get(each.size, ""))
+        ours = (twin.baseline, twin.candidate) if twin else (None, None)
+        rows.append((metrics[each.size], *map(_number, (each.baseline, each.candidate, *ours))))
+    coco = (_("{model}, COCO").format(model=name) for name in names(comparison, _))
+    ultralytics = (_("{model}, Ultralytics").format(model=name) for name in names(comparison, _))
+    return Table((_("metric"), *coco, *ultralytics), "lrrrr", tuple(rows))
+
+
+def start_table(comparison: Comparison, _: Translate) -> Table | None:
     """What each arm starts from and who teaches it; None where both start at random and nobody teaches."""
     arms = comparison.baseline, comparison.candidate
     if not any(arm.start.sources or any(teacher.digest for teacher in arm.teachers) for arm in arms):
         return None
     rows = []
-    for name, arm in zip(arm_names(comparison), arms, strict=True):
+    for name, arm in zip(names(comparison, _), arms, strict=True):
         start = arm.start
-        sources = ", ".join(source.name for source in start.sources.values()) or "random weights"
-        tensors, values = f"{start.tensors} of {start.of_tensors}", _millions(start.values, start.of_values)
-        taught = ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers))
+        sources = ", ".join(source.name for source in start.sources.values()) or _("random weights")
+        tensors = _("{part} of {whole}").format(part=start.tensors, whole=start.of_tensors)
+        values = _("{part} of {whole}").format(part=f"{start.values / 1e6:.2f}", whole=f"{start.of_values / 1e6:.2f} M")
+        taught = ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest)) or _("nobody")
         rows.append((name, sources, tensors, values, taught))
-    return Table(("model", "starts from", "tensors", "values", "taught by"), "llrrl", tuple(rows))
+    return Table((_("model"), _("starts from"), _("tensors"), _("values"), _("taught by")), "llrrl", tuple(rows))
 
 
-def _millions(part: int, whole: int) -> str:
-    return f"{part / 1e6:.2f} of {whole / 1e6:.2f} M"
-
-
-def class_table(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> Table:
-    """mAP50-95 of each labelled class, means over the seeds, the largest loss of the candidate first."""
-    means = [
-        pd.concat([result.statistics.per_class for result in arm]).groupby("class_id")["map50_95"].mean()
-        for arm in (baseline, candidate)
-    ]
-    classes = baseline[0].statistics.per_class.set_index("class_id")
-    lead = (means[1] - means[0]).sort_values(kind="stable")
-    rows = [
-        (
-            str(classes["name"][class_id]),
-            str(classes["images"][class_id]),
-            str(classes["boxes"][class_id]),
-            f"{means[0][class_id]:.3f}",
-            f"{means[1][class_id]:.3f}",
-            f"{lead[class_id]:+.3f}",
-        )
-        for class_id in lead.index
-    ]
-    return Table(("class", "images", "boxes", *arm_names(comparison), "difference"), "lrrrrr", tuple(rows))
-
-
-def console_report(comparison: Comparison) -> str:
-    """The answer for a terminal."""
-    tables = (metric_table(comparison), cost_table(comparison), start_table(comparison))
-    return "\n\n".join((headline(comparison), comparison.reason, *(console(each) for each in tables if each)))
-
-
-def summary(comparison: Comparison, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> str:
-    """The Markdown report that a CI job shows."""
-    return "\n\n".join(
-        (
-            f"## {VERDICT_MARKS[comparison.verdict]} {headline(comparison)}",
-            f"Verdict: **{comparison.verdict}**. {comparison.reason}",
-            markdown(metric_table(comparison)),
-            cost_sentence(comparison),
-            markdown(cost_table(comparison)),
-            f"Latencies: {comparison.timing}; medians, and of the ratio within a round also the quartiles.",
-            *([markdown(start)] if (start := start_table(comparison)) else []),
-            "<details><summary>Per class, mAP50-95</summary>",
-            markdown(class_table(comparison, baseline, candidate)),
-            "</details>\n",
-        )
+def _differences(comparison: Comparison, _: Translate) -> tuple[str, ...]:
+    confidence = f"{comparison.confidence:.0%}"
+    return (
+        *names(comparison, _),
+        _("difference"),
+        _("{confidence} interval").format(confidence=confidence),
     )
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None or pd.isna(value) else f"{value:.3f}"

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from mobileyolo.core.files import ValidationFiles, write_text
 from mobileyolo.core.records import SUITES, DatasetCard, Manifest, Severity, Split
-from mobileyolo.dataset.findings import Finding, Offender, docs_page, printable, verdict_of
+from mobileyolo.dataset.findings import Finding, Offender, docs_page, verdict_of
 from mobileyolo.reporting.dataset.samples import choose_samples
-from mobileyolo.reporting.dataset.thumbnails import Box, Picture, take
 from mobileyolo.reporting.shared.cells import Table
-from mobileyolo.reporting.shared.pages import render_template
+from mobileyolo.reporting.shared.pages import render_template, shown
+from mobileyolo.reporting.shared.thumbnails import Box, Picture, take
 
 BoxCounts = Mapping[Split, NDArray[np.int64]]  # by class id, for each split
 
@@ -34,11 +34,9 @@ CLASS_COLOURS = 12  # that the page's style has for boxes
 LEAST_OUTLINE = 0.12  # of the view: smallest outline of an offending box
 MOST_BOXES = 400  # that are drawn in one picture
 LONGEST_NAME = 60  # characters
-LONGEST_TEXT = 300  # of paths and values
 # Pixels of the longer side, and bytes of the JPEG; they keep the page under 3 MB.
 SAMPLE_SIZE = (560, 55_000)
 CASE_SIZE = (320, 22_000)
-JOINERS = "\u200c\u200d"  # not printable, but Persian, Hindi and emoji are written with them
 
 
 @dataclass(frozen=True)
@@ -160,15 +158,8 @@ def render(
         sections=[_section(root, finding, allowance, by_image) for finding in errors_first],
         open_places=OPEN_PLACES,
         any_left_out=any(finding.drops for finding in findings),
-        shown=shown,
         percent=percent,
     )
-
-
-def shown(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Text of a dataset for a page: control and bidirectional characters escaped, and cut if it is long."""
-    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return "".join(c if c in JOINERS else printable(c) for c in text)
 
 
 def percent(share: float) -> str:

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted cells; align has one letter for each column, l or r."""
+    """A table of formatted cells.
+
+    Attributes:
+        align: one letter for each column, l or r.
+        marks: the style of the badge in the last cell of each row, "" for a row without one; empty for a table without.
+    """
 
     header: tuple[str, ...]
     align: str
     rows: tuple[tuple[str, ...], ...]
+    marks: tuple[str, ...] = ()
 
 
 def markdown(table: Table) -> str:

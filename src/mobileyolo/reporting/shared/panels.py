@@ -36,6 +36,9 @@ COLOURS = {
     "better": "#1a7f37",
     "worse": "#c2272d",
     "inconclusive": "#8a6100",
+    "equivalent": "#14717f",
+    "no-worse": "#3f7d20",
+    "no-better": "#a4481a",
 }
 CJK_FONTS = (
     "Noto Sans CJK SC",

@@ -20,7 +20,7 @@ from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import ValidationFiles
 from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount
 from mobileyolo.dataset.findings import Finding, Offender, docs_page
-from mobileyolo.reporting.dataset.page import percent, shown, write_page
+from mobileyolo.reporting.dataset.page import percent, write_page
 from mobileyolo.reporting.dataset.report import check_report_folder
 from tests.synthetic import write_dataset
 
@@ -338,10 +338,6 @@ def test_every_colour_exists_on_a_light_and_a_dark_page(folder: Path, dataset: P
 )
 def test_a_share_is_never_rounded_to_nothing_or_everything(share: float, text: str) -> None:
     assert percent(share) == text
-
-
-def test_endless_text_is_cut() -> None:
-    assert shown("abcdef", 4) == "abc…"
 
 
 def test_importing_the_page_brings_no_plotting_library() -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from mobileyolo.core.datasets import LARGEST_AREA, PILLOW_FORMATS
+
 Box = tuple[float, float, float, float]
 
 QUALITIES = (85, 70, 55, 40, 25)  # of JPEG; the first that is small enough is taken
@@ -160,9 +162,6 @@ def _finite(box: Box) -> bool:
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
     """An image that may be decoded: not a pipe or device, where opening may wait forever, nor a decompression bomb."""
-    # A slow import that only pictures need.
-    from mobileyolo.dataset.images import LARGEST_AREA, PILLOW_FORMATS
-
     formats = [name for name in PILLOW_FORMATS if name != "MPO"]  # which Pillow opens as JPEG
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(0, "not a regular file")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from mobileyolo.reporting.dataset.thumbnails import LEAST_VIEW, Picture, View, take, view_round
+from mobileyolo.reporting.shared.thumbnails import LEAST_VIEW, Picture, View, take, view_round
 
 SIZE = (320, 30_000)
 

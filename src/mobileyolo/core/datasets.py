@@ -1,0 +1,11 @@
+"""What any dataset may hold: the image formats that are read, and its names and paths as printable text."""
+
+from __future__ import annotations
+
+PILLOW_FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
+LARGEST_AREA = 89_478_485  # pixels; above, Pillow warns of a decompression bomb (a quarter GB decoded)
+
+
+def printable(text: str) -> str:
+    """Text with escapes in place of characters that would move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

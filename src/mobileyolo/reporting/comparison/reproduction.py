@@ -1,0 +1,62 @@
+"""The shell command that makes a comparison again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+from mobileyolo.core.files import BASELINE
+from mobileyolo.reporting.comparison.inputs import ReportInputs
+
+PLAIN = re.compile(r"[\w./:+-]*", re.ASCII)  # a value that Hydra's grammar takes as it is
+
+
+def command(inputs: ReportInputs) -> str:
+    """The command, quoted so that it can be pasted into bash."""
+    comparison = inputs.comparison
+    teacher = comparison.candidate.teachers[0]
+    values: Mapping[str, object] = {
+        "data.dir": inputs.data_dir,
+        "backbone": comparison.candidate.backbone,
+        "baseline": comparison.baseline.backbone,
+        **{f"init.{role}": source.name for role, source in inputs.starts["baseline"].offered.items()},
+        **{f"train.{key}": value for key, value in inputs.results["baseline"][0].training.recipe.items()},
+        **({"train.teacher": teacher.name if teacher.both_arms else BASELINE} if teacher.digest else {}),
+        **({"train.dis": teacher.dis} if teacher.digest else {}),
+        "compare.margin": comparison.margin,
+        "compare.confidence": comparison.confidence,
+    }
+    options = [option(key, value) for key, value in values.items()]
+    lines = [" ".join(group) for group in _in_fours([*options, seeds_option(comparison.seeds)])]
+    return " \\\n    ".join([f"dvc exp run {lines[0]}", *lines[1:]])
+
+
+def option(key: str, value: object) -> str:
+    """One option of `dvc exp run`, quoted for Hydra's grammar and then for bash.
+
+    >>> option("train.cos_lr", False)
+    '-S train.cos_lr=false'
+    >>> print(option("data.dir", "/data/my helmets"))
+    -S "data.dir='/data/my helmets'"
+    """
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not PLAIN.fullmatch(text):
+        text = "'" + text.replace("'", "\\'") + "'"
+    return f"-S {_quoted(f'{key}={text}')}"
+
+
+def _quoted(text: str) -> str:
+    """Quoted for bash; in double quotes where that needs no escapes, which are easier to read and Windows takes too."""
+    if re.search(r'["$`\\!]', text):
+        return shlex.quote(text)
+    return text if shlex.quote(text) == text else f'"{text}"'
+
+
+def seeds_option(seeds: Sequence[int]) -> str:
+    """The option that sets the seeds."""
+    return f'-S "seeds=[{",".join(map(str, seeds))}]"'
+
+
+def _in_fours(options: Sequence[str]) -> list[Sequence[str]]:
+    return [options[start : start + 4] for start in range(0, len(options), 4)]
