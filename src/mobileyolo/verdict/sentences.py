@@ -103,14 +103,16 @@ def reason(comparison: Comparison, _: Translator = english) -> str:
     )
 
 
-def caveats(validation: ValidationVerdict) -> list[str]:
+def caveats(validation: ValidationVerdict, _: Translator = english) -> list[str]:
     """Sentences on faults of the dataset that were tolerated and make every metric on it less reliable."""
     shared = validation.findings.get("image_in_two_splits")
     if shared is None:
         return []
     return [
-        f"{shared.count} of {shared.rows} images are in two splits, as validate.tolerance allows: the models may have "
-        "been trained on images that they are tested on."
+        _(
+            "{count} of {images} images are in two splits, as validate.tolerance allows: the models may have been "
+            "trained on images that they are tested on."
+        ).format(count=shared.count, images=shared.rows)
     ]
 
 
