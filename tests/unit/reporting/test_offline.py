@@ -15,11 +15,11 @@ from mobileyolo.core.config import load_params
 from mobileyolo.core.files import ValidationFiles
 from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.validation import validate
-from mobileyolo.reporting.comparison.page import render
+from mobileyolo.reporting.comparison.report import write_reports
 from mobileyolo.reporting.dataset.report import write_report
 from tests.damage import line
 from tests.synthetic import write_dataset
-from tests.synthetic_results import make_report_inputs
+from tests.synthetic_comparison import make_inputs
 
 ELSEWHERE = re.compile(r"\s*(?:https?:)?//")
 IN_STYLE = re.compile(r"""(?:url\(|@import)\s*['"]?([^'")\s;]+)""")
@@ -74,11 +74,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("offline")
     dataset = write_dataset(folder / "dataset")
     line("0 .5 .5 0 .2")(dataset, 1)
-    files = ValidationFiles(folder / "validation")
+    files = ValidationFiles(folder / "reports/validation")
     rules = load_params().section(ValidationRules)
     write_report(files, dataset, validate(dataset, rules, docs_dir=files.docs))
-    (folder / "index.html").write_text(render(*make_report_inputs()), encoding="utf-8")
-    return [folder / "index.html", *sorted(files.folder.rglob("*.html"))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_reports(make_inputs())
+    return sorted(folder.rglob("*.html"))
 
 
 def test_every_page_is_looked_at(pages: list[Path]) -> None:
