@@ -60,10 +60,10 @@ def make_comparison(
     interval = Interval(delta=-0.08, low=-0.15, high=-0.01)
     time = TrainingTime(started="2026-01-02T03:04:05Z", seconds=321.0, machine="some CPU", threads=2)
 
-    def arm(backbone: str, width: float | None) -> ArmSummary:
+    def arm(backbone: str, width: float | None, map50_95: float) -> ArmSummary:
         return ArmSummary(
             backbone=backbone, width=width, start=RANDOM, teachers=(Teacher(name="none"),) * seeds,
-            weights_digests=(DIGEST,) * seeds, best_epochs=(38,) * seeds, map50_95=(0.5,) * seeds, val_map50_95=0.5,
+            weights_digests=(DIGEST,) * seeds, best_epochs=(38,) * seeds, map50_95=(map50_95,) * seeds, val_map50_95=0.5,
             confidences=(0.31,) * seeds, maturity="learnt", times=(time,) * seeds,
         )  # fmt: skip
 
@@ -71,8 +71,8 @@ def make_comparison(
         verdict="worse",
         provisional=seeds == 1,
         reason="mnv1_n is worse.",
-        baseline=arm("yolo11n", None),
-        candidate=arm("mnv1_n", 0.25),
+        baseline=arm("yolo11n", None, metric.baseline),
+        candidate=arm("mnv1_n", 0.25, metric.candidate),
         metrics=dict.fromkeys(("map50_95", "map50", "map75"), metric),
         deployed={
             "precision": DeployedDelta(baseline=0.9, candidate=None, interval=None),

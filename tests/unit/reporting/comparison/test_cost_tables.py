@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from mobileyolo.reporting.comparison import cost_tables
 from mobileyolo.reporting.shared.cells import console
-from mobileyolo.reporting.shared.cells import console
 from tests.synthetic_comparison import make_inputs
 from tests.synthetic_results import make_cost_sheet
 

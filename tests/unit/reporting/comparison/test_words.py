@@ -14,9 +14,7 @@ from tests.synthetic_comparison import make_comparison
 
 def with_maturity(comparison: Comparison, maturity: str) -> Comparison:
     """The candidate had not stopped learning."""
-    return comparison.model_copy(
-        update={"candidate": comparison.candidate.model_copy(update={"maturity": maturity})}
-    )
+    return comparison.model_copy(update={"candidate": comparison.candidate.model_copy(update={"maturity": maturity})})
 
 
 def with_guards(comparison: Comparison, **changes: Any) -> Comparison:
