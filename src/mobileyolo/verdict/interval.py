@@ -118,7 +118,8 @@ def rescaled(half_width: FloatArray, scenes: int, confidence: float, other: floa
         return half_width
     upper = [(1 + each) / 2 for each in (confidence, other)]
     before, after = stats.t.ppf(upper, scenes - 1)
-    return half_width * after / before
+    other_half_width: FloatArray = half_width * after / before
+    return other_half_width
 
 
 def verdict_of(low: float, high: float, margin: float) -> Verdict:
