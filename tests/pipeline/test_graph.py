@@ -122,7 +122,7 @@ def test_architecture_draws_every_module() -> None:
 
 FLOORS = (
     ("core", "extras.py", "version.py"),
-    ("digits.py", "loading.py", "progress.py", "models", "dataset", "verdict"),
+    ("digits.py", "experiments.py", "loading.py", "progress.py", "models", "dataset", "verdict"),
     ("importing", "training", "evaluation", "deployment"),
     ("costs", "tracking", "reporting", "downloads.py"),
     ("parameters.py",),

@@ -170,6 +170,7 @@ def test_the_extra_export_brings_every_engine(extra: str, missing: str) -> None:
         (["show"], "validate"),
         (["fetch", "yolo11n.pt"], "validate"),
         (["export"], "pipeline"),
+        (["confirm"], "pipeline"),
         (["log"], "pipeline"),
     ],
 )

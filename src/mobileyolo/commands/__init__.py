@@ -28,6 +28,7 @@ COMMANDS = {
     "fetch": "fetch",
     "cost": "cost",
     "show": "show",
+    "confirm": "confirm",
     "export": "export",
     "log": "log",
 }

@@ -77,15 +77,13 @@ def history_of(arms: Mapping[Arm, Sequence[ArmResult]], known: Iterable[LoggedMo
     """
     known = list(known)
     own = {result.training.weights_digest for results in arms.values() for result in results}
-    candidate = arms["candidate"][0]
+    candidate = LoggedModel.of_result(arms["candidate"][0])
+    measured = measured_candidates(known, candidate.tags["evaluate.split"])
     earlier = [model for model in known if model.tags.get("weights.digest") not in own]
-    return History(
-        candidates=len({LoggedModel.of_result(candidate).setup, *candidates(known, candidate.statistics.split)}),
-        spread=spread(earlier, LoggedModel.of_result(candidate)),
-    )
+    return History(candidates=len({candidate.setup, *measured}), spread=spread(earlier, candidate))
 
 
-def candidates(models: Iterable[LoggedModel], split: str) -> set[Setup]:
+def measured_candidates(models: Iterable[LoggedModel], split: str) -> set[Setup]:
     """The distinct candidates that were measured on a split."""
     marks = {("evaluate.split", split), (measured_tag(split), "true")}
     return {model.setup for model in models if model.tags["arm"] == "candidate" and marks & model.tags.items()}

@@ -1,0 +1,134 @@
+"""DVC's experiments: what they hold, and how one is run beside the workspace (the only importer of DVC)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dvc import api
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from mobileyolo.core.config import PARAMS_FILE, leaves
+from mobileyolo.core.errors import UserError
+from mobileyolo.core.files import DIGITS_DIR, WEIGHTS_DIR
+
+_WEIGHTS = ("init.backbone", "init.detector", "train.teacher")  # keys that can name a file in WEIGHTS_DIR
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment.
+
+    Attributes:
+        name: DVC's name for it.
+        revision: the git commit that keeps it.
+    """
+
+    name: str
+    revision: str
+
+    @property
+    def date(self) -> str:
+        """The day when it ended."""
+        return _git("show", "--no-patch", "--format=%cs", self.revision).strip()
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What params.yaml held."""
+        values: Mapping[str, Any] = yaml.safe_load(_git("show", f"{self.revision}:./{PARAMS_FILE}"))
+        return values
+
+    def read(self, path: Path) -> str:
+        """A file of its results.
+
+        Raises:
+            UserError: it is not in DVC's cache.
+        """
+        try:
+            text: str = api.read(path.as_posix(), rev=self.revision, encoding="utf-8")
+        except (DvcException, OSError) as error:
+            raise UserError(
+                f"{path} of the experiment {self.name} can't be read ({error}); run the experiment again, or fetch its "
+                "files: dvc fetch"
+            ) from None
+        return text
+
+
+def all_experiments() -> list[Experiment]:
+    """Every experiment of every commit; those of the present commit come first.
+
+    Raises:
+        UserError: here is no repository of DVC.
+    """
+    try:
+        with Repo() as repo:
+            listed: Mapping[str, Iterable[tuple[str, str]]] = repo.experiments.ls(all_commits=True)
+    except DvcException as error:
+        raise UserError(f"DVC: {error}") from None
+    head = _git("rev-parse", "HEAD").strip()
+    commits = sorted(listed, key=lambda commit: commit != head)
+    return [Experiment(name, revision) for commit in commits for name, revision in listed[commit]]
+
+
+def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    """Run an experiment in a temporary folder, so that neither params.yaml nor a result of the workspace changes.
+
+    Args:
+        name: its name.
+        wanted: parameters by section, as in params.yaml.
+        present: those of the workspace, from which it starts.
+
+    Raises:
+        UserError: it failed; DVC and the stage have said why.
+    """
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
+    command += [argument for each in overrides(wanted, present) for argument in ("--set-param", each)]
+    command += [argument for path in _own_weights(wanted) for argument in ("--copy-paths", path.as_posix())]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"{name} has failed; the same command goes on with the models that were trained")
+
+
+def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
+    """The parameters that differ, as `dvc exp run --set-param` takes them: in Hydra's grammar.
+
+    >>> list(overrides({"seeds": [1, 2], "train": {"lr0": 0.1, "teacher": "my file.pt"}}, {"seeds": [0], "train": {}}))
+    ['seeds=[1,2]', 'train.lr0=0.1', "train.teacher='my file.pt'"]
+
+    Args:
+        wanted: parameters by section.
+        present: likewise.
+    """
+    here = dict(leaves(present))
+    for key, value in leaves(wanted):
+        if key == "data.dir" and Path(value) != DIGITS_DIR and not Path(value).is_absolute():
+            yield f"{key}={_literal(Path(value).resolve().as_posix())}"  # it may be no file of git's
+        elif key not in here or here[key] != value:
+            yield f"{key}={_literal(value)}"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    if isinstance(value, list):
+        return f"[{','.join(map(_literal, value))}]"
+    return str(value).lower()  # true, false, 0.1
+
+
+def _own_weights(params: Mapping[str, Any]) -> Iterator[Path]:
+    """Weights that the user has put into WEIGHTS_DIR: git does not know them, so DVC has to be told to copy them."""
+    values = dict(leaves(params))
+    for key in _WEIGHTS:
+        path = WEIGHTS_DIR / values[key]
+        if not Path(values[key]).is_absolute() and path.suffix and path.is_file():
+            yield path
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
