@@ -74,8 +74,8 @@ def test_the_interval_over_seeds_holds_the_true_difference_as_often_as_promised(
     """
     generator = np.random.default_rng(0)
     sd = 0.02 * np.sqrt(4 / generator.chisquare(4, 4000))
-    values = generator.normal(0, sd, (2, seeds, 4000))
-    covered = np.abs(values[1].mean(0) - values[0].mean(0)) <= luck(*values, 0.02, 4).half_width(0.95)
+    baseline, candidate = generator.normal(0, sd, (2, seeds, 4000))
+    covered = np.abs(candidate.mean(0) - baseline.mean(0)) <= luck(baseline, candidate, 0.02, 4).half_width(0.95)
     assert 0.94 <= covered.mean() <= 0.97
 
 
