@@ -63,8 +63,8 @@ def make_comparison(
     def arm(backbone: str, width: float | None, map50_95: float) -> ArmSummary:
         return ArmSummary(
             backbone=backbone, width=width, start=RANDOM, teachers=(Teacher(name="none"),) * seeds,
-            weights_digests=(DIGEST,) * seeds, best_epochs=(38,) * seeds, map50_95=(map50_95,) * seeds, val_map50_95=0.5,
-            confidences=(0.31,) * seeds, maturity="learnt", times=(time,) * seeds,
+            weights_digests=(DIGEST,) * seeds, best_epochs=(38,) * seeds, map50_95=(map50_95,) * seeds,
+            val_map50_95=0.5, confidences=(0.31,) * seeds, maturity="learnt", times=(time,) * seeds,
         )  # fmt: skip
 
     comparison = Comparison(
