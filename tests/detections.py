@@ -65,7 +65,7 @@ def detected(
                 **validator._process_batch(predictions, truth),
                 "conf": predictions["conf"].numpy(),
                 "pred_cls": predictions["cls"].numpy(),
-                "target_cls": truth["cls"].numpy(),
+                "target_cls": classes.astype(np.float32),
                 "target_img": np.unique(classes),
                 "im_name": f"{number:03}.png",
             }
