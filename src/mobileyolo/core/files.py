@@ -40,11 +40,10 @@ COMPARISON_FILE = Path("reports/comparison.json")
 METRICS_FILE = Path("reports/metrics.json")
 REPORT_FILE = Path("reports/index.html")
 CHINESE_REPORT_FILE = Path("reports/index.zh-CN.html")
-ERRORS_DIR = Path("reports/errors")  # a page for each error type, with its pictures
+ERRORS_DIR = Path("reports/errors")  # a page for each kind of error, with its pictures
 SUMMARY_FILE = Path("reports/summary.md")
 PLOTS_DIR = Path("reports/plots")
 FIGURES_DIR = Path("reports/figures")
-ERRORS_DIR = Path("reports/errors")  # a page for each kind of error
 
 
 @dataclass(frozen=True)

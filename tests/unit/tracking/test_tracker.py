@@ -19,7 +19,9 @@ from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.files import (
+    CHINESE_REPORT_FILE,
     COMPARISON_FILE,
+    ERRORS_DIR,
     REPORT_FILE,
     SUMMARY_FILE,
     ModelFiles,
@@ -166,13 +168,13 @@ def result() -> ArmResult:
     metrics = MetricsRecord(
         map50_95=0.3,
         map50=0.5,
-        map75=0.25,
+        map75=0.2,
         val_map50_95=0.35,
         confidence=0.4,
         precision=None,
-        recall=0.4,
-        f1=0.5,
-        coco=CocoAP(ap=0.3, ap50=0.5, ap75=0.25, ap_small=0.1, ap_medium=0.4, ap_large=None),
+        recall=0.0,
+        f1=0.0,
+        coco=CocoAP(ap=0.3, ap50=0.5, ap75=0.2, ap_small=None, ap_medium=0.1, ap_large=0.4),
         parameters=10,
         gflops=1.5,
         weights_mb=2.0,
@@ -194,6 +196,7 @@ def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
     train(tracker)
     tracker.log_evaluation(result, HISTORY, weights)
     (run,) = runs(store)
+    assert run.data.metrics["val_map50_95"] == 0.35
     assert result.metrics.numbers().items() <= run.data.metrics.items()
     assert (run.data.tags["stage"], run.data.tags["evaluate.split"]) == ("evaluated", "test")
     assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model"]
@@ -225,21 +228,32 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     store: MlflowClient, weights: Path, tmp_path: Path
 ) -> None:
     inputs = make_report_inputs()
-    report = tmp_path / "index.html"
-    report.write_text("report", encoding="utf-8")
+    report, pages = tmp_path / "index.html", tmp_path / "errors"
+    for file in (report, pages / "missed.html", pages / "images" / "1.webp"):
+        write_text(file, "report")
     (candidate,) = inputs.candidate
     Tracker.open("shapes", CARD).log_comparison(
-        candidate, inputs.histories["candidate"][0], weights, inputs.comparison, [report]
+        candidate, inputs.histories["candidate"][0], weights, inputs.comparison, [report, pages]
     )
     (run,) = runs(store)
-    assert candidate.metrics.model_dump().items() <= run.data.metrics.items()
-    assert run.data.metrics["delta/map50_95"] == inputs.comparison.metrics["map50_95"].delta
-    costs = inputs.comparison.costs
-    for name in ("latency_ms", "latency_onnx_ms"):
-        assert run.data.metrics[name] == costs[name].candidate
+    assert candidate.metrics.numbers().items() <= run.data.metrics.items()
+    deciding = inputs.comparison.metrics["map50_95"]
+    logged = [run.data.metrics[f"delta/map50_95{end}"] for end in ("", "_low", "_high")]
+    assert logged == [deciding.delta, deciding.low, deciding.high]
+    for name in ("latency", "latency_onnx"):
+        cost = inputs.comparison.costs[f"{name}_ms"]
+        logged = [run.data.metrics[f"{name}_ratio{end}"] for end in ("", "_low", "_high")]
+        assert logged == [cost.ratio, cost.low, cost.high]
+    assert not any(name.endswith("_ms") for name in run.data.metrics)  # they differ from machine to machine
     assert (run.data.tags["stage"], run.data.tags["verdict"]) == ("compared", inputs.comparison.verdict)
-    names = [item.path for item in store.list_artifacts(run.info.run_id, "report/mnv1_n-vs-yolo11n")]
-    assert names == ["report/mnv1_n-vs-yolo11n/index.html"]
+    assert run.data.tags["provisional"] == "true"  # one seed
+    folder = "report/mnv1_n-vs-yolo11n"
+    assert [item.path for item in store.list_artifacts(run.info.run_id, folder)] == [
+        f"{folder}/errors",
+        f"{folder}/index.html",
+    ]
+    (picture,) = store.list_artifacts(run.info.run_id, f"{folder}/errors/images")
+    assert picture.path == f"{folder}/errors/images/1.webp"
 
 
 def test_a_store_that_cannot_be_opened_warns_once_and_fails_nothing(
@@ -430,7 +444,8 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportInputs:
     """A workspace with the files that the stage compare logs."""
     monkeypatch.chdir(tmp_path)
     inputs = make_report_inputs()
-    for path in (REPORT_FILE, SUMMARY_FILE, COMPARISON_FILE, *VALIDATION_FILES):
+    pages = (REPORT_FILE, CHINESE_REPORT_FILE, ERRORS_DIR / "missed.html")
+    for path in (*pages, SUMMARY_FILE, COMPARISON_FILE, *VALIDATION_FILES):
         write_text(path, path.name)
     for arm, histories in inputs.histories.items():
         files = ModelFiles(arm, 0)
