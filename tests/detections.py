@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def detected(
             "conf": torch.tensor(confidence[order], dtype=torch.float32),
             "cls": torch.tensor(predicted[order], dtype=torch.float32),
         }
-        truth = {
+        truth: dict[str, Any] = {
             "bboxes": torch.tensor(labels, dtype=torch.float32).reshape(-1, 4),
             "cls": torch.tensor(classes, dtype=torch.float32),
             "im_file": str(ROOT / f"{number:03}.png"),
