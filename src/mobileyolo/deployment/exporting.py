@@ -29,7 +29,7 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynami
         name: a key of EXPORT_FORMATS.
         folder: for the file and for what the exporters leave beside it; created if it is missing.
         imgsz: side of the square input in pixels.
-        dynamic: take any number of images of any size instead; only ONNX and OpenVINO can.
+        dynamic: of ONNX, take any number of images of any size instead.
 
     Returns:
         The file or folder.
@@ -43,7 +43,10 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynami
     exported.pt_path = "best.pt"  # gives the result its name; no such file is read
     exported.task = "detect"  # Ultralytics' YOLO class sets these two otherwise
     exported.args = {"data": ""}
-    settings = {"format": name, "imgsz": imgsz, "batch": 1, "device": "cpu", "dynamic": dynamic}
+    settings = {"format": name, "imgsz": imgsz, "batch": 1, "device": "cpu"}
+    if dynamic:
+        # Simplifying takes most of the export's time. ONNX Runtime does it itself, and was as fast without (measured).
+        settings |= {"dynamic": True, "simplify": False}
     try:
         # Run inside the folder: pnnx writes files into the working directory and the path into one of its results, and
         # the exporter replaces every ".pt" in the path.
