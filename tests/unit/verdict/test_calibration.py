@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import stats
 
 from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import Statistics
@@ -19,7 +20,7 @@ from mobileyolo.verdict.sorted_predictions import FloatArray
 from tests.synthetic_results import make_statistics
 
 SEEDS = (1, 2, 3, 5)
-COMPARISONS = {5: 200, 30: 200, 72: 150, 200: 80}  # by images
+COMPARISONS = {5: 225, 30: 200, 72: 150, 200: 100}  # by images; ten minutes on two cores
 SEED_SD = 0.02
 SKILL = 0.8
 # mAP50-95 that a detector of `make_statistics` gains for each unit of skill: .499, .561, .623, .681 and .736 at a
@@ -109,14 +110,22 @@ def test_equal_detectors_get_an_interval_round_zero_as_often_as_it_promises_and_
     images: int, comparisons: int
 ) -> None:
     outcomes = simulated(images, comparisons)
+    for outcome in outcomes:
+        assert is_at_most(0.07, 1 - outcome.coverage, comparisons), outcome
+        # With one seed and many images the interval is just the 95 % that it promises, and the margin of 0.01 makes
+        # 3.5 % of the 5 % beyond it a false verdict. Such a verdict is called provisional.
+        assert is_at_most(0.05 if outcome.seeds == 1 else 0.03, outcome.false_verdicts, comparisons), outcome
 
-    assert [outcome for outcome in outcomes if outcome.coverage < 0.93] == []
     # Which boxes a seed finds on these images is part of what differs between seeds and of what differs between
     # images. It is counted twice, so that with several seeds and few images the interval is wider than it needs to be.
-    assert [outcome for outcome in outcomes if outcome.coverage > 0.99 and outcome.seeds == 1] == []
-    assert [outcome for outcome in outcomes if outcome.false_verdicts > 0.03] == []
+    assert outcomes[0].coverage <= 0.99
     widths = [outcome.half_width for outcome in outcomes]
     assert widths == sorted(widths, reverse=True)
+
+
+def is_at_most(limit: float, share: float, comparisons: int) -> bool:
+    """May the true share be `limit`? Chance alone gives a larger one than this in more than 1 of 100 cases."""
+    return float(stats.binomtest(round(share * comparisons), comparisons, limit, "greater").pvalue) > 0.01
 
 
 def test_two_seeds_are_never_wider_than_one_at_equal_spread() -> None:
