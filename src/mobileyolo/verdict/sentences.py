@@ -58,7 +58,7 @@ def headline(comparison: Comparison, _: Translator = english) -> str:
     answer = _answer(comparison, _)
     if not is_tentative(comparison):
         return answer
-    return _("After {epochs} epochs: {answer}").format(epochs=comparison.epochs, answer=answer)
+    return _("{answer}, after {epochs} epochs.").format(answer=answer.rstrip(".。"), epochs=comparison.epochs)
 
 
 def _answer(comparison: Comparison, _: Translator) -> str:

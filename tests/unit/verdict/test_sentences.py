@@ -91,7 +91,7 @@ def test_a_headline_is_tentative_where_a_model_was_still_learning() -> None:
         candidate = comparison.candidate.model_copy(update={"maturity": maturity})
         early = comparison.model_copy(update={"candidate": candidate})
         assert sentences.is_tentative(early)
-        assert sentences.headline(early) == "After 40 epochs: No: mnv1_n loses 0.124 mAP50-95 to yolo11n."
+        assert sentences.headline(early) == "No: mnv1_n loses 0.124 mAP50-95 to yolo11n, after 40 epochs."
 
 
 def test_the_reason_says_which_model_was_still_learning() -> None:
