@@ -20,7 +20,7 @@ from mobileyolo.verdict.sorted_predictions import FloatArray
 from tests.synthetic_results import make_statistics
 
 SEEDS = (1, 2, 3, 5)
-COMPARISONS = {5: 225, 30: 200, 72: 150, 200: 100}  # by images; ten minutes on two cores
+COMPARISONS = {5: 225, 30: 200, 72: 150, 200: 100}  # by images; some minutes in all
 SEED_SD = 0.02
 SKILL = 0.8
 # mAP50-95 that a detector of `make_statistics` gains for each unit of skill: .499, .561, .623, .681 and .736 at a
