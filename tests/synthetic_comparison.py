@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mobileyolo.core.backbones import ARMS, Arm
-from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.core.records import (
     CocoAP,
     MetricsRecord,
-    Start,
     StartRecord,
     Teacher,
     TrainingRecord,
@@ -40,8 +38,8 @@ from mobileyolo.verdict.records import (
     Spread,
 )
 from tests.synthetic_boxes import make_boxes
+from tests.synthetic_results import RANDOM, make_cost_sheet
 
-RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 DIGEST = hashlib.sha256(b"made up").hexdigest()
 
 
@@ -62,10 +60,10 @@ def make_comparison(
     interval = Interval(delta=-0.08, low=-0.15, high=-0.01)
     time = TrainingTime(started="2026-01-02T03:04:05Z", seconds=321.0, machine="some CPU", threads=2)
 
-    def arm(backbone: str, width: float | None) -> ArmSummary:
+    def arm(backbone: str, width: float | None, map50_95: float) -> ArmSummary:
         return ArmSummary(
             backbone=backbone, width=width, start=RANDOM, teachers=(Teacher(name="none"),) * seeds,
-            weights_digests=(DIGEST,) * seeds, best_epochs=(38,) * seeds, map50_95=(0.5,) * seeds, val_map50_95=0.5,
+            weights_digests=(DIGEST,) * seeds, best_epochs=(38,) * seeds, map50_95=(map50_95,) * seeds, val_map50_95=0.5,
             confidences=(0.31,) * seeds, maturity="learnt", times=(time,) * seeds,
         )  # fmt: skip
 
@@ -73,8 +71,8 @@ def make_comparison(
         verdict="worse",
         provisional=seeds == 1,
         reason="mnv1_n is worse.",
-        baseline=arm("yolo11n", None),
-        candidate=arm("mnv1_n", 0.25),
+        baseline=arm("yolo11n", None, metric.baseline),
+        candidate=arm("mnv1_n", 0.25, metric.candidate),
         metrics=dict.fromkeys(("map50_95", "map50", "map75"), metric),
         deployed={
             "precision": DeployedDelta(baseline=0.9, candidate=None, interval=None),
@@ -83,22 +81,35 @@ def make_comparison(
         },
         classes=tuple(
             ClassDelta(
-                delta=-0.1, low=-0.2, high=0.0, class_id=number, name=name, images=20, boxes=60 - number,
-                baseline=0.5, candidate=0.4,
+                delta=-0.1,
+                low=-0.2,
+                high=0.0,
+                class_id=number,
+                name=name,
+                images=20,
+                boxes=60 - number,
+                baseline=0.5,
+                candidate=0.4,
             )
             for number, name in enumerate(classes)
-        ),  # fmt: skip
+        ),
         sizes=tuple(
             SizeAP(size=size, baseline=None if size == "large" else 0.5, candidate=None if size == "large" else 0.4)
             for size in ("all", "AP50", "AP75", "small", "medium", "large")
         ),
         errors=tuple(
             ErrorCost(
-                delta=delta, low=delta - 0.02, high=delta + 0.02, kind=kind, baseline=0.01, candidate=0.01 + delta,
-                baseline_count=12, candidate_count=40,
+                delta=delta,
+                low=delta - 0.02,
+                high=delta + 0.02,
+                kind=kind,
+                baseline=0.01,
+                candidate=0.01 + delta,
+                baseline_count=12,
+                candidate_count=40,
             )
             for kind, delta in zip(ERROR_KINDS, (0.2, 0.01, 0.0, 0.0, 0.06, -0.005), strict=True)
-        ),  # fmt: skip
+        ),
         costs={
             "parameters": CostRatio(baseline=2.6e6, candidate=1.8e6, ratio=0.71),
             "gflops": CostRatio(baseline=1.6, candidate=1.1, ratio=0.67),
@@ -112,12 +123,23 @@ def make_comparison(
         },
         spread=Spread(sd=0.02, degrees=4, measured=None, assumed=0.02, source="curve", models=0, train_images=205),
         settling=Settling(
-            settled=False, larger="images", seeds=4, images=300, seeds_with_images=3, images_with_seeds=200,
-            equivalent_margin=0.19, no_worse_margin=0.19,
+            settled=False,
+            larger="images",
+            seeds=4,
+            images=300,
+            seeds_with_images=3,
+            images_with_seeds=200,
+            equivalent_margin=0.19,
+            no_worse_margin=0.19,
         ),
         guards=Guards(
-            scenes=60, few_scenes="none", rare_classes=("platelet",), without_rare="worse", candidates=1,
-            corrected=Interval(delta=-0.124, low=-0.19, high=-0.06), corrected_confidence=0.95,
+            scenes=60,
+            few_scenes="none",
+            rare_classes=("platelet",),
+            without_rare="worse",
+            candidates=1,
+            corrected=Interval(delta=-0.124, low=-0.19, high=-0.06),
+            corrected_confidence=0.95,
         ),
         timing="PyTorch 2.14.1, 1 thread, some CPU",
         measured="2026-01-02T04:00:00Z",
@@ -130,11 +152,11 @@ def make_comparison(
         margin=0.01,
         data_digest=DIGEST,
         recipe_digest=DIGEST,
-    )  # fmt: skip
+    )
     return comparison.model_copy(update=changes)
 
 
-def make_inputs(data_dir: Path, seeds: int = 1, **changes: Any) -> ReportInputs:
+def make_inputs(data_dir: Path = Path("gone"), seeds: int = 1, **changes: Any) -> ReportInputs:
     """All inputs of a report; the images are not there unless a test writes them into data_dir."""
     comparison = make_comparison(seeds, **changes)
     names = tuple(each.name for each in comparison.classes)
@@ -155,7 +177,7 @@ def make_inputs(data_dir: Path, seeds: int = 1, **changes: Any) -> ReportInputs:
             )
             for arm in ARMS
         },
-        sheet=_sheet(),
+        sheet=make_cost_sheet(),
         validation=ValidationVerdict(passed=True, findings={}),
         data_dir=data_dir,
     )
@@ -184,17 +206,3 @@ def _result(arm: Arm, seed: int, names: tuple[str, ...]) -> ArmResult:
         coco=CocoAP(ap=0.5, ap50=0.8, ap75=0.5, ap_small=None, ap_medium=0.4, ap_large=0.6),
     )  # fmt: skip
     return ArmResult(training, metrics, statistics)
-
-
-def _sheet() -> CostSheet:
-    def cost(name: str, width: float | None, size: int) -> ModelCost:
-        parts = Parts(backbone=size * 1_000_000, neck=1_200_000, head=300_000)
-        return ModelCost(name=name, width=width, parameters=parts, flops=(parts, parts))
-
-    layer = SeparableLayer(
-        inputs=8, outputs=16, kernel=3, stride=1, size=10, repeats=2, separable=20_000, standard=115_200
-    )
-    models = (cost("mnv1_n", 0.25, 1), cost("mnv1_m", 1.0, 9), cost("yolo11n", None, 4))
-    return CostSheet(
-        classes=4, imgsz=(320, 256), models=models, savings=(Saving(width=1.0, stem=5_000, layers=(layer,)),)
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, Sepa
 from mobileyolo.core.records import (
     IOU_THRESHOLDS,
     TRUE_POSITIVE_COLUMNS,
+    CocoAP,
+    History,
     LatencyRecord,
     MetricsRecord,
     Start,
@@ -21,14 +24,17 @@ from mobileyolo.core.records import (
     Teacher,
     Timing,
     TrainingRecord,
+    TrainingTime,
+    ValidationVerdict,
 )
 from mobileyolo.core.results import BOX_STEPS, BOXES_AN_IMAGE, CORNERS, ArmResult, Statistics
-from mobileyolo.verdict.comparison import compare
-from mobileyolo.verdict.metrics import WeightedMetrics
+from mobileyolo.reporting.comparison.inputs import ReportInputs
+from mobileyolo.verdict.comparison import ArmEvidence, Circumstances, compare
+from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detection_counts
 from mobileyolo.verdict.parameters import VerdictOptions
-from mobileyolo.verdict.records import Comparison
 
 BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}
+CONFIDENCE = 0.5  # to deploy with
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 
 
@@ -83,7 +89,8 @@ def make_statistics(
             ).astype(np.float32),
         }
     )
-    # A box is found with that IoU if it is shifted along x by w (1 - IoU) / (1 + IoU); false ones lie right of all labels.
+    # A box is found with that IoU if it is shifted along x by w (1 - IoU) / (1 + IoU). False ones lie right of all
+    # labels.
     x1, y1, w, h = (labels.uniform(low, high, counts.sum()) for low, high in ((0, 540), (0, 380), (20, 80), (20, 80)))
     labelled = np.column_stack((x1, y1, x1 + w, y1 + h))
     shifts = w[found] * (1 - iou) / (1 + iou)
@@ -143,19 +150,23 @@ def _with_per_class(statistics: Statistics) -> Statistics:
     rows = []
     for class_id in np.unique(statistics.targets["class_id"]):
         targets = statistics.targets[statistics.targets["class_id"] == class_id]
-        map50, map50_95, precision, recall = WeightedMetrics(with_changes(statistics, targets=targets))(
-            np.ones(len(statistics.images))
+        only = with_changes(
+            statistics, targets=targets, predictions=statistics.predictions.query("class_id == @class_id")
         )
+        map50_95, map50, map75 = WeightedMetrics(only)(np.ones(len(statistics.images)))
+        precision, recall, f1 = deployed_metrics(detection_counts(only, CONFIDENCE).sum(0))
         rows.append(
             {
                 "class_id": int(class_id),
                 "name": statistics.names[class_id],
                 "images": targets["image"].nunique(),
                 "boxes": len(targets),
+                "map50_95": map50_95,
+                "map50": map50,
+                "map75": map75,
                 "precision": precision,
                 "recall": recall,
-                "map50": map50,
-                "map50_95": map50_95,
+                "f1": f1,
             }
         )
     return with_changes(statistics, per_class=pd.DataFrame(rows))
@@ -165,7 +176,8 @@ def make_result(
     arm: str, backbone: str, statistics: Statistics, seed: int = 0, width: float | None = None
 ) -> ArmResult:
     """One trained and evaluated model; all made-up models have equal terms."""
-    map50, map50_95, precision, recall = WeightedMetrics(statistics)(np.ones(len(statistics.images)))
+    map50_95, map50, map75 = WeightedMetrics(statistics)(np.ones(len(statistics.images)))
+    precision, recall, f1 = deployed_metrics(detection_counts(statistics, CONFIDENCE).sum(0))
     small = width is not None
     return ArmResult(
         training=TrainingRecord(
@@ -173,7 +185,7 @@ def make_result(
             backbone=backbone,
             width=width,
             seed=seed,
-            best_epoch=38 - seed,
+            best_epoch=30 - seed,
             weights_digest=_sha256(f"weights {arm} {seed}"),
             data_digest=_sha256("data"),
             start=RANDOM,
@@ -183,10 +195,15 @@ def make_result(
             recipe_digest=_sha256("recipe"),
         ),
         metrics=MetricsRecord(
-            map50=map50,
             map50_95=map50_95,
-            precision=precision,
+            map50=map50,
+            map75=map75,
+            val_map50_95=map50_95 + 0.01,
+            confidence=CONFIDENCE,
+            precision=None if np.isnan(precision) else precision,
             recall=recall,
+            f1=f1,
+            coco=CocoAP(ap=map50_95, ap50=map50, ap75=map75, ap_small=None, ap_medium=map50_95, ap_large=None),
             parameters=1_843_000 if small else 2_582_542,
             gflops=1.1 if small else 1.6,
             weights_mb=3.73 if small else 5.21,
@@ -282,33 +299,52 @@ def make_cost_sheet() -> CostSheet:
     )
 
 
-class ReportInputs(NamedTuple):
-    """The inputs of a report."""
+def make_evidence(arm: list[ArmResult]) -> ArmEvidence:
+    """All that is known of one arm, whose models stopped learning before their training ended."""
+    epochs = int(arm[0].training.recipe["epochs"])
+    curve = np.minimum(np.arange(1, epochs + 1) / 20, 1) * 0.6
+    return ArmEvidence(
+        results=arm,
+        histories=[pd.DataFrame({"epoch": np.arange(1, epochs + 1), "map50_95": curve}) for _ in arm],
+        times=[TrainingTime(started="2026-01-02T03:04:05Z", seconds=321, machine="some CPU", threads=2) for _ in arm],
+    )
 
-    comparison: Comparison
-    baseline: list[ArmResult]
-    candidate: list[ArmResult]
-    histories: dict[Arm, list[pd.DataFrame]]
-    starts: dict[Arm, StartRecord]
-    sheet: CostSheet
+
+def make_circumstances(images: int = 70, **changes: Any) -> Circumstances:
+    """A first comparison, on images that each show a scene of their own."""
+    circumstances = Circumstances(
+        scenes=np.arange(images),
+        train_images=300,
+        history=History(candidates=1, spread=None),
+        latency=make_latency(),
+    )
+    return dataclasses.replace(circumstances, **changes)
 
 
 def make_report_inputs(
     baseline_skill: float = 0.8, candidate_skill: float = 0.6, seeds: int = 1, **settings: Any
 ) -> ReportInputs:
-    """A comparison of two made-up arms, with all of its inputs."""
+    """A comparison of two made-up arms, with all of its inputs; the images themselves are not there."""
     baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
     options = VerdictOptions(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
-    histories: dict[Arm, list[pd.DataFrame]] = {
-        "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
-        "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
-    }
-    starts = {
-        arm: StartRecord(backbone=BACKBONES[arm], **RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",))
-        for arm in ARMS
-    }
-    comparison = compare(baseline, candidate, make_latency(), options)
-    return ReportInputs(comparison, baseline, candidate, histories, starts, make_cost_sheet())
+    circumstances = make_circumstances(len(baseline[0].statistics.images))
+    return ReportInputs(
+        comparison=compare(make_evidence(baseline), make_evidence(candidate), circumstances, options),
+        results={"baseline": baseline, "candidate": candidate},
+        histories={
+            "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
+            "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
+        },
+        starts={
+            arm: StartRecord(
+                backbone=BACKBONES[arm], **RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",)
+            )
+            for arm in ARMS
+        },
+        sheet=make_cost_sheet(),
+        validation=ValidationVerdict(passed=True, findings={}),
+        data_dir=Path("nowhere"),
+    )
 
 
 def _sha256(text: str) -> str:

@@ -21,7 +21,7 @@ def test_the_validator_matches_each_image_by_itself() -> None:
     assert [Path(call.given[1]["im_file"]).name for call in calls] == ["000.png", "001.png"]
     for predictions, labels in (call.given for call in calls):
         assert {"conf", "cls", "bboxes"} <= predictions.keys()
-        assert {"cls", "bboxes"} <= labels.keys()
+        assert {"cls", "bboxes", "imgsz", "ori_shape", "ratio_pad"} <= labels.keys()
     found = [len(call.given[0]["conf"]) for call in calls]
     assert sum(found)
     assert [call.returned["tp"].shape for call in calls] == [(number, 10) for number in found]
@@ -83,6 +83,33 @@ def test_a_confusion_matrix_has_a_row_for_each_predicted_class() -> None:
     np.testing.assert_array_equal(confusion.matrix, expected)
 
 
+@contract("ops.scale_boxes")
+def test_boxes_scaled_back_are_those_of_the_image_before_it_was_letterboxed() -> None:
+    import cv2
+    import torch
+    from ultralytics.data.augment import LetterBox
+    from ultralytics.utils import ops
+    from ultralytics.utils.instance import Instances
+
+    image, box = np.zeros((300, 517, 3), np.uint8), np.array([[31.0, 40.0, 271.0, 209.0]], np.float32)
+    height, width = 96, 165  # as the dataset resizes an image, before it is letterboxed
+    shrunk = box * np.tile([width / 517, height / 300], 2).astype(np.float32)
+    label = {
+        "img": cv2.resize(image, (width, height)),
+        "cls": np.zeros((1, 1)),
+        "instances": Instances(shrunk, np.zeros((0, 1000, 2), np.float32), bbox_format="xyxy", normalized=False),
+        "ratio_pad": (height / 300, width / 517),
+    }
+    boxed = LetterBox((128, 192), auto=False, scaleup=False)(label)
+    inside = torch.from_numpy(boxed["instances"].bboxes)
+    given = boxed["img"].shape[:2], (300, 517), boxed["ratio_pad"]
+    assert np.abs(inside.numpy() - box).min() > 1
+    scaled = ops.scale_boxes(given[0], inside.clone(), given[1], ratio_pad=given[2])
+    np.testing.assert_allclose(scaled.numpy(), box, atol=1e-3)
+    outside = torch.tensor([[-50.0, -50.0, 500.0, 500.0]])
+    assert ops.scale_boxes(given[0], outside, given[1], ratio_pad=given[2]).tolist() == [[0, 0, 517, 300]]
+
+
 @contract("metrics.nt_per_image")
 def test_metrics_count_by_class_id_and_keep_results_by_position() -> None:
     from ultralytics.utils.metrics import DetMetrics
@@ -91,7 +118,7 @@ def test_metrics_count_by_class_id_and_keep_results_by_position() -> None:
     labelled = np.array([2, 2, 0])
     metrics.update_stats(
         {
-            "tp": np.ones((3, 10), dtype=bool),
+            "tp": np.arange(10) < [[10], [7], [3]],  # the last one is a true positive up to IoU 0.6
             "conf": np.array([0.9, 0.8, 0.7]),
             "pred_cls": labelled,
             "target_cls": labelled,
@@ -103,11 +130,10 @@ def test_metrics_count_by_class_id_and_keep_results_by_position() -> None:
     assert list(metrics.nt_per_image) == [1, 0, 1]
     assert list(metrics.nt_per_class) == [1, 0, 2]
     assert list(metrics.box.ap_class_index) == [0, 2]
-    assert len(metrics.box.class_result(1)) == 4  # precision, recall, mAP50, mAP50-95
-    assert metrics.box.map50 == pytest.approx(metrics.box.class_result(1)[2])
-    assert metrics.box.map == pytest.approx(metrics.box.class_result(1)[3])
-    assert metrics.box.mp == pytest.approx(metrics.box.class_result(1)[0])
-    assert metrics.box.mr == pytest.approx(metrics.box.class_result(1)[1])
+    assert metrics.box.all_ap.shape == (2, 10)  # average precision by class and IoU threshold
+    assert metrics.box.map50 == pytest.approx(metrics.box.all_ap[:, 0].mean())
+    assert metrics.box.map75 == pytest.approx(metrics.box.all_ap[:, 5].mean())
+    assert metrics.box.map == pytest.approx(metrics.box.all_ap.mean())
 
 
 @contract("YOLODataset.get_img_files")

@@ -58,7 +58,9 @@ OUTPUTS = {
     "train@candidate-0": ["models/candidate/s0"],
     "evaluate@candidate-0": ["reports/metrics/candidate", "reports/statistics/candidate"],
     "compare": [
-        *(f"reports/{name}" for name in ("comparison.json", "index.html", "metrics.json", "summary.md")),
+        *(f"reports/{name}" for name in ("comparison.json", "metrics.json", "summary.md")),
+        *(f"reports/{name}" for name in ("index.html", "index.zh-CN.html")),
+        "reports/errors",
         "reports/figures",
         "reports/plots",
     ],

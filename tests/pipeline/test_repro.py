@@ -14,7 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mobileyolo.core.records import Scenes, TrainingTime
+from mobileyolo.core.records import MetricsRecord, Scenes, TrainingTime
+from mobileyolo.verdict.records import ERROR_KINDS, Comparison
+from mobileyolo.verdict.sentences import headline
 from tests.pipeline.workspace import ROOT, Result, Workspace
 from tests.synthetic import write_dataset
 
@@ -69,12 +71,16 @@ def test_one_command_runs_every_stage(first: Result) -> None:
 
 def test_it_ends_in_a_verdict_with_intervals_and_a_report(workspace: Workspace, first: Result) -> None:
     comparison = json.loads(workspace.read("reports/comparison.json"))
-    assert comparison["verdict"] in {"better", "worse", "inconclusive"}
+    assert comparison["verdict"] == "inconclusive"
+    assert (comparison["guards"]["scenes"], comparison["guards"]["few_scenes"]) == (4, "no verdict")
     assert (comparison["baseline"]["backbone"], comparison["candidate"]["backbone"]) == ("yolo11n", "mnv1_n")
     assert (comparison["split"], comparison["images"]) == ("test", 4)
     for delta in comparison["metrics"].values():
         assert delta["low"] <= delta["delta"] <= delta["high"]
     assert b"mnv1_n" in workspace.read("reports/index.html")
+    assert "骨干网络" in workspace.read("reports/index.zh-CN.html").decode()
+    pages = {path.name for path in (workspace.path / "reports/errors").glob("*.html")}
+    assert pages == {f"{kind}{ending}" for kind in ERROR_KINDS for ending in (".html", ".zh-CN.html")}
     shown = workspace.run("python", "-m", "mobileyolo", "show").output
     assert "mAP50-95" in shown
     assert "index.html" in shown
@@ -87,9 +93,11 @@ def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: 
         ("yolo11n-s0", "baseline", "FINISHED"),
     ]
     for run in runs:
-        metrics = json.loads(workspace.read(f"reports/metrics/{run.data.tags['arm']}/s0.json"))
-        assert metrics.items() <= run.data.metrics.items()
-        assert {"latency_ms", "latency_onnx_ms", "train/box_loss", "val/map50_95"} <= run.data.metrics.keys()
+        metrics = MetricsRecord.read(workspace.path / f"reports/metrics/{run.data.tags['arm']}/s0.json")
+        assert metrics.numbers().items() <= run.data.metrics.items()
+        assert {"val_map50_95", "train/box_loss", "val/map50_95"} <= run.data.metrics.keys()
+        ratios = {"latency_ratio", "latency_onnx_ratio", "delta/map50_95"}
+        assert ratios & run.data.metrics.keys() == (ratios if run.data.tags["arm"] == "candidate" else set())
         assert {"validation.errors", "validation.warnings"} <= run.data.metrics.keys()
         assert (run.data.tags["stage"], run.data.tags["validation.passed"]) == ("compared", "true")
     assert len({run.data.tags["recipe.digest"] for run in runs}) == 1
@@ -97,7 +105,8 @@ def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: 
 
 def test_the_console_says_how_far_it_is_and_ends_with_the_answer_once(workspace: Workspace, first: Result) -> None:
     assert "Stage 10 of 18; at most 1 training after it" in first.output
-    assert len(re.findall(r"^(Yes|No|Undecided): ", first.output, flags=re.MULTILINE)) == 1
+    answer = headline(Comparison.read(workspace.path / "reports/comparison.json"))
+    assert first.output.count(answer) == 1
     assert first.output.count("Keep it: git add params.yaml dvc.lock reports/metrics.json") == 1
     for noise in ("agnostic_nms=", "Creating new Ultralytics Settings", "Logging results to", "hours", "gradients"):
         assert noise not in first.output
@@ -240,9 +249,9 @@ def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     workspace: Workspace, other_backbone: Result
 ) -> None:
     """Not that of the installed package, and not that of the workspace as it is when the queue starts."""
-    library = workspace.path / "src" / "mobileyolo" / "reporting" / "comparison" / "tables.py"
+    library = workspace.path / "src" / "mobileyolo" / "reporting" / "comparison" / "summary.py"
     original = library.read_text(encoding="utf-8")
-    queued = "\n\ndef headline(comparison: Comparison) -> str:\n    return 'the code that was queued'\n"
+    queued = "\n\ndef console_report(comparison: Comparison) -> str:\n    return 'the code that was queued'\n"
     library.write_text(original + queued, encoding="utf-8")
     workspace.dvc("exp", "run", "--queue", "--name", "queued", "-S", "backbone=mnv1_m")
     library.write_text("raise SystemExit('the workspace moved on')\n", encoding="utf-8")
@@ -271,7 +280,8 @@ def test_the_baseline_teaches_the_candidate_without_being_trained_again(workspac
     comparison = json.loads(workspace.read("reports/comparison.json"))
     (teacher,) = comparison["candidate"]["teachers"]
     assert (teacher["name"], teacher["digest"]) == ("yolo11n s0", comparison["baseline"]["weights_digests"][0])
-    assert "The teachers differ: yolo11n had no teacher; mnv1_n was taught by yolo11n s0." in comparison["reason"]
+    told = "Not only the backbone differs: mnv1_n was taught by yolo11n s0, yolo11n by nobody."
+    assert told in comparison["reason"]
     (run,) = [run for run in workspace.runs() if run.info.run_name == "mnv1_n-s0-taught"]
     assert run.data.params["train.teacher"] == "yolo11n s0"
     assert run.data.tags["teacher.digest"] == teacher["digest"]
@@ -289,7 +299,7 @@ def test_both_arms_start_from_a_detector_and_the_verdict_says_how_unequally(
     baseline, candidate = comparison["baseline"]["start"], comparison["candidate"]["start"]
     assert baseline["values"] == baseline["of_values"]
     assert 0 < candidate["values"] < candidate["of_values"]
-    assert "The starting weights differ: yolo11n has 499 of 499 tensors" in comparison["reason"]
+    assert "yolo11n from yolo11n.pt (100% of its values are pretrained)" in comparison["reason"]
     assert b"Where the models start" in workspace.read("reports/index.html")
 
 

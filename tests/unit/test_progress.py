@@ -9,9 +9,7 @@ import pytest
 from mobileyolo import progress
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ConfigError
-from mobileyolo.reporting.comparison.next_steps import next_steps
 from stages import run
-from tests.synthetic_results import make_report_inputs
 
 
 @pytest.fixture
@@ -90,11 +88,3 @@ def test_the_last_stage_ends_every_failure(workspace: Path, monkeypatch: pytest.
     run(lambda _params: None)
     assert progress.last_failure() == ""
     assert not (workspace / environment.STATE_DIR / "failed.txt").exists()
-
-
-def test_a_run_ends_with_how_to_keep_it_and_what_to_try() -> None:
-    one, three = (next_steps(make_report_inputs(seeds=seeds).comparison) for seeds in (1, 3))
-    assert "git add params.yaml dvc.lock reports/metrics.json\n" in one
-    assert 'git commit -m "mnv1_n against yolo11n"' in one
-    assert "seeds=[0,1,2]" in one
-    assert "seeds=" not in three

@@ -1,8 +1,11 @@
-"""Export the models that `dvc repro` trained for other engines, into exports/<arm>-s<seed>/.
+"""Export what `dvc repro` trained for other engines and tools, into exports/<arm>-s<seed>/.
 
-Each file is run in its own engine on up to 32 held-out images and compared with PyTorch. Only files that give the
-same boxes replace what was there; otherwise the command ends with exit code 1 and leaves the folder as it was.
-parity.json beside the files and the model's MLflow run keep the differences.
+Each exported model is run in its own engine on up to 32 held-out images and compared with PyTorch. Only models that
+give the same boxes replace what was there; otherwise the command ends with exit code 1 and leaves the folder as it
+was. parity.json beside the files and the model's MLflow run keep the differences.
+
+--format coco writes what the stage evaluate found, without running a model: coco_predictions.json has the 100 most
+confident boxes of each held-out image, coco_annotations.json the labelled ones.
 
 OpenVINO and NCNN need an extra: pip install 'mobileyolo[export]'.
 """
@@ -10,17 +13,24 @@ OpenVINO and NCNN need an extra: pip install 'mobileyolo[export]'.
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobileyolo.commands.option_types import imgsz as imgsz_converter
 from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.deployment.formats import EXPORT_FORMATS
 
+if TYPE_CHECKING:
+    from mobileyolo.core.files import ModelFiles
+
 SUMMARY = "export trained models for other engines, and check them against PyTorch"
 EXTRA = "pipeline"
+COCO = "coco"  # of the formats the only one that holds predictions, not a model
 EXAMPLES = """examples:
   mobileyolo export
   mobileyolo export --arm candidate --format onnx --format ncnn --imgsz 320
+  mobileyolo export --format coco
 """
 
 
@@ -32,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         dest="formats",
         action="append",
-        choices=[*EXPORT_FORMATS, "all"],
-        help="what to export it to; can be repeated (default: all)",
+        choices=[*EXPORT_FORMATS, "all", COCO],
+        help="what to export it to; can be repeated (default: all, which is every one but coco)",
     )
     parser.add_argument(
         "--imgsz", type=imgsz_converter, help="side of the square input in pixels (default: the training's)"
@@ -55,11 +65,40 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
 
     params, card, manifest = load_params(), last_dataset(), Manifest.read()
     root, held_out = Path(params.data_dir), params.get("evaluate.split", str)
-    names = list(EXPORT_FORMATS) if not formats or "all" in formats else list(dict.fromkeys(formats))
+    asked = dict.fromkeys(formats or ["all"])
+    names = [name for name in EXPORT_FORMATS if name in asked or "all" in asked]
     for each in [arm] if arm else ARMS:
         files = ModelFiles(each, params.get("seeds", Seeds)[0] if seed is None else seed)
-        record = deliver(files, names, imgsz, root, held_out, card, manifest)
-        print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
-        print(f"{record.images} {record.split} images, largest differences:\n{console(export_table(record))}\n")
-        training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
-        Tracker.open(params.data_dir, card).log_export(training, history, record.metrics(), record.file)
+        if names:
+            record = deliver(files, names, imgsz, root, held_out, card, manifest)
+            print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
+            print(f"{record.images} {record.split} images, largest differences:\n{console(export_table(record))}\n")
+            training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
+            Tracker.open(params.data_dir, card).log_export(training, history, record.metrics(), record.file)
+        if COCO in asked:
+            _write_predictions(files)
+
+
+def _write_predictions(files: ModelFiles) -> None:
+    """Write predictions and labels of a model's held-out images as COCO's JSON.
+
+    Raises:
+        ExportError: the model was not evaluated.
+    """
+    from mobileyolo.core.errors import ExportError
+    from mobileyolo.core.files import write_text
+    from mobileyolo.core.results import Statistics
+    from mobileyolo.deployment.records import export_folder
+    from mobileyolo.evaluation.coco import coco_annotations, coco_results
+
+    if not files.metrics.is_file():
+        raise ExportError(f"{files.metrics}: no such file; run dvc repro first, or choose another --seed")
+    statistics, folder = Statistics.read(files.statistics), export_folder(files.arm, files.seed)
+    predictions = coco_results(statistics.predicted_boxes())
+    annotations = coco_annotations(statistics.images, statistics.targets, statistics.names)
+    for name, content in {"predictions": predictions, "annotations": annotations}.items():
+        write_text(folder / f"coco_{name}.json", json.dumps(content, ensure_ascii=False) + "\n")
+    print(
+        f"{files.arm}: {len(predictions)} predictions on {len(statistics.images)} {statistics.split} images in", end=" "
+    )
+    print(f"{folder / 'coco_predictions.json'}, labels in {folder / 'coco_annotations.json'}")

@@ -1,7 +1,7 @@
 """Print the last comparison: verdict, metrics with intervals, costs, and where its page lies.
 
-It reads reports/comparison.json, which `dvc repro` writes, and runs nothing. A row says better or worse only where the
-whole interval lies beyond compare.margin of params.yaml; everything else is inconclusive.
+It reads reports/comparison.json, which `dvc repro` writes, and runs nothing. The verdict
+says on which side of compare.margin of params.yaml the whole interval lies, or that it is inconclusive.
 
 The last lines say how to go on, and whether params.yaml has changed since or the last run failed.
 """

@@ -40,10 +40,10 @@ COMPARISON_FILE = Path("reports/comparison.json")
 METRICS_FILE = Path("reports/metrics.json")
 REPORT_FILE = Path("reports/index.html")
 CHINESE_REPORT_FILE = Path("reports/index.zh-CN.html")
+ERRORS_DIR = Path("reports/errors")  # a page for each kind of error, with its pictures
 SUMMARY_FILE = Path("reports/summary.md")
 PLOTS_DIR = Path("reports/plots")
 FIGURES_DIR = Path("reports/figures")
-ERRORS_DIR = Path("reports/errors")  # a page for each kind of error
 
 
 @dataclass(frozen=True)
@@ -209,12 +209,13 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet or CSV, by the path's ending, completely or not at all."""
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
-            # Bytes of numbers are sorted by place, because those of one place resemble each other.
+            # Numbers are written byte by byte: first bytes of all, second bytes of all ... Neighbours are then alike.
             numbers = [name for name, dtype in table.dtypes.items() if dtype.kind in "iuf"]
             table.to_parquet(
                 temporary,
                 index=False,
                 compression="zstd",
+                compression_level=15,
                 use_dictionary=[name for name in table if name not in numbers],
                 column_encoding=dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"),
             )

@@ -16,7 +16,9 @@ from mobileyolo.core.records import MetricsRecord, TrainingRecord
 CORNERS = ("x1", "y1", "x2", "y2")
 BOXES_AN_IMAGE = 100  # as COCO's evaluation takes
 BOX_STEPS = 65_535  # of an image's side, which fit two bytes: 0.01 pixels of 640
-_STEP = "confidence_step"  # in predictions.parquet, in place of `confidence`
+# Columns of predictions.parquet and boxes.parquet in place of `confidence` and of x2 and y2.
+_STEP = "confidence_step"
+_SIDES = {"x2": "width", "y2": "height"}
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,17 @@ class Statistics:
     def read(cls, folder: Path) -> Statistics:
         """Read the statistics from a folder."""
         head = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        predictions, boxes = _restored(
+            *(pd.read_parquet(folder / f"{name}.parquet") for name in ("predictions", "boxes"))
+        )
         return cls(
             split=head["split"],
             measured=head["measured"],
             names=tuple(head["names"]),
             confusion=np.asarray(head["confusion"], dtype=np.int64),
             images=pd.read_parquet(folder / "images.parquet"),
-            predictions=_with_confidences(pd.read_parquet(folder / "predictions.parquet")),
-            boxes=pd.read_parquet(folder / "boxes.parquet"),
+            predictions=predictions,
+            boxes=boxes,
             targets=pd.read_parquet(folder / "targets.parquet"),
             thresholds=pd.read_csv(folder / "thresholds.csv"),
             # A class may be called NA.
@@ -76,10 +81,11 @@ class Statistics:
             "confusion": self.confusion.astype(int).tolist(),
         }
         write_text(folder / "evaluation.json", json.dumps(head, ensure_ascii=False) + "\n")
+        predictions, boxes = _compact(self.predictions, self.boxes)
         tables: Mapping[str, pd.DataFrame] = {
             "images.parquet": self.images,
-            "predictions.parquet": _with_steps(self.predictions),
-            "boxes.parquet": self.boxes,
+            "predictions.parquet": predictions,
+            "boxes.parquet": boxes,
             "targets.parquet": self.targets,
             "thresholds.csv": self.thresholds,
             "per_class.csv": self.per_class,
@@ -95,19 +101,24 @@ class Statistics:
         return rows.assign(**dict(zip(CORNERS, corners.T, strict=True))).reset_index(drop=True)
 
 
-def _with_steps(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The predictions as they are written: with the bits of each confidence minus those of the one before.
+def _compact(predictions: pd.DataFrame, boxes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The predictions and their boxes as they are written: with small numbers, which zstd shortens more.
 
-    Within an image confidences fall slowly, so the differences are small, and zstd shortens them by a fifth more.
+    Within an image confidences fall slowly, so of their bits the differences are written, row by row. Of a box, its
+    width and height take the place of x2 and y2.
     """
     bits = predictions["confidence"].to_numpy(np.float32).view(np.int32)
-    return predictions.rename(columns={"confidence": _STEP}).assign(**{_STEP: np.diff(bits, prepend=np.int32(0))})
+    steps = predictions.rename(columns={"confidence": _STEP}).assign(**{_STEP: np.diff(bits, prepend=np.int32(0))})
+    sides = boxes.assign(x2=boxes["x2"] - boxes["x1"], y2=boxes["y2"] - boxes["y1"])
+    return steps, sides.rename(columns=_SIDES)
 
 
-def _with_confidences(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The reverse of `_with_steps`."""
-    bits = predictions[_STEP].to_numpy().cumsum(dtype=np.int32)
-    return predictions.rename(columns={_STEP: "confidence"}).assign(confidence=bits.view(np.float32))
+def _restored(steps: pd.DataFrame, sides: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The reverse of `_compact`."""
+    bits = steps[_STEP].to_numpy().cumsum(dtype=np.int32)
+    predictions = steps.rename(columns={_STEP: "confidence"}).assign(confidence=bits.view(np.float32))
+    boxes = sides.rename(columns={side: corner for corner, side in _SIDES.items()})
+    return predictions, boxes.assign(x2=boxes["x2"] + boxes["x1"], y2=boxes["y2"] + boxes["y1"])
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def coco_ap(annotations: dict[str, Any], results: list[dict[str, Any]]) -> CocoA
         annotations: `coco_annotations` with at least one box.
         results: `coco_results`, at most 100 an image, as COCO's rules say; a tool would take 100 an image and class.
     """
-    truth = COCO(annotations, use_deepcopy=True)
+    truth = COCO(annotations)
     # Only masks need a segmentation; without one, loadRes would add a list of lists to each box.
     found = truth.loadRes([{**result, "segmentation": []} for result in results])
     evaluation = COCOeval_faster(truth, found, iouType="bbox", print_function=lambda *_: None)

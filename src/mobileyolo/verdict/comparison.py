@@ -23,7 +23,14 @@ from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, 
 from mobileyolo.verdict.sentences import reason
 from mobileyolo.verdict.settling import settling
 
-SIZES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")  # fields of CocoAP
+SIZES = {  # of SizeAP, and the field of CocoAP that has it
+    "all": "ap",
+    "AP50": "ap50",
+    "AP75": "ap75",
+    "small": "ap_small",
+    "medium": "ap_medium",
+    "large": "ap_large",
+}
 
 
 @dataclass(frozen=True)
@@ -173,11 +180,14 @@ def _summary(arm: ArmEvidence, map50: float, margin: float) -> ArmSummary:
 
 
 def _sizes(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> tuple[SizeAP, ...]:
-    return tuple(SizeAP(size=size, baseline=_mean(baseline, size), candidate=_mean(candidate, size)) for size in SIZES)
+    return tuple(
+        SizeAP(size=size, baseline=_mean(baseline, field), candidate=_mean(candidate, field))
+        for size, field in SIZES.items()
+    )
 
 
-def _mean(results: Sequence[ArmResult], size: str) -> float | None:
-    values = [getattr(result.metrics.coco, size) for result in results]
+def _mean(results: Sequence[ArmResult], field: str) -> float | None:
+    values = [getattr(result.metrics.coco, field) for result in results]
     return None if None in values else round(float(np.mean(values)), 6)
 
 

@@ -210,10 +210,14 @@ def _classes(first: ArmResult, by_seed: FloatArray, drawn: FloatArray, rule: Rul
     confidence, count = rule.options.confidence, point.size
     spread = rule.luck(by_seed[0], by_seed[1], rule.assumed[DECIDING_METRIC] * np.sqrt(count))
     z = stats.norm.ppf((1 + confidence) / 2)
-    error = np.nanstd(drawn, axis=0, ddof=1)
-    scaled = np.abs(drawn - point) / np.maximum(error, 1e-9)
+    labelled = drawn[~np.isnan(drawn).all(1)]  # draws of images without any label tell nothing
+    error = np.nanstd(labelled, axis=0, ddof=1)
+    scaled = np.abs(labelled - point) / np.maximum(error, 1e-9)
     together = max(float(np.quantile(np.nanmax(scaled, axis=1), confidence)), z)
-    images = together * error * min(few_scenes_factor(rule.scene_count, confidence), 1e6)
+    if rule.scene_count < 2:
+        images = np.ones_like(point)  # one scene tells nothing of others
+    else:
+        images = together * error * few_scenes_factor(rule.scene_count, confidence)
     half_width = np.hypot(images, together / z * spread.half_width(confidence))
     low, high = np.maximum(point - half_width, -1), np.minimum(point + half_width, 1)
     table = first.statistics.per_class.set_index("class_id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from mobileyolo.verdict.differences import Differences, Rule
 from mobileyolo.verdict.interval import image_half_widths, rescaled, verdict_of
@@ -45,10 +46,14 @@ def guard(differences: Differences, rule: Rule, candidates: int) -> Guards:
 
 def guarded_verdict(guards: Guards, margin: float) -> Verdict:
     """The verdict of the corrected interval; inconclusive with too few scenes, or if rare classes would change it."""
-    verdict = verdict_of(guards.corrected.low, guards.corrected.high, margin)
-    if guards.few_scenes == "no verdict" or guards.without_rare not in (None, verdict):
+    if guards.few_scenes == "no verdict" or rare_classes_decide(guards, margin):
         return "inconclusive"
-    return verdict
+    return verdict_of(guards.corrected.low, guards.corrected.high, margin)
+
+
+def rare_classes_decide(guards: Guards, margin: float) -> bool:
+    """Would the corrected interval say something else without the rare classes?"""
+    return guards.without_rare not in (None, verdict_of(guards.corrected.low, guards.corrected.high, margin))
 
 
 def _corrected(differences: Differences, rule: Rule, confidence: float) -> Interval:
@@ -60,7 +65,7 @@ def _corrected(differences: Differences, rule: Rule, confidence: float) -> Inter
     return _of(metric.delta, parts, differences, rule, confidence)
 
 
-def _interval(differences: Differences, rule: Rule, confidence: float, kept: FloatArray) -> Interval:
+def _interval(differences: Differences, rule: Rule, confidence: float, kept: npt.NDArray[np.bool_]) -> Interval:
     """The interval over some of the classes only; shape of `kept`: (classes,)."""
     point = mean_over_classes(differences.class_point[kept])
     drawn = mean_over_classes(differences.class_draws[:, kept])

@@ -105,9 +105,10 @@ def image_half_widths(point: FloatArray, drawn: FloatArray, scenes: int, confide
         confidence: of the interval, in (0, 1).
     """
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
     if scenes < 2:
         return np.ones_like(point), np.ones_like(point)
+    known = np.where(np.isnan(point), 0, drawn)  # nanquantile warns of what is NaN in each draw
+    low, high = np.nanquantile(known, [tail, 1 - tail], axis=0)
     factor = few_scenes_factor(scenes, confidence)
     return tuple(np.minimum(np.maximum(width, 0) * factor, 1) for width in (point - low, high - point))
 
@@ -118,7 +119,8 @@ def rescaled(half_width: FloatArray, scenes: int, confidence: float, other: floa
         return half_width
     upper = [(1 + each) / 2 for each in (confidence, other)]
     before, after = stats.t.ppf(upper, scenes - 1)
-    return half_width * after / before
+    other_half_width: FloatArray = half_width * after / before
+    return other_half_width
 
 
 def verdict_of(low: float, high: float, margin: float) -> Verdict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mobileyolo.core.records import ValidationVerdict
-from mobileyolo.verdict.guards import RARE_BOXES
+from mobileyolo.verdict.guards import NO_VERDICT_SCENES, RARE_BOXES, rare_classes_decide
 from mobileyolo.verdict.latency_ratio import is_faster
 from mobileyolo.verdict.maturity import NOT_LEARNT
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison
@@ -103,14 +103,16 @@ def reason(comparison: Comparison, _: Translator = english) -> str:
     )
 
 
-def caveats(validation: ValidationVerdict) -> list[str]:
+def caveats(validation: ValidationVerdict, _: Translator = english) -> list[str]:
     """Sentences on faults of the dataset that were tolerated and make every metric on it less reliable."""
     shared = validation.findings.get("image_in_two_splits")
     if shared is None:
         return []
     return [
-        f"{shared.count} of {shared.rows} images are in two splits, as validate.tolerance allows: the models may have "
-        "been trained on images that they are tested on."
+        _(
+            "{count} of {images} images are in two splits, as validate.tolerance allows: the models may have been "
+            "trained on images that they are tested on."
+        ).format(count=shared.count, images=shared.rows)
     ]
 
 
@@ -157,10 +159,9 @@ def _guards(comparison: Comparison, _: Translator) -> Iterator[str]:
     if guards.without_rare is not None:
         classes = ", ".join(guards.rare_classes)
         told = _("Fewer than {count} test boxes have: {classes}.").format(count=RARE_BOXES, classes=classes)
-        if guards.without_rare == comparison.verdict:
+        if not rare_classes_decide(guards, comparison.margin):
             yield f"{told} " + _("Without them the verdict is the same.")
         else:
-            # The verdict is inconclusive for that reason, unless it was so already.
             verdict = _(guards.without_rare)
             yield f"{told} " + _("Without them the interval would say {verdict}, so nothing is decided.").format(
                 verdict=verdict
@@ -234,6 +235,12 @@ def certainty(comparison: Comparison, _: Translator = english) -> str:
 def settling(comparison: Comparison, _: Translator = english) -> str:
     """What would settle the verdict, or by which margin it would be settled already."""
     needed = comparison.settling
+    if comparison.guards.few_scenes == "no verdict":
+        return _("A verdict needs at least {scenes} independent test scenes.").format(scenes=NO_VERDICT_SCENES)
+    if rare_classes_decide(comparison.guards, comparison.margin):
+        return _("A verdict needs more test boxes of: {classes}.").format(
+            classes=", ".join(comparison.guards.rare_classes)
+        )
     if needed.settled:
         return _("Settled: more seeds or images would make the interval narrower.")
     split = comparison.split

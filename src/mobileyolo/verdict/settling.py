@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 
 import numpy as np
 
@@ -45,9 +46,14 @@ def settling(
         images=None if settled else _first(_image_counts(images), lambda each: settles(seeds, each / images)),
         seeds_with_images=together,
         images_with_seeds=None if together is None else round(images * together / seeds),
-        equivalent_margin=round(max(abs(interval.low), abs(interval.high)), 6),
-        no_worse_margin=round(max(0.0, -interval.low), 6),
+        equivalent_margin=_rounded_up(max(abs(interval.low), abs(interval.high))),
+        no_worse_margin=_rounded_up(max(0.0, -interval.low)),
     )
+
+
+def _rounded_up(margin: float) -> float:
+    """Three digits, as it is told: rounded down, the margin would not be enough."""
+    return ceil(round(margin * 1000, 3)) / 1000  # 0.07 * 1000 is a little more than 70
 
 
 def _image_counts(images: int) -> Iterator[int]:

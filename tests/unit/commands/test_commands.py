@@ -10,7 +10,9 @@ from mobileyolo.core import environment
 from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.costs import counting as cost
-from tests.synthetic_results import make_cost_sheet, make_report_inputs
+from mobileyolo.reporting.comparison.next_steps import next_steps
+from tests.synthetic_comparison import make_comparison
+from tests.synthetic_results import make_cost_sheet
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"
 
@@ -74,9 +76,25 @@ def test_results_of_another_dataset_than_the_validated_one_are_not_logged(
     monkeypatch.setattr(environment, "isolate", lambda _root: None)
     (tmp_path / "params.yaml").write_bytes(SHIPPED.read_bytes())
     monkeypatch.chdir(tmp_path)
-    make_report_inputs().comparison.write(COMPARISON_FILE)
+    make_comparison().write(COMPARISON_FILE)
     with pytest.raises(SystemExit, match=r"dataset\.yaml: no such file; run dvc repro first"):
         run(monkeypatch, "log")
     DatasetCard(digest="0" * 64, names=("square",), splits={}).write(DATASET_FILE)
     with pytest.raises(SystemExit, match=r"is of another dataset than .*; run dvc repro first"):
         run(monkeypatch, "log")
+
+
+def test_show_prints_the_answer_and_what_to_try_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment, "isolate", lambda _root: None)
+    (tmp_path / "params.yaml").write_bytes(SHIPPED.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"comparison\.json: no such file; run dvc repro first"):
+        run(monkeypatch, "show")
+    comparison = make_comparison()
+    comparison.write(COMPARISON_FILE)
+    run(monkeypatch, "show")
+    shown = capsys.readouterr().out
+    assert shown.startswith("No: mnv1_n loses 0.124 mAP50-95 to yolo11n.\n")
+    assert shown.rstrip().endswith(next_steps(comparison).strip())

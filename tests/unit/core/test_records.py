@@ -2,13 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from mobileyolo.core.files import digest_of, replacing, write_table, write_text
-from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS, DatasetCard, Scenes, SplitCount
-from mobileyolo.core.results import Statistics
+from mobileyolo.core.records import CocoAP, DatasetCard, MetricsRecord, Scenes, SplitCount
 
 CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})
 
@@ -70,26 +68,36 @@ def test_scenes_of_some_images_are_those_of_their_split_numbered_in_the_order_th
         scenes.of("train", ["c"])
 
 
-def test_statistics_read_back_as_they_were_written(tmp_path: Path) -> None:
-    statistics = Statistics(
-        split="test",
-        measured={"iou": "0.7"},
-        names=("NA", "007"),  # names that a CSV reader likes to take for something else
-        images=pd.DataFrame({"image": ["a.png", "b.png"]}),
-        predictions=pd.DataFrame(
-            {
-                "image": np.array([0], np.int32),
-                "class_id": np.array([1], np.int32),
-                "confidence": np.array([0.5], np.float32),
-                **{column: [True] for column in TRUE_POSITIVE_COLUMNS},
-            }
-        ),
-        targets=pd.DataFrame({"image": np.array([0, 1], np.int32), "class_id": np.array([1, 0], np.int32)}),
-        confusion=np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
-        per_class=pd.DataFrame({"class_id": [0], "name": ["007"], "map50": [0.25]}),
+def test_metrics_as_numbers_are_flat_and_leave_out_what_is_missing() -> None:
+    coco = CocoAP(ap=0.5, ap50=0.6, ap75=0.4, ap_small=0.25, ap_medium=None, ap_large=0.0)
+    metrics = MetricsRecord(
+        map50_95=0.5,
+        map50=0.6,
+        map75=0.4,
+        val_map50_95=0.55,
+        confidence=0.3,
+        precision=None,
+        recall=0.0,
+        f1=0.0,
+        coco=coco,
+        parameters=10,
+        gflops=1.5,
+        weights_mb=2.0,
     )
-    statistics.write(tmp_path / "s0")
-    back = Statistics.read(tmp_path / "s0")
-    assert (back.split, back.names, back.confusion.tolist()) == ("test", ("NA", "007"), statistics.confusion.tolist())
-    for table in ("images", "predictions", "targets", "per_class"):
-        pd.testing.assert_frame_equal(getattr(back, table), getattr(statistics, table))
+    assert metrics.numbers() == {
+        "map50_95": 0.5,
+        "map50": 0.6,
+        "map75": 0.4,
+        "val_map50_95": 0.55,
+        "confidence": 0.3,
+        "recall": 0.0,
+        "f1": 0.0,
+        "parameters": 10,
+        "gflops": 1.5,
+        "weights_mb": 2.0,
+        "coco/ap": 0.5,
+        "coco/ap50": 0.6,
+        "coco/ap75": 0.4,
+        "coco/ap_small": 0.25,
+        "coco/ap_large": 0.0,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import load_params
-from mobileyolo.core.files import ValidationFiles
+from mobileyolo.core.files import ModelFiles, ValidationFiles, write_text
 from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.validation import validate
-from mobileyolo.reporting.comparison.page import render
+from mobileyolo.reporting.comparison.report import write_reports
 from mobileyolo.reporting.dataset.report import write_report
+from mobileyolo.verdict.records import ERROR_KINDS
 from tests.damage import line
 from tests.synthetic import write_dataset
-from tests.synthetic_results import make_report_inputs
+from tests.synthetic_comparison import make_inputs
 
 ELSEWHERE = re.compile(r"\s*(?:https?:)?//")
 IN_STYLE = re.compile(r"""(?:url\(|@import)\s*['"]?([^'")\s;]+)""")
@@ -74,16 +77,23 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("offline")
     dataset = write_dataset(folder / "dataset")
     line("0 .5 .5 0 .2")(dataset, 1)
-    files = ValidationFiles(folder / "validation")
+    files = ValidationFiles(folder / "reports/validation")
     rules = load_params().section(ValidationRules)
     write_report(files, dataset, validate(dataset, rules, docs_dir=files.docs))
-    (folder / "index.html").write_text(render(*make_report_inputs()), encoding="utf-8")
-    return [folder / "index.html", *sorted(files.folder.rglob("*.html"))]
+    for arm in ARMS:
+        write_text(folder / ModelFiles(arm, 0).weights, "linked to")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_reports(make_inputs())
+    return sorted((folder / "reports").rglob("*.html"))
 
 
 def test_every_page_is_looked_at(pages: list[Path]) -> None:
-    assert [page.relative_to(pages[0].parent).as_posix() for page in pages] == [
+    reports = Path(os.path.commonpath(pages))
+    assert [page.relative_to(reports).as_posix() for page in pages] == [
+        *sorted(f"errors/{kind}{language}.html" for kind in ERROR_KINDS for language in ("", ".zh-CN")),
         "index.html",
+        "index.zh-CN.html",
         "validation/docs/expectations/faults.html",
         "validation/docs/expectations/quality.html",
         "validation/docs/index.html",
@@ -113,11 +123,11 @@ def test_a_link_to_follow_loads_nothing() -> None:
 
 
 def test_no_element_loads_from_the_network(pages: list[Path]) -> None:
-    found = {page.name: Loads(page.read_text(encoding="utf-8")).from_network for page in pages}
-    assert {name: addresses for name, addresses in found.items() if addresses} == {}
+    found = {page: Loads(page.read_text(encoding="utf-8")).from_network for page in pages}
+    assert {page: addresses for page, addresses in found.items() if addresses} == {}
 
 
-def test_what_data_docs_link_to_is_there(pages: list[Path]) -> None:
+def test_what_a_page_links_to_is_there(pages: list[Path]) -> None:
     for page in pages:
         links = re.findall(r'<a href="([^"#:]+)"', page.read_text(encoding="utf-8"))
         assert [link for link in links if not (page.parent / link).exists()] == []

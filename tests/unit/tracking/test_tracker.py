@@ -17,7 +17,6 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from mobileyolo.core.backbones import Arm
 from mobileyolo.core.files import (
     CHINESE_REPORT_FILE,
     COMPARISON_FILE,
@@ -231,7 +230,7 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     report, pages = tmp_path / "index.html", tmp_path / "errors"
     for file in (report, pages / "missed.html", pages / "images" / "1.webp"):
         write_text(file, "report")
-    (candidate,) = inputs.candidate
+    (candidate,) = inputs.results["candidate"]
     Tracker.open("shapes", CARD).log_comparison(
         candidate, inputs.histories["candidate"][0], weights, inputs.comparison, [report, pages]
     )
@@ -456,9 +455,8 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportInputs:
 
 
 def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowClient, compared: ReportInputs) -> None:
-    arms: dict[Arm, list[ArmResult]] = {"baseline": compared.baseline, "candidate": compared.candidate}
     for _ in range(2):
-        log_results("shapes", CARD, found(zero_size=("warning", 3)), arms, compared.comparison)
+        log_results("shapes", CARD, found(zero_size=("warning", 3)), compared.results, compared.comparison)
     logged = runs(store)
     assert sorted(run.data.tags["arm"] for run in logged) == ["baseline", "candidate"]
     for run in logged:

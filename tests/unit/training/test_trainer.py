@@ -15,11 +15,13 @@ import torch
 import yaml
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils.metrics import box_iou
 
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import DatasetError, TrainingError
 from mobileyolo.core.files import ModelFiles
 from mobileyolo.core.records import (
+    METRICS,
     DatasetCard,
     Manifest,
     MetricsRecord,
@@ -30,7 +32,7 @@ from mobileyolo.core.records import (
     TrainingRecord,
     WeightsSource,
 )
-from mobileyolo.core.results import ArmResult, Statistics
+from mobileyolo.core.results import CORNERS, ArmResult, Statistics
 from mobileyolo.costs.profile import profile
 from mobileyolo.evaluation import evaluator as evaluation
 from mobileyolo.evaluation.evaluator import evaluate
@@ -264,9 +266,9 @@ def test_an_npy_file_beside_an_image_is_neither_used_nor_deleted(
             path.unlink()
 
 
-def measure(setting: Setting, files: ModelFiles) -> tuple[MetricsRecord, Statistics]:
+def measure(setting: Setting, files: ModelFiles, split: str = "auto") -> tuple[MetricsRecord, Statistics]:
     cost = profile("mnv1_n", model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()), 64)
-    options = setting.params.evaluate
+    options = setting.params.evaluate.model_copy(update={"split": split})
     return evaluate(files.weights, setting.root, options, 64, setting.card, setting.manifest, cost)
 
 
@@ -282,7 +284,7 @@ def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
             labels = validator._prepare_batch(index, batch)
             boxes, classes = labels["bboxes"].repeat(3, 1), labels["cls"].repeat(3)
             confidence, order = torch.rand(len(classes), generator=generator).sort(descending=True)
-            moved = boxes + 3 * torch.randn(boxes.shape, generator=generator)
+            moved = boxes + 2 * torch.randn(boxes.shape, generator=generator)
             known.append({"bboxes": moved[order], "conf": confidence, "cls": classes[order], "extra": boxes[:, :0]})
         matched(validator, known, batch)
 
@@ -293,7 +295,7 @@ def test_metrics_follow_exactly_from_the_per_image_statistics(
     setting: Setting, files: ModelFiles, knowing: None
 ) -> None:
     metrics, statistics = measure(setting, files)
-    reported = (metrics.map50, metrics.map50_95, metrics.precision, metrics.recall)
+    reported = tuple(getattr(metrics, name) for name in METRICS)
     assert all(0.05 < value < 1 for value in reported)
     assert WeightedMetrics(statistics)(np.ones(len(statistics.images))) == pytest.approx(reported, abs=1e-6)
 
@@ -305,6 +307,80 @@ def test_every_image_and_box_of_the_held_out_split_is_counted(setting: Setting, 
     assert statistics.targets.groupby("image").size().tolist() == [2, 2, 2, 2]
     assert statistics.confusion.sum() >= 8
     assert statistics.per_class["boxes"].sum() == 8
+    assert set(zip(statistics.images["width"], statistics.images["height"], strict=True)) == {(64, 64)}
+
+
+def test_boxes_are_in_pixels_of_the_images(setting: Setting, files: ModelFiles, knowing: None) -> None:
+    """The labels are the manifest's, and what `knowing` found lies a few pixels from them."""
+    _, statistics = measure(setting, files)
+    boxes = setting.manifest.boxes[setting.manifest.boxes["image"].str.startswith("test/")]
+    centre, size = boxes[["x", "y"]].to_numpy() * 64, boxes[["w", "h"]].to_numpy() * 64
+    labelled = statistics.targets[list(CORNERS)].to_numpy()
+    np.testing.assert_allclose(labelled, np.hstack((centre - size / 2, centre + size / 2)), atol=1e-3)
+    predicted = statistics.predicted_boxes()
+    assert len(predicted) == 3 * len(boxes)
+    for image, own in predicted.groupby("image"):
+        distances = np.abs(own[list(CORNERS)].to_numpy()[:, None] - labelled[statistics.targets["image"] == image])
+        assert distances.max(axis=2).min(axis=1).max() < 12
+
+
+def test_a_box_is_a_true_positive_where_its_iou_says_so(setting: Setting, files: ModelFiles, knowing: None) -> None:
+    """What was matched in the network's input is what the kept boxes give."""
+    _, statistics = measure(setting, files)
+    predicted, targets = statistics.predicted_boxes(), statistics.targets
+    best = []
+    for row in predicted.itertuples(index=False):
+        own = targets[(targets["image"] == row.image) & (targets["class_id"] == row.class_id)][list(CORNERS)].to_numpy()
+        box = torch.tensor([[row.x1, row.y1, row.x2, row.y2]], dtype=torch.float32)
+        best.append(float(box_iou(box, torch.tensor(own)).max()) if len(own) else 0.0)
+    found = predicted["tp_50"].to_numpy()
+    assert found.any()
+    assert (np.array(best)[found] >= 0.5 - 1e-3).all()
+
+
+def test_the_confidence_to_deploy_with_is_chosen_on_val(
+    setting: Setting, files: ModelFiles, knowing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[str] = []
+    begin = evaluation.RecordingValidator.init_metrics
+
+    def init_metrics(validator: Any, model: torch.nn.Module) -> None:
+        passes.append(validator.args.split)
+        begin(validator, model)
+
+    monkeypatch.setattr(evaluation.RecordingValidator, "init_metrics", init_metrics)
+    metrics, statistics = measure(setting, files)
+    best = statistics.thresholds.set_index("confidence")["f1"]
+    assert best[metrics.confidence] == best.max()
+    kept = statistics.predictions[statistics.predictions["confidence"] >= metrics.confidence]
+    assert metrics.precision == pytest.approx(kept["tp_50"].mean(), abs=1e-6)
+    assert metrics.recall == pytest.approx(kept["tp_50"].sum() / len(statistics.targets), abs=1e-6)
+    assert passes == ["test", "val"]
+
+    on_val, of_val = measure(setting, files, split="val")
+    assert passes == ["test", "val", "val"]
+    assert on_val.map50_95 == on_val.val_map50_95 == metrics.val_map50_95
+    assert (of_val.split, on_val.confidence) == ("val", metrics.confidence)
+    pd.testing.assert_frame_equal(of_val.thresholds, statistics.thresholds)
+
+
+def test_a_class_that_is_never_predicted_has_no_precision(
+    setting: Setting, files: ModelFiles, knowing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matched = evaluation.RecordingValidator._process_batch
+
+    def squares_only(validator: Any, preds: dict[str, torch.Tensor], batch: dict[str, Any]) -> Any:
+        square = preds["cls"] == 0
+        for key, value in preds.items():
+            preds[key] = value[square]
+        return matched(validator, preds, batch)
+
+    monkeypatch.setattr(evaluation.RecordingValidator, "_process_batch", squares_only)
+    _, statistics = measure(setting, files)
+    square, bar = statistics.per_class.to_dict("records")
+    assert 0 < square["precision"] < 1
+    assert np.isnan(bar["precision"])
+    assert (bar["recall"], bar["f1"], bar["map50"]) == (0, 0, 0)
 
 
 def test_evaluating_twice_gives_the_same_bytes(setting: Setting, files: ModelFiles) -> None:

@@ -1,34 +1,62 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+import pandas as pd
 
-from mobileyolo.verdict.bootstrap import paired_bootstrap, seed_half_width
-from mobileyolo.verdict.metrics import WeightedMetrics
-from tests.synthetic_results import make_statistics
+from mobileyolo.core.results import Statistics
+from mobileyolo.verdict.bootstrap import Scenes, draws, paired_bootstrap
+from mobileyolo.verdict.interval import image_half_widths
+from mobileyolo.verdict.metrics import WeightedMetrics, mean_over_classes
+from tests.synthetic_results import make_statistics, with_changes
 
 
 def test_a_model_never_differs_from_itself() -> None:
     metrics = [WeightedMetrics(make_statistics(seed)) for seed in range(2)]
-    assert not paired_bootstrap(metrics, metrics, resamples=10, seed=0).any()
+    assert not np.nan_to_num(paired_bootstrap(metrics, metrics, draws(np.arange(70), 10, 0))).any()
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5, 8])
-def test_the_interval_over_seeds_holds_the_true_difference_as_often_as_promised(seeds: int) -> None:
-    """Differences that vary between seeds around a true difference of 0: in 95 % of the cases the interval holds 0."""
-    generator = np.random.default_rng(0)
-    differences_by_seed = generator.normal(0, 0.03, (4000, seeds, 1))
-    covered = [abs(each.mean()) <= seed_half_width(each, 0.95, seed_sd=0)[0] for each in differences_by_seed]
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
-
-
-def test_with_one_seed_the_assumed_variation_is_that_of_two_models() -> None:
-    # 1.96 standard deviations of a difference: sqrt(2) times that of one model
-    assert seed_half_width(np.zeros((1, 4)), 0.95, seed_sd=0.02) == pytest.approx([1.96 * 0.02 * 2**0.5] * 4, rel=1e-3)
+def test_the_images_of_a_scene_come_together() -> None:
+    scenes = np.array([0, 1, 1, 2, 0])
+    drawn = np.array(list(draws(scenes, 200, 0)))
+    for scene in range(3):
+        assert np.ptp(drawn[:, scenes == scene], axis=1).max() == 0
+    one_of_each = drawn[:, [0, 1, 3]]
+    assert (one_of_each.sum(1) == 3).all()  # as many scenes as there are
+    assert abs(one_of_each.mean(0) - 1).max() < 0.2
 
 
 def test_one_seed_of_the_generator_gives_one_result() -> None:
-    arms = [WeightedMetrics(make_statistics(1))], [WeightedMetrics(make_statistics(2))]
-    first, again, other = (paired_bootstrap(*arms, resamples=5, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (np.array(list(draws(np.arange(20), 5, seed))) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+def copied(statistics: Statistics, copies: int) -> Statistics:
+    """The same images and predictions, many times over."""
+    count = len(statistics.images)
+
+    def again(table: pd.DataFrame) -> pd.DataFrame:
+        return pd.concat(
+            [table.assign(image=table["image"] + count * copy) for copy in range(copies)], ignore_index=True
+        )
+
+    images = pd.concat([statistics.images] * copies, ignore_index=True)
+    predictions, targets = again(statistics.predictions), again(statistics.targets)
+    return with_changes(statistics, images=images, predictions=predictions, targets=targets)
+
+
+def half_width(arms: list[Statistics], scenes: Scenes) -> float:
+    baseline, candidate = ([WeightedMetrics(each)] for each in arms)
+    drawn = mean_over_classes(paired_bootstrap(baseline, candidate, draws(scenes, 300, 0)))[:, :1]
+    once = np.ones(scenes.size)
+    point = (candidate[0](once) - baseline[0](once))[:1]
+    return float(np.mean(image_half_widths(point, drawn, int(scenes.max()) + 1, 0.95)))
+
+
+def test_copies_of_the_images_do_not_make_the_interval_narrower_if_they_count_as_one_scene() -> None:
+    arms = [make_statistics(seed, images=72) for seed in range(2)]
+    four_times = [copied(each, 4) for each in arms]
+    alone = half_width(arms, np.arange(72))
+    assert 0.9 <= half_width(four_times, np.tile(np.arange(72), 4)) / alone <= 1.1
+    # Taken for independent, they would halve it.
+    assert 0.4 <= half_width(four_times, np.arange(288)) / alone <= 0.6

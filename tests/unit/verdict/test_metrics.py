@@ -9,8 +9,7 @@ import pytest
 
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
 from mobileyolo.core.results import Statistics
-from mobileyolo.verdict.best_f1 import CONFIDENCES, BestF1
-from mobileyolo.verdict.metrics import WeightedMetrics
+from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detection_counts
 from mobileyolo.verdict.precision_recall import RECALLS, PrecisionRecall
 from mobileyolo.verdict.sorted_predictions import SortedPredictions
 from tests.synthetic_results import make_statistics, with_changes
@@ -34,8 +33,7 @@ def by_ultralytics(statistics: Statistics, weights: npt.NDArray[np.int64]) -> np
             np.repeat(target_class, weights[statistics.targets["image"].to_numpy()]),
         )[2:]
     )
-    precision, recall, map50, map50_95 = metric.mean_results()
-    return np.array([map50, map50_95, precision, recall])
+    return np.array([metric.map, metric.map50, metric.map75])
 
 
 def without_ties(statistics: Statistics) -> Statistics:
@@ -99,7 +97,7 @@ def test_a_labelled_class_without_predictions_counts_as_zero() -> None:
     only_red = with_changes(blind, targets=statistics.targets.query("class_id == 0"))
     everything = np.ones(len(statistics.images))
     np.testing.assert_allclose(
-        WeightedMetrics(blind)(everything)[:2], WeightedMetrics(only_red)(everything)[:2] / 2, atol=1e-12
+        WeightedMetrics(blind)(everything), WeightedMetrics(only_red)(everything) / 2, atol=1e-12
     )
 
 
@@ -116,28 +114,28 @@ def test_a_resample_without_any_label_scores_zero_as_in_ultralytics() -> None:
     weights = np.ones(20, dtype=np.int64)
     weights[statistics.targets["image"].unique()] = 0
     assert weights.any()
-    assert WeightedMetrics(statistics)(weights).tolist() == [0, 0, 0, 0]
-    assert by_ultralytics(statistics, weights).tolist() == [0, 0, 0, 0]
+    assert WeightedMetrics(statistics)(weights).tolist() == [0, 0, 0]
+    assert by_ultralytics(statistics, weights).tolist() == [0, 0, 0]
 
 
 def test_a_dataset_without_any_label_or_prediction_scores_zero() -> None:
     statistics = make_statistics(1, images=5)
     empty = with_changes(statistics, targets=statistics.targets[:0], predictions=statistics.predictions[:0])
     metrics = WeightedMetrics(empty)
-    assert metrics(np.ones(5)).tolist() == [0, 0, 0, 0]
+    assert metrics(np.ones(5)).tolist() == [0, 0, 0]
     assert not metrics.precision_recall_curve().any()
 
 
 def test_the_precision_recall_curve_has_map50_below_it() -> None:
     metrics = WeightedMetrics(make_statistics(1))
     curve = metrics.precision_recall_curve()
-    assert np.trapezoid(curve, RECALLS) == pytest.approx(metrics(np.ones(metrics.images))[0], abs=1e-12)
+    assert np.trapezoid(curve, RECALLS) == pytest.approx(metrics(np.ones(metrics.images))[1], abs=1e-12)
     assert (np.diff(curve) <= 1e-12).all()
 
 
 @pytest.fixture
 def example() -> SortedPredictions:
-    """The worked example of precision_recall.py and best_f1.py: two images with a labelled box each, three rows."""
+    """The worked example of precision_recall.py: two images with a labelled box each, three rows."""
     hits = [True, False, True]
     predictions = pd.DataFrame({"image": [0, 1, 1], "class_id": 0, "confidence": [0.9, 0.8, 0.7]})
     statistics = with_changes(
@@ -161,9 +159,44 @@ def test_the_worked_example_of_the_precision_recall_curve(example: SortedPredict
     np.testing.assert_array_equal(curves.end[0], [1, 1, 0.75, 0])
 
 
-def test_the_worked_example_of_metrics_over_the_confidence(example: SortedPredictions) -> None:
-    (precision,), (recall,) = BestF1(example).curves(LABELS, example.row_weights(WEIGHTS))
-    told = {0.95: (1, 0), 0.85: (5 / 6, 2 / 3), 0.75: ((2 / 3 + 3 / 4) / 2, (2 / 3 + 1) / 2), 0.5: (3 / 4, 1)}
-    for confidence, expected in told.items():
-        at = np.abs(CONFIDENCES - confidence).argmin()
-        assert (precision[at], recall[at]) == pytest.approx(expected, abs=2e-3)  # thresholds are 0.001 apart
+def test_a_class_of_which_no_label_was_drawn_has_no_value_and_leaves_the_mean_alone() -> None:
+    statistics = make_statistics(1, images=40)
+    platelets = statistics.targets.query("class_id == 2")["image"].unique()
+    weights = np.ones(40)
+    weights[platelets] = 0
+    metrics = WeightedMetrics(statistics)
+    by_class = metrics.by_class(weights)
+    assert metrics.class_ids.tolist() == [0, 1, 2]
+    assert np.isnan(by_class).tolist() == [[False, False, True]] * 3
+    np.testing.assert_allclose(metrics(weights), by_class[:, :2].mean(1))
+
+
+def test_the_boxes_of_each_image_are_counted_from_the_confidence_on() -> None:
+    """Each image has labelled boxes; of its predictions those count that are at least so confident."""
+    predictions = pd.DataFrame(
+        {"image": [0, 0, 0, 2], "class_id": 0, "confidence": [0.9, 0.5, 0.4, 0.5], "tp_50": [True, False, True, True]}
+    )
+    statistics = with_changes(
+        make_statistics(1, images=3),
+        predictions=predictions,
+        targets=pd.DataFrame({"image": [0, 0, 1, 2], "class_id": 0}),
+    )
+    assert detection_counts(statistics, 0.5).tolist() == [[1, 2, 2], [0, 0, 1], [1, 1, 1]]
+    assert detection_counts(statistics, 0.3).tolist() == [[2, 3, 2], [0, 0, 1], [1, 1, 1]]
+
+
+def test_precision_recall_and_f1_are_of_all_boxes_and_precision_is_missing_where_nothing_was_predicted() -> None:
+    assert deployed_metrics(np.array([6.0, 8.0, 12.0])) == pytest.approx([0.75, 0.5, 0.6])
+    nothing = deployed_metrics(np.array([[0.0, 0.0, 12.0], [0.0, 0.0, 0.0]]))
+    np.testing.assert_array_equal(nothing, [[np.nan, 0, 0], [np.nan, np.nan, 0]])
+
+
+def test_a_class_that_is_never_predicted_does_not_lift_precision() -> None:
+    statistics = make_statistics(1)
+    blind = with_changes(statistics, predictions=statistics.predictions.query("class_id != 2"))
+    without = with_changes(blind, targets=statistics.targets.query("class_id != 2"))
+    (precision, recall, _), (expected, more, _) = (
+        deployed_metrics(detection_counts(each, 0.5).sum(0)) for each in (blind, without)
+    )
+    assert precision == expected < 1
+    assert recall < more

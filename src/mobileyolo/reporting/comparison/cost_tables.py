@@ -7,9 +7,9 @@ import math
 from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving
 from mobileyolo.reporting.shared.cells import Table, console
+from mobileyolo.reporting.shared.languages import ENGLISH, Translate
 from mobileyolo.verdict.records import Comparison
 
-PARTS_HEADER = "backbone / neck / head"
 REFERENCE = "yolo11n"  # the stock model that a MobileNetV1 is to match
 FULL_WIDTH = 1.0  # width multiplier of the network whose layers are listed
 
@@ -28,7 +28,7 @@ def arms_by_label(sheet: CostSheet, comparison: Comparison) -> dict[str, list[Ar
     }
 
 
-def matching_sentence(sheet: CostSheet) -> str:
+def matching_sentence(sheet: CostSheet, _: Translate = ENGLISH) -> str:
     """Which MobileNetV1 costs about as much as the stock YOLO11n, and how the others compare."""
     reference = next(model for model in sheet.models if model.name == REFERENCE)
     mobile = [model for model in sheet.models if model.width is not None]
@@ -41,14 +41,14 @@ def matching_sentence(sheet: CostSheet) -> str:
         for model in mobile
     }
     gflops, parameters = ratios.pop(label(match))
-    others = ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in ratios.items())
-    return (
-        f"{label(match)} is the MobileNetV1 whose cost is closest to {REFERENCE}: {gflops} times its GFLOPs and "
-        f"{parameters} times its parameters. The others: {others}."
-    )
+    others = _(", ").join(name + " " + _(" and ").join(numbers) for name, numbers in ratios.items())
+    return _(
+        "{match} is the MobileNetV1 whose cost is closest to {reference}: {gflops} times its GFLOPs and {parameters} "
+        "times its parameters. The others: {others}."
+    ).format(match=label(match), reference=REFERENCE, gflops=gflops, parameters=parameters, others=others)
 
 
-def parts_table(sheet: CostSheet) -> Table:
+def parts_table(sheet: CostSheet, _: Translate = ENGLISH) -> Table:
     """Parameters and GFLOPs of every model, and the shares of its parts."""
     rows = [
         (
@@ -60,40 +60,52 @@ def parts_table(sheet: CostSheet) -> Table:
         )
         for model in sheet.models
     ]
-    return Table(("model", "parameters", PARTS_HEADER, "GFLOPs", PARTS_HEADER), "lrrrr", tuple(rows))
+    shares = _("backbone / neck / head")
+    return Table((_("model"), _("parameters"), shares, "GFLOPs", shares), "lrrrr", tuple(rows))
 
 
-def resolution_table(sheet: CostSheet) -> Table:
+def resolution_table(sheet: CostSheet, _: Translate = ENGLISH) -> Table:
     """GFLOPs of every model at every resolution."""
     sides = [f"{side} px (β {side / sheet.imgsz[0]:.2f})" for side in sheet.imgsz]
     rows = [(label(model), *(_giga(parts.total) for parts in model.flops)) for model in sheet.models]
-    return Table(("GFLOPs at", *sides), "l" + "r" * len(sides), tuple(rows))
+    return Table((_("GFLOPs at"), *sides), "l" + "r" * len(sides), tuple(rows))
 
 
-def saving_table(sheet: CostSheet) -> Table:
+def saving_table(sheet: CostSheet, _: Translate = ENGLISH) -> Table:
     """Each depthwise separable layer of the full-width network against a standard convolution; each network at the end.
 
     Multiply-adds are in millions; the ratios are measured, and by the paper's formula.
     """
     rows = []
     for layer in next(saving for saving in sheet.savings if saving.width == FULL_WIDTH).layers:
-        times = f", {layer.repeats} times" if layer.repeats > 1 else ""
+        convolution = (
+            _("{inputs} → {outputs}, stride {stride}")
+            if layer.repeats == 1
+            else _("{inputs} → {outputs}, stride {stride}, {repeats} times")
+        )
         separable, standard = layer.formula
         rows.append(
             (
-                f"{layer.inputs} → {layer.outputs}, stride {layer.stride}{times}",
+                convolution.format(
+                    inputs=layer.inputs, outputs=layer.outputs, stride=layer.stride, repeats=layer.repeats
+                ),
                 *(f"{count / 1e6:.1f}" for count in (layer.standard, layer.separable)),
                 f"{layer.separable / layer.standard:.4f}",
                 f"{separable / standard:.4f}",
             )
         )
-    rows += [_network_row(saving) for saving in sheet.savings]
-    return Table(("layer at α 1", "standard", "separable", "measured", "formula"), "lrrrr", tuple(rows))
+    rows += [_network_row(saving, _) for saving in sheet.savings]
+    return Table((_("layer at α 1"), _("standard"), _("separable"), _("measured"), _("formula")), "lrrrr", tuple(rows))
 
 
-def _network_row(saving: Saving) -> tuple[str, ...]:
+def _network_row(saving: Saving, _: Translate) -> tuple[str, ...]:
     counts = (f"{count / 1e6:.1f}" for count in (saving.standard, saving.separable))
-    return (f"whole network, α {saving.width:g}", *counts, f"{saving.measured:.4f}", f"{saving.formula:.4f}")
+    return (
+        _("whole network, α {width}").format(width=f"{saving.width:g}"),
+        *counts,
+        f"{saving.measured:.4f}",
+        f"{saving.formula:.4f}",
+    )
 
 
 def console_sheet(sheet: CostSheet) -> str:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from mobileyolo.core.files import METRICS_FILE, REPORT_FILE
+from mobileyolo.reporting.comparison.reproduction import seeds_option
 from mobileyolo.reporting.shared.languages import ENGLISH, Translate
 from mobileyolo.verdict.records import Comparison
 
@@ -45,8 +46,7 @@ def commands(comparison: Comparison, _: Translate) -> Iterator[tuple[str, str]]:
 
 
 def _with_seeds(comparison: Comparison, count: int) -> str:
-    listed = ",".join(map(str, more_seeds(comparison.seeds, count)))
-    return f'dvc exp run -S "seeds=[{listed}]"'
+    return f"dvc exp run {seeds_option(more_seeds(comparison.seeds, count))}"
 
 
 def more_seeds(seeds: Sequence[int], count: int) -> list[int]:

@@ -136,7 +136,7 @@ class HeldOutImages:
         image = str(self._images["image"].iloc[row])
         picture = take(self._folder / image, None, *PAIR_SIZE)
         drawn = {arm: self._drawn(picture, row, self._kinds(arm, row)) for arm in ARMS}
-        return Pair(image, picture, drawn, {arm: float(f1.loc[row, arm]) for arm in ARMS})
+        return Pair(image, picture, drawn, {arm: float(f1[arm].loc[row]) for arm in ARMS})
 
     def _kinds(self, arm: Arm, image: int) -> pd.DataFrame:
         """Boxes of an image with their kind: labels first, then right ones, then errors."""

@@ -61,7 +61,7 @@ def write_plots(folder: Path, results: Results, histories: Histories) -> None:
     for name in TRAINING_CURVES:
         curves = {arm: mean_training_curve(histories[arm], name) for arm in ARMS}
         write_table(folder / f"{name}.csv", pd.DataFrame(curves).round(6).rename_axis("epoch").reset_index())
-    precision = {arm: precision_recall_curves(results[arm]).mean(0) for arm in ARMS}
+    precision: dict[str, FloatArray] = {arm: precision_recall_curves(results[arm]).mean(0) for arm in ARMS}
     write_table(folder / "precision_recall.csv", pd.DataFrame({"recall": RECALLS, **precision}).round(6))
     for arm in ARMS:
         write_table(folder / f"confusion_{arm}.csv", _one_row_a_box(results[arm]))

@@ -92,7 +92,7 @@ def class_table(comparison: Comparison, _: Translate) -> Table:
     rare = comparison.guards.rare_classes
     rows = tuple(
         (
-            f"{each.name} ({_('rare')})" if each.name in rare else each.name,
+            _("{name} (rare)").format(name=each.name) if each.name in rare else each.name,
             f"{each.images:,}",
             f"{each.boxes:,}",
             f"{each.baseline:.3f}",

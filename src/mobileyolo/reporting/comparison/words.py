@@ -99,7 +99,7 @@ def _ratio_interval(cost: CostRatio, _: Translate) -> str:
 
 def ratio(cost: CostRatio, _: Translate) -> str:
     """A ratio with its interval, and whether the machine was busy."""
-    busy = f" {_('machine busy')}" if cost.busy else ""
+    busy = " " + _("machine busy") if cost.busy else ""
     return f"{cost.ratio:.2f}{_ratio_interval(cost, _)}{busy}"
 
 

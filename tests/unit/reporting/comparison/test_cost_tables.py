@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from mobileyolo.reporting.comparison import cost_tables
 from mobileyolo.reporting.shared.cells import console
-from tests.synthetic_results import make_cost_sheet, make_report_inputs
+from tests.synthetic_comparison import make_inputs
+from tests.synthetic_results import make_cost_sheet
 
 
 def test_the_sentence_names_the_width_that_costs_what_yolo11n_does_and_how_far_off_the_others_are() -> None:
@@ -34,7 +35,7 @@ def test_saving_table_has_the_full_networks_layers_then_each_network() -> None:
 
 
 def test_the_arms_of_a_comparison_are_found_on_the_sheet() -> None:
-    inputs = make_report_inputs()
+    inputs = make_inputs()
     arms = cost_tables.arms_by_label(inputs.sheet, inputs.comparison)
     assert {name: each for name, each in arms.items() if each} == {
         "mnv1_n (α 0.25)": ["candidate"],

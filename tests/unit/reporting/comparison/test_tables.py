@@ -2,103 +2,96 @@ from __future__ import annotations
 
 import pytest
 
+from mobileyolo.core.records import Start, Teacher, WeightsSource
 from mobileyolo.reporting.comparison import tables
-from mobileyolo.reporting.shared.cells import Table, console, markdown
-from tests.synthetic_results import make_report_inputs
+from mobileyolo.reporting.comparison.summary import markdown_summary
+from mobileyolo.reporting.shared.cells import markdown
+from mobileyolo.reporting.shared.languages import ENGLISH
+from mobileyolo.verdict.records import ERROR_KINDS
+from tests.synthetic_comparison import DIGEST, make_comparison, make_inputs
 
 
-@pytest.mark.parametrize(
-    ("baseline_skill", "candidate_skill", "expected"),
-    [
-        (0.6, 0.8, "Yes: mnv1_n gains "),
-        (0.8, 0.6, "No: mnv1_n loses "),
-        (0.8, 0.8, "Undecided: neither mnv1_n nor yolo11n is shown to be better."),
-    ],
-)
-def test_the_headline_answers_the_question(baseline_skill: float, candidate_skill: float, expected: str) -> None:
-    assert tables.headline(make_report_inputs(baseline_skill, candidate_skill).comparison).startswith(expected)
+def test_every_metric_has_the_badge_of_its_own_verdict() -> None:
+    comparison = make_comparison()
+    undecided = comparison.metrics["map75"].model_copy(update={"verdict": "no better"})
+    comparison = comparison.model_copy(update={"metrics": comparison.metrics | {"map75": undecided}})
+    table = tables.metric_table(comparison, ENGLISH)
+    assert table.rows[0] == ("mAP50-95", "0.578", "0.454", "-0.124", "-0.190 to -0.060", "worse")
+    assert [row[0] for row in table.rows] == ["mAP50-95", "mAP50", "mAP75"]
+    assert table.marks == ("worse", "worse", "no-better")
 
 
-def test_the_question_names_the_width_of_a_mobilenet() -> None:
-    comparison = make_report_inputs().comparison
-    assert tables.question(comparison).startswith(
-        "Is mnv1_n, MobileNetV1 at width 0.25, a better backbone than yolo11n"
+def test_metrics_at_the_confidence_to_deploy_with_decide_nothing_and_may_be_missing() -> None:
+    table = tables.deployed_table(make_comparison(), ENGLISH)
+    assert table.marks == ()
+    assert "verdict" not in table.header
+    assert table.rows[:2] == (
+        ("precision", "0.900", "–", "–", "–"),  # nothing was predicted
+        ("recall", "0.870", "0.790", "-0.080", "-0.150 to -0.010"),
     )
-    stock = comparison.model_copy(
-        update={"candidate": comparison.candidate.model_copy(update={"backbone": "yolo11s", "width": None})}
+
+
+def test_a_class_without_predictions_has_no_precision() -> None:
+    inputs = make_inputs(seeds=2)
+    table = tables.deployed_class_table(inputs.comparison, inputs.results, ENGLISH)
+    assert table.header[:3] == ("class", "precision, yolo11n", "precision, mnv1_n")
+    assert table.rows[0] == ("red", "–", "–", "0.500", "0.500", "0.400", "0.400")
+
+
+def test_sizes_stand_beside_ultralytics_and_no_object_of_a_size_is_no_number() -> None:
+    rows = {row[0]: row[1:] for row in tables.size_table(make_comparison(), ENGLISH).rows}
+    assert rows["AP"] == ("0.500", "0.400", "0.578", "0.454")
+    assert rows["AP, small objects"] == ("0.500", "0.400", "–", "–")
+    assert rows["AP, large objects"] == ("–", "–", "–", "–")
+
+
+def test_costs_start_with_the_latencies_and_a_busy_machine_is_told() -> None:
+    rows = tables.cost_table(make_comparison(), ENGLISH).rows
+    assert rows[:3] == (
+        ("latency: PyTorch, 1 image of 320 x 320", "42.60 ms", "33.20 ms", "0.79 (0.75 to 0.82)"),
+        ("latency: ONNX Runtime, 1 image", "20.10 ms", "12.00 ms", "0.60 (0.40 to 1.10) machine busy"),
+        ("parameters", "2.60 M", "1.80 M", "0.71"),
     )
-    assert tables.question(stock).startswith("Is yolo11s a better backbone than yolo11n")
 
 
-def test_arms_with_one_backbone_are_called_by_their_arm() -> None:
-    comparison = make_report_inputs().comparison
-    same = comparison.model_copy(update={"candidate": comparison.baseline})
-    assert tables.arm_names(same) == ("yolo11n (baseline)", "yolo11n (candidate)")
+def test_errors_have_their_cost_with_its_interval_and_their_number() -> None:
+    rows = tables.error_table(make_comparison(), ENGLISH).rows
+    assert len(rows) == len(ERROR_KINDS)
+    assert rows[0] == ("wrong class", "0.010", "0.210", "+0.200", "+0.180 to +0.220", "12", "40")
 
 
-def test_costs_show_the_latency_in_both_engines() -> None:
-    comparison = make_report_inputs().comparison
-    rows = {row[0]: row for row in tables.cost_table(comparison).rows}
-    sentence = tables.cost_sentence(comparison)
-    for name, key in (("latency, PyTorch", "latency_ms"), ("latency, ONNX Runtime", "latency_onnx_ms")):
-        cost = comparison.costs[key]
-        assert rows[name][1:3] == (f"{cost.baseline:.2f} ms", f"{cost.candidate:.2f} ms")
-        assert f"{cost.ratio:.2f} times" in sentence
-    assert "the latency of yolo11n in PyTorch, " in sentence
-    assert sentence.endswith(" in ONNX Runtime.")
+def test_a_rare_class_is_marked() -> None:
+    names = [row[0] for row in tables.class_table(make_comparison(), ENGLISH).rows]
+    assert names == ["red", "white", "platelet (rare)", "other"]
 
 
-def test_metric_table_shows_signs_and_verdicts() -> None:
-    comparison = make_report_inputs(0.8, 0.6).comparison
-    first = tables.metric_table(comparison).rows[0]
-    metric = comparison.metrics["map50_95"]
-    assert first[0] == "mAP50-95"
-    assert first[3] == f"{metric.delta:.3f}"
-    assert first[3].startswith("-")
-    assert first[-1] == "worse"
+def test_every_seed_has_its_confidence() -> None:
+    table = tables.confidence_table(make_comparison(seeds=2), ENGLISH)
+    assert table.header == ("confidence to deploy with", "seed 0", "seed 1")
+    assert table.rows == (("yolo11n", "0.310", "0.310"), ("mnv1_n", "0.310", "0.310"))
 
 
-def test_class_table_has_means_over_seeds_and_starts_with_the_largest_loss() -> None:
-    comparison, baseline, candidate, *_ = make_report_inputs(seeds=2)
-    table = tables.class_table(comparison, baseline, candidate)
-    differences = [float(row[-1]) for row in table.rows]
-    assert differences == sorted(differences)
-    name, *_, mean, _, _ = table.rows[0]
-    per_seed = [result.statistics.per_class.set_index("name")["map50_95"][name] for result in baseline]
-    assert float(mean) == pytest.approx(sum(per_seed) / 2, abs=5e-4)
+def test_what_the_models_start_from_is_shown_where_it_is_not_random() -> None:
+    comparison = make_comparison()
+    assert tables.start_table(comparison, ENGLISH) is None
+    source = WeightsSource(name="coco.pt", digest=DIGEST)
+    start = Start(sources={"detector": source}, tensors=100, of_tensors=475, values=1_000_000, of_values=2_000_000)
+    teacher = Teacher(name="large.pt", digest=DIGEST)
+    taught = comparison.candidate.model_copy(update={"start": start, "teachers": (teacher,)})
+    table = tables.start_table(comparison.model_copy(update={"candidate": taught}), ENGLISH)
+    assert table is not None
+    assert table.rows == (
+        ("yolo11n", "random weights", "0 of 475", "0.00 of 1.87 M", "nobody"),
+        ("mnv1_n", "coco.pt", "100 of 475", "1.00 of 2.00 M", "large.pt"),
+    )
 
 
-def test_markdown_shows_any_cell_as_plain_text() -> None:
-    table = Table(("class", "boxes"), "lr", (("<script>|*x*", "-1"),))
-    assert markdown(table).splitlines() == [
-        "| class | boxes |",
-        "| :-- | --: |",
-        r"| \<script\>\|\*x\* | -1 |",
-    ]
-
-
-def test_console_aligns_columns_also_below_chinese_names() -> None:
-    table = Table(("class", "boxes", "verdict"), "lrl", (("红细胞", "7", "worse"), ("white", "12", "better")))
-    assert console(table).splitlines() == [
-        "class   boxes  verdict",
-        "红细胞      7  worse",
-        "white      12  better",
-    ]
-
-
-def test_summary_has_verdict_reason_and_every_class() -> None:
-    comparison, baseline, candidate, *_ = make_report_inputs(names=("red", "<b>white"))
-    summary = tables.summary(comparison, baseline, candidate)
-    assert summary.startswith(f"## 🔴 {tables.headline(comparison)}\n")
-    assert "Verdict: **worse**" in summary
-    assert comparison.reason in summary
-    assert "| red |" in summary
-    assert r"| \<b\>white |" in summary
-
-
-def test_console_report_has_the_answer_first() -> None:
-    comparison = make_report_inputs().comparison
-    report = tables.console_report(comparison)
-    assert report.startswith(tables.headline(comparison))
-    assert comparison.reason in report
-    assert "latency" in report
+@pytest.mark.parametrize("name", ["<b>white", "a|b", "*x*"])
+def test_markdown_shows_any_class_name_as_plain_text(name: str) -> None:
+    comparison = make_comparison(classes=(name,))
+    table = markdown(tables.class_table(comparison, ENGLISH))
+    assert table in markdown_summary(comparison)
+    row = table.splitlines()[2]
+    for mark in "<>*":
+        assert row.count(mark) == row.count(f"\\{mark}") == name.count(mark)
+    assert row.replace("\\|", "").count("|") == 8  # seven columns

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from mobileyolo.core.records import Teacher
+from mobileyolo.reporting.comparison import reproduction
+from tests.synthetic_comparison import DIGEST, make_inputs
+
+PARSER = OverridesParser.create()  # Hydra's, by which `dvc exp run` reads -S
+
+
+def read(command: str) -> dict[str, object]:
+    """The parameters that a pasted command sets."""
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words[:3] == ["dvc", "exp", "run"]
+    assert set(words[3::2]) == {"-S"}
+    overrides = [PARSER.parse_override(word) for word in words[4::2]]
+    return {override.key_or_group: override.value() for override in overrides}
+
+
+def test_the_command_sets_all_that_the_comparison_depends_on() -> None:
+    inputs = make_inputs(Path("data/raw/digits"), seeds=2)
+    assert read(reproduction.command(inputs)) == {
+        "data.dir": "data/raw/digits",
+        "backbone": "mnv1_n",
+        "baseline": "yolo11n",
+        "train.epochs": 40,
+        "train.imgsz": 320,
+        "train.cos_lr": False,
+        "compare.margin": 0.01,
+        "compare.confidence": 0.95,
+        "seeds": [0, 1],
+    }
+
+
+def test_the_command_names_a_teacher() -> None:
+    inputs = make_inputs()
+    taught = inputs.comparison.candidate.model_copy(
+        update={"teachers": (Teacher(name="my teacher.pt", digest=DIGEST, dis=6.0, both_arms=True),)}
+    )
+    comparison = inputs.comparison.model_copy(update={"candidate": taught})
+    parameters = read(reproduction.command(dataclasses.replace(inputs, comparison=comparison)))
+    assert parameters["train.teacher"] == "my teacher.pt"
+    assert parameters["train.dis"] == 6.0
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/data/my helmets",
+        "/data/安全帽",
+        """/data/it's "mine", or `yours`""",
+        "/data/$HOME/${x}!",
+        "C:\\data\\helmets",
+        "/data/{a: 1},[2]=3",
+        "~/data",
+    ],
+)
+def test_any_folder_survives_the_shell_and_hydra(folder: str) -> None:
+    words = shlex.split(reproduction.option("data.dir", folder))
+    assert words[0] == "-S"
+    assert PARSER.parse_override(words[1]).value() == folder
