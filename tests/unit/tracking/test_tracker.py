@@ -42,10 +42,11 @@ from mobileyolo.core.records import (
     ValidationVerdict,
 )
 from mobileyolo.core.results import ArmResult
+from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.tracking import Tracker, log_results
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
-from tests.synthetic_results import RANDOM, ReportInputs, make_report_inputs, make_statistics
+from tests.synthetic_results import RANDOM, make_report_inputs, make_statistics
 
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
