@@ -82,7 +82,7 @@ def curve_sd(train_images: int) -> float:
     """Standard deviation of mAP over seeds to assume where nothing is known but the number of training images.
 
     0.02 at 300 images, and smaller with the cube root of their number, between 0.003 and 0.05. So COCO's 118,000 images
-    have 0.003. docs/explanation/verdict.md has what was measured beside it.
+    have 0.003. docs/reference/measurements.md has what was measured beside it.
     """
     return float(np.clip(CURVE_SD * (CURVE_IMAGES / train_images) ** (1 / 3), *CURVE_RANGE))
 
