@@ -218,10 +218,7 @@ def test_every_package_that_the_code_imports_is_a_dependency_or_in_an_extra() ->
     known = base.union(*EXTRAS.values())
     engines = {package for each in EXPORT_FORMATS.values() for package in each.packages}
     assert third_party() | engines <= known
-    assert known - base - third_party() - engines == {
-        "dvc",  # runs the stages
-        "pyarrow",  # pandas writes Parquet with it
-    }
+    assert known - base - third_party() - engines == {"pyarrow"}  # pandas writes Parquet with it
 
 
 def third_party() -> set[str]:
