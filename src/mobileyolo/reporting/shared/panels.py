@@ -15,11 +15,11 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.style import context as style_context
 
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.files import replacing
@@ -97,7 +97,8 @@ def _style(name: str) -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": name,
     }
-    with mpl.rc_context(style), warnings.catch_warnings():
+    # Neither a matplotlibrc of the user nor a package that sets a style changes the figures.
+    with style_context(["default", style]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
 

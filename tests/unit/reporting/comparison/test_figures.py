@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from PIL import Image
@@ -54,6 +55,13 @@ def test_an_svg_is_well_formed_and_takes_colours_and_font_from_the_page(inputs: 
     assert "var(--" in svg
     assert not re.findall(r"#[0-9a-f]{6}\b", svg)
     assert "DejaVu" not in svg
+
+
+def test_a_style_that_somebody_else_has_set_changes_no_figure(inputs: ReportInputs) -> None:
+    figure = EVERY_FIGURE["errors"](inputs)
+    before = panels.to_svg(figure)
+    with rc_context({"patch.edgecolor": "red", "patch.force_edgecolor": True, "font.size": 30}):
+        assert panels.to_svg(figure) == before
 
 
 def test_the_forest_shows_both_parts_of_every_interval() -> None:
