@@ -18,7 +18,7 @@ $(ENVIRONMENT): requirements.lock pyproject.toml
 	@echo "Making $(VENV): $$(grep -c '==' requirements.lock) packages, about 3 GB to download and 7 GB on disk."
 	@echo "That took 2 minutes where the packages lay on the disk; else it takes as long as the download."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@du -sh $(VENV) | awk '{print "Installed: " $$1 " in $(VENV)"}'
 	@touch $@
