@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import Params, Seeds
 from mobileyolo.core.cost_sheet import COST_FILE, CostSheet
@@ -16,25 +14,16 @@ from mobileyolo.core.files import (
     LATENCY_FILE,
     METRICS_FILE,
     VALIDATION,
-    ModelFiles,
     start_file,
 )
-from mobileyolo.core.records import (
-    DatasetCard,
-    History,
-    LatencyRecord,
-    Scenes,
-    StartRecord,
-    TrainingTime,
-    ValidationVerdict,
-)
-from mobileyolo.core.results import ArmResult
+from mobileyolo.core.records import DatasetCard, History, LatencyRecord, Scenes, StartRecord, ValidationVerdict
+from mobileyolo.core.results import ArmEvidence
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.reporting.comparison.next_steps import next_steps
 from mobileyolo.reporting.comparison.report import write_reports
 from mobileyolo.reporting.comparison.summary import console_report
 from mobileyolo.tracking import log_results
-from mobileyolo.verdict.comparison import ArmEvidence, Circumstances, compare
+from mobileyolo.verdict.comparison import Circumstances, compare
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Headline
 from mobileyolo.verdict.sentences import caveats
@@ -45,12 +34,9 @@ def main(params: Params) -> None:
     """Write reports/comparison.json, the page, the figures and the tables for `dvc plots`."""
     seeds, options = params.get("seeds", Seeds), params.section(VerdictOptions)
     card, verdict = DatasetCard.read(DATASET_FILE), ValidationVerdict.read(VALIDATION.verdict)
-    arms = {arm: [ArmResult.read(arm, seed) for seed in seeds] for arm in ARMS}
-    histories = {arm: [pd.read_csv(ModelFiles(arm, seed).history) for seed in seeds] for arm in ARMS}
-    times = {arm: [TrainingTime.read(ModelFiles(arm, seed).time) for seed in seeds] for arm in ARMS}
+    evidence = {arm: ArmEvidence.read(arm, seeds) for arm in ARMS}
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
-    held_out = arms["baseline"][0].statistics
-    evidence = {arm: ArmEvidence(arms[arm], histories[arm], times[arm]) for arm in ARMS}
+    held_out = evidence["baseline"].results[0].statistics
     circumstances = Circumstances(
         scenes=Scenes.read().of(held_out.split, held_out.images["image"].tolist()),
         train_images=card.splits["train"].images,
@@ -59,11 +45,13 @@ def main(params: Params) -> None:
         caveats=caveats(verdict),
     )
     comparison = compare(evidence["baseline"], evidence["candidate"], circumstances, options)
+    results = {arm: evidence[arm].results for arm in ARMS}
+    histories = {arm: evidence[arm].histories for arm in ARMS}
     sheet = CostSheet.read(COST_FILE)
-    write_reports(ReportInputs(comparison, arms, histories, starts, sheet, verdict, Path(params.data_dir)))
+    write_reports(ReportInputs(comparison, results, histories, starts, sheet, verdict, Path(params.data_dir)))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
-    log_results(params.data_dir, card, verdict, arms, comparison)
+    log_results(params.data_dir, card, verdict, results, comparison)
     print(console_report(comparison))
     print(next_steps(comparison))
 

@@ -12,8 +12,7 @@ import pandas as pd
 
 from mobileyolo.core.backbones import ARMS, Arm
 from mobileyolo.core.records import (
-    CocoAP,
-    MetricsRecord,
+    LatencySetting,
     StartRecord,
     Teacher,
     TrainingRecord,
@@ -38,9 +37,11 @@ from mobileyolo.verdict.records import (
     Spread,
 )
 from tests.synthetic_boxes import make_boxes
-from tests.synthetic_results import RANDOM, make_cost_sheet
+from tests.synthetic_results import RANDOM, make_cost_sheet, make_metrics
 
 DIGEST = hashlib.sha256(b"made up").hexdigest()
+SETTING = LatencySetting(engine="PyTorch", batch=1, height=320, width=320, suppression=False)
+ONNX_SETTING = SETTING.model_copy(update={"engine": "ONNX Runtime"})
 
 
 def make_comparison(
@@ -114,11 +115,15 @@ def make_comparison(
             "parameters": CostRatio(baseline=2.6e6, candidate=1.8e6, ratio=0.71),
             "gflops": CostRatio(baseline=1.6, candidate=1.1, ratio=0.67),
             "weights_mb": CostRatio(baseline=5.2, candidate=3.7, ratio=0.72),
-            "latency_ms": CostRatio(
-                baseline=42.6, candidate=33.2, ratio=0.79, low=0.75, high=0.82, setting="PyTorch, 1 image of 320 x 320"
-            ),
+            "latency_ms": CostRatio(baseline=42.6, candidate=33.2, ratio=0.79, low=0.75, high=0.82, setting=SETTING),
             "latency_onnx_ms": CostRatio(
-                baseline=20.1, candidate=12.0, ratio=0.6, low=0.4, high=1.1, busy=True, setting="ONNX Runtime, 1 image"
+                baseline=20.1,
+                candidate=12.0,
+                ratio=0.6,
+                low=0.4,
+                high=1.1,
+                busy=True,
+                setting=SETTING.model_copy(update={"engine": "ONNX Runtime"}),
             ),
         },
         spread=Spread(sd=0.02, degrees=4, measured=None, assumed=0.02, source="curve", models=0, train_images=205),
@@ -141,7 +146,8 @@ def make_comparison(
             corrected=Interval(delta=-0.124, low=-0.19, high=-0.06),
             corrected_confidence=0.95,
         ),
-        timing="PyTorch 2.14.1, 1 thread, some CPU",
+        latency_threads=1,
+        latency_machine="some CPU",
         measured="2026-01-02T04:00:00Z",
         split="test",
         images=72,
@@ -200,9 +206,5 @@ def _result(arm: Arm, seed: int, names: tuple[str, ...]) -> ArmResult:
         weights_digest=DIGEST, data_digest=DIGEST, start=RANDOM, teacher=Teacher(name="none"),
         recipe={"epochs": 40, "imgsz": 320, "cos_lr": False}, engine={}, recipe_digest=DIGEST,
     )  # fmt: skip
-    metrics = MetricsRecord(
-        map50_95=0.5, map50=0.8, map75=0.5, val_map50_95=0.5, confidence=0.4 if arm == "baseline" else 0.7,
-        precision=0.9, recall=0.8, f1=0.85, parameters=1, gflops=1.0, weights_mb=1.0,
-        coco=CocoAP(ap=0.5, ap50=0.8, ap75=0.5, ap_small=None, ap_medium=0.4, ap_large=0.6),
-    )  # fmt: skip
+    metrics = make_metrics(confidence=0.4 if arm == "baseline" else 0.7, precision=0.9, recall=0.8, f1=0.85)
     return ArmResult(training, metrics, statistics)

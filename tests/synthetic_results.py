@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mobileyolo.core.backbones import ARMS, Arm
+from mobileyolo.core.backbones import Arm
 from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.core.records import (
     IOU_THRESHOLDS,
@@ -20,18 +19,14 @@ from mobileyolo.core.records import (
     LatencyRecord,
     MetricsRecord,
     Start,
-    StartRecord,
     Teacher,
     Timing,
     TrainingRecord,
     TrainingTime,
-    ValidationVerdict,
 )
-from mobileyolo.core.results import BOX_STEPS, BOXES_AN_IMAGE, CORNERS, ArmResult, Statistics
-from mobileyolo.reporting.comparison.inputs import ReportInputs
-from mobileyolo.verdict.comparison import ArmEvidence, Circumstances, compare
+from mobileyolo.core.results import BOX_STEPS, BOXES_AN_IMAGE, CORNERS, ArmEvidence, ArmResult, Statistics
+from mobileyolo.verdict.comparison import Circumstances
 from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detection_counts
-from mobileyolo.verdict.parameters import VerdictOptions
 
 BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}
 CONFIDENCE = 0.5  # to deploy with
@@ -212,6 +207,25 @@ def make_result(
     )
 
 
+def make_metrics(**changes: Any) -> MetricsRecord:
+    """Metrics of a model that predicted nothing at the confidence chosen on val, with other values where asked."""
+    values = {
+        "map50_95": 0.3,
+        "map50": 0.5,
+        "map75": 0.2,
+        "val_map50_95": 0.35,
+        "confidence": 0.4,
+        "precision": None,
+        "recall": 0.0,
+        "f1": 0.0,
+        "coco": CocoAP(ap=0.3, ap50=0.5, ap75=0.2, ap_small=None, ap_medium=0.1, ap_large=0.4),
+        "parameters": 10,
+        "gflops": 1.5,
+        "weights_mb": 2.0,
+    }
+    return MetricsRecord.model_validate(values | changes)
+
+
 def make_arms(
     baseline_skill: float = 0.8, candidate_skill: float = 0.8, seeds: int = 1, detectors: int = 0, **settings: Any
 ) -> tuple[list[ArmResult], list[ArmResult]]:
@@ -319,32 +333,6 @@ def make_circumstances(images: int = 70, **changes: Any) -> Circumstances:
         latency=make_latency(),
     )
     return dataclasses.replace(circumstances, **changes)
-
-
-def make_report_inputs(
-    baseline_skill: float = 0.8, candidate_skill: float = 0.6, seeds: int = 1, **settings: Any
-) -> ReportInputs:
-    """A comparison of two made-up arms, with all of its inputs; the images themselves are not there."""
-    baseline, candidate = make_arms(baseline_skill, candidate_skill, seeds, **settings)
-    options = VerdictOptions(confidence=0.95, resamples=100, seed_sd=0.01, margin=0.02, seed=0)
-    circumstances = make_circumstances(len(baseline[0].statistics.images))
-    return ReportInputs(
-        comparison=compare(make_evidence(baseline), make_evidence(candidate), circumstances, options),
-        results={"baseline": baseline, "candidate": candidate},
-        histories={
-            "baseline": [make_history(seed, final=baseline_skill - 0.2) for seed in range(seeds)],
-            "candidate": [make_history(seed + 50, final=candidate_skill - 0.2) for seed in range(seeds)],
-        },
-        starts={
-            arm: StartRecord(
-                backbone=BACKBONES[arm], **RANDOM.model_dump(), offered={}, random=("model.0.conv.weight",)
-            )
-            for arm in ARMS
-        },
-        sheet=make_cost_sheet(),
-        validation=ValidationVerdict(passed=True, findings={}),
-        data_dir=Path("nowhere"),
-    )
 
 
 def _sha256(text: str) -> str:

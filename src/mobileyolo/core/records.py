@@ -274,17 +274,22 @@ class TrainingTime(Record):
     threads: int
 
 
-class Timing(Record):
-    """Times of both arms' trained models in one setting, on the same images.
-
-    A round is four passes: baseline, candidate, candidate, baseline. An arm's time in it is the mean of its two.
-    """
+class LatencySetting(Record):
+    """What is timed in a pass."""
 
     engine: str  # name, version and device
     batch: int  # images in a pass
     height: int  # pixels, of the input
     width: int
-    suppression: bool  # was non-maximum suppression timed too, at the confidence to deploy each arm with?
+    suppression: bool  # is non-maximum suppression timed too, at the confidence to deploy each arm with?
+
+
+class Timing(LatencySetting):
+    """Times of both arms' trained models in one setting, on the same images.
+
+    A round is four passes: baseline, candidate, candidate, baseline. An arm's time in it is the mean of its two.
+    """
+
     rounds_ms: dict[str, tuple[float, ...]]  # by arm, one value for each round; milliseconds a pass
 
 

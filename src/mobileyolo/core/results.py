@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mobileyolo.core.files import ModelFiles, write_table, write_text
-from mobileyolo.core.records import MetricsRecord, TrainingRecord
+from mobileyolo.core.records import MetricsRecord, TrainingRecord, TrainingTime
 
 CORNERS = ("x1", "y1", "x2", "y2")
 BOXES_AN_IMAGE = 100  # as COCO's evaluation takes
@@ -141,3 +141,37 @@ class ArmResult:
     def label(self) -> str:
         """The model's name in messages, such as `candidate s0`."""
         return f"{self.training.arm} s{self.training.seed}"
+
+
+@dataclass(frozen=True)
+class ArmEvidence:
+    """All that is known of one arm; each has one entry for each seed.
+
+    Attributes:
+        results: trained and evaluated models.
+        histories: of their training, with the columns of history.csv.
+        times: when and where they were trained.
+    """
+
+    results: Sequence[ArmResult]
+    histories: Sequence[pd.DataFrame]
+    times: Sequence[TrainingTime]
+
+    @classmethod
+    def read(cls, arm: str, seeds: Sequence[int]) -> ArmEvidence:
+        """Read the files that the stages wrote."""
+        files = [ModelFiles(arm, seed) for seed in seeds]
+        return cls(
+            [ArmResult.read(arm, seed) for seed in seeds],
+            [pd.read_csv(each.history) for each in files],
+            [TrainingTime.read(each.time) for each in files],
+        )
+
+    def by_seed(self) -> ArmEvidence:
+        """The same, in order of seed."""
+        order = sorted(range(len(self.results)), key=lambda place: self.results[place].training.seed)
+        return ArmEvidence(
+            [self.results[place] for place in order],
+            [self.histories[place] for place in order],
+            [self.times[place] for place in order],
+        )

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.records import METRICS, History, LatencyRecord, TrainingTime
-from mobileyolo.core.results import ArmResult
+from mobileyolo.core.records import METRICS, History, LatencyRecord
+from mobileyolo.core.results import ArmEvidence, ArmResult
 from mobileyolo.verdict.bootstrap import Scenes
 from mobileyolo.verdict.differences import Differences, Rule
 from mobileyolo.verdict.equal_terms import check_terms
@@ -20,7 +19,7 @@ from mobileyolo.verdict.latency_ratio import latency_ratio
 from mobileyolo.verdict.maturity import maturity
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, CostRatio, SizeAP, Spread
-from mobileyolo.verdict.sentences import reason
+from mobileyolo.verdict.sentences import joined, reason
 from mobileyolo.verdict.settling import settling
 
 SIZES = {  # of SizeAP, and the field of CocoAP that has it
@@ -31,30 +30,6 @@ SIZES = {  # of SizeAP, and the field of CocoAP that has it
     "medium": "ap_medium",
     "large": "ap_large",
 }
-
-
-@dataclass(frozen=True)
-class ArmEvidence:
-    """All that is known of one arm; each has one entry for each seed.
-
-    Attributes:
-        results: trained and evaluated models.
-        histories: of their training, with the columns of history.csv.
-        times: when and where they were trained.
-    """
-
-    results: Sequence[ArmResult]
-    histories: Sequence[pd.DataFrame]
-    times: Sequence[TrainingTime]
-
-    def by_seed(self) -> ArmEvidence:
-        """The same, in order of seed."""
-        order = sorted(range(len(self.results)), key=lambda place: self.results[place].training.seed)
-        return ArmEvidence(
-            [self.results[place] for place in order],
-            [self.histories[place] for place in order],
-            [self.times[place] for place in order],
-        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +96,8 @@ def compare(
             options.margin,
         ),
         guards=guards,
-        timing=_timing(circumstances.latency),
+        latency_threads=circumstances.latency.threads,
+        latency_machine=circumstances.latency.machine,
         measured=circumstances.latency.measured,
         split=terms.statistics.split,
         images=images,
@@ -133,7 +109,7 @@ def compare(
         data_digest=terms.training.data_digest,
         recipe_digest=terms.training.recipe_digest,
     )
-    return comparison.model_copy(update={"reason": " ".join([reason(comparison), *circumstances.caveats])})
+    return comparison.model_copy(update={"reason": joined([reason(comparison), *circumstances.caveats])})
 
 
 def _assumed(options: VerdictOptions, circumstances: Circumstances) -> tuple[dict[str, float], int, str]:
@@ -207,8 +183,3 @@ def _cost(result: ArmResult, name: str) -> float:
     if cost <= 0:
         raise ComparisonError(f"{name} of {result.label} is {cost}, but a model's cost is above 0")
     return cost
-
-
-def _timing(latency: LatencyRecord) -> str:
-    """What the latencies were measured with."""
-    return f"{latency.threads} thread{'s' * (latency.threads > 1)}, {latency.machine}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from mobileyolo.core.records import Timing
+from mobileyolo.core.records import LatencySetting, Timing
 from mobileyolo.verdict.records import CostRatio
 
 # Middle half of an arm's times, as a share of their median.
@@ -36,7 +36,7 @@ def latency_ratio(timing: Timing, confidence: float) -> CostRatio:
         low=None if low is None else round(low, 6),
         high=None if high is None else round(high, 6),
         busy=max(_spread(baseline), _spread(candidate)) > CALM_SPREAD,
-        setting=describe(timing),
+        setting=LatencySetting(**timing.model_dump(include=set(LatencySetting.model_fields))),
     )
 
 
@@ -46,17 +46,6 @@ def is_faster(cost: CostRatio) -> bool:
     Only if the machine was not busy, and the whole interval is below 1.
     """
     return not cost.busy and cost.high is not None and cost.high < 1
-
-
-def describe(timing: Timing) -> str:
-    """A setting in words.
-
-    >>> timing = Timing(engine="PyTorch", batch=1, height=256, width=320, suppression=False, rounds_ms={})
-    >>> describe(timing)
-    'PyTorch, 1 image of 256 x 320 px, without suppression'
-    """
-    images = f"{timing.batch} image{'s' * (timing.batch > 1)} of {timing.height} x {timing.width} px"
-    return f"{timing.engine}, {images}, with{'' if timing.suppression else 'out'} suppression"
 
 
 def _spread(times: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mobileyolo.core.files import Record
-from mobileyolo.core.records import Start, Teacher, TrainingTime
+from mobileyolo.core.records import LatencySetting, Start, Teacher, TrainingTime
 
 Verdict = Literal["better", "worse", "equivalent", "no worse", "no better", "inconclusive"]
 VERDICTS: tuple[Verdict, ...] = ("better", "worse", "equivalent", "no worse", "no better", "inconclusive")
@@ -125,7 +125,7 @@ class CostRatio(Record):
     low: float | None = None
     high: float | None = None
     busy: bool = False  # the machine was busy: the times spread so much that no claim is made from them
-    setting: str = ""  # of a latency: engine, images a pass, input size, suppression
+    setting: LatencySetting | None = None  # of a latency
 
 
 class ArmSummary(Record):
@@ -161,7 +161,8 @@ class Comparison(Record):
     spread: Spread
     settling: Settling
     guards: Guards
-    timing: str  # what the latencies were measured with
+    latency_threads: int  # that the latencies were measured with
+    latency_machine: str
     measured: str  # when the latencies were measured, just before the comparison; UTC, ISO 8601
     split: str
     images: int

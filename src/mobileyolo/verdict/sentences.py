@@ -5,7 +5,7 @@ Every sentence goes through a translator `_` (gettext's convention), which gives
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mobileyolo.core.records import ValidationVerdict
 from mobileyolo.verdict.guards import NO_VERDICT_SCENES, RARE_BOXES, rare_classes_decide
@@ -91,16 +91,20 @@ def _answer(comparison: Comparison, _: Translator) -> str:
 
 def reason(comparison: Comparison, _: Translator = english) -> str:
     """The verdict in a sentence, then a sentence for each thing that qualifies it."""
-    return " ".join(
-        [
-            _verdict(comparison, _),
-            *_guards(comparison, _),
-            *_maturity(comparison, _),
-            *_assumption(comparison, _),
-            *differences(comparison, _),
-            *_split(comparison, _),
-        ]
-    )
+    said = [
+        _verdict(comparison, _),
+        *_guards(comparison, _),
+        *_maturity(comparison, _),
+        *_assumption(comparison, _),
+        *differences(comparison, _),
+        *_split(comparison, _),
+    ]
+    return joined(said, _)
+
+
+def joined(sentences: Iterable[str], _: Translator = english) -> str:
+    """Sentences one after the other; Chinese ones without a space between them."""
+    return _("{sentence} {next_sentence}").format(sentence="", next_sentence="").join(sentences)
 
 
 def caveats(validation: ValidationVerdict, _: Translator = english) -> list[str]:
@@ -143,7 +147,7 @@ def _verdict(comparison: Comparison, _: Translator) -> str:
         low=f"{metric.low:+.3f}",
         high=f"{metric.high:+.3f}",
     )
-    return f"{claim} {numbers}"
+    return joined([claim, numbers], _)
 
 
 def _guards(comparison: Comparison, _: Translator) -> Iterator[str]:
@@ -158,14 +162,13 @@ def _guards(comparison: Comparison, _: Translator) -> Iterator[str]:
         yield _("{scenes} scenes are few: other ones may well say something else.").format(scenes=guards.scenes)
     if guards.without_rare is not None:
         classes = ", ".join(guards.rare_classes)
-        told = _("Fewer than {count} test boxes have: {classes}.").format(count=RARE_BOXES, classes=classes)
+        told = _("Classes with fewer than {count} test boxes: {classes}.").format(count=RARE_BOXES, classes=classes)
         if not rare_classes_decide(guards, comparison.margin):
-            yield f"{told} " + _("Without them the verdict is the same.")
+            yield joined([told, _("Without them the verdict is the same.")], _)
         else:
             verdict = _(guards.without_rare)
-            yield f"{told} " + _("Without them the interval would say {verdict}, so nothing is decided.").format(
-                verdict=verdict
-            )
+            undecided = _("Without them the interval would say {verdict}, so nothing is decided.")
+            yield joined([told, undecided.format(verdict=verdict)], _)
     elif guards.rare_classes:
         yield _("Every class has fewer than {count} test boxes.").format(count=RARE_BOXES)
     if guards.candidates > 1:
@@ -264,7 +267,7 @@ def settling(comparison: Comparison, _: Translator = english) -> str:
     margins = _("With a margin of {equivalent} this run would say equivalent, with {no_worse} no worse.").format(
         equivalent=f"{needed.equivalent_margin:.3f}", no_worse=f"{needed.no_worse_margin:.3f}"
     )
-    return f"{told} {margins}"
+    return joined([told, margins], _)
 
 
 def differences(comparison: Comparison, _: Translator = english) -> Iterator[str]:

@@ -18,11 +18,11 @@ from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard, SplitCount
 from mobileyolo.experiments import overrides
 from mobileyolo.tracking.earlier_runs import LoggedModel
-from tests.synthetic_results import make_report_inputs
+from tests.synthetic_comparison import make_comparison
 
 ROOT = Path(__file__).parents[3]
 PARAMS: Mapping[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-COMPARISON = make_report_inputs().comparison
+COMPARISON = make_comparison()
 CARD = DatasetCard(digest=COMPARISON.data_digest, names=("square",), splits={"test": SplitCount(images=2, boxes=4)})
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from mobileyolo.core.files import digest_of, replacing, write_table, write_text
-from mobileyolo.core.records import CocoAP, DatasetCard, MetricsRecord, Scenes, SplitCount
+from mobileyolo.core.records import CocoAP, DatasetCard, Scenes, SplitCount
+from tests.synthetic_results import make_metrics
 
 CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})
 
@@ -70,26 +71,13 @@ def test_scenes_of_some_images_are_those_of_their_split_numbered_in_the_order_th
 
 def test_metrics_as_numbers_are_flat_and_leave_out_what_is_missing() -> None:
     coco = CocoAP(ap=0.5, ap50=0.6, ap75=0.4, ap_small=0.25, ap_medium=None, ap_large=0.0)
-    metrics = MetricsRecord(
-        map50_95=0.5,
-        map50=0.6,
-        map75=0.4,
-        val_map50_95=0.55,
-        confidence=0.3,
-        precision=None,
-        recall=0.0,
-        f1=0.0,
-        coco=coco,
-        parameters=10,
-        gflops=1.5,
-        weights_mb=2.0,
-    )
+    metrics = make_metrics(coco=coco)
     assert metrics.numbers() == {
-        "map50_95": 0.5,
-        "map50": 0.6,
-        "map75": 0.4,
-        "val_map50_95": 0.55,
-        "confidence": 0.3,
+        "map50_95": 0.3,
+        "map50": 0.5,
+        "map75": 0.2,
+        "val_map50_95": 0.35,
+        "confidence": 0.4,
         "recall": 0.0,
         "f1": 0.0,
         "parameters": 10,

@@ -20,6 +20,7 @@ from mobileyolo.evaluation.deployed import CONFIDENCES, deployed_metrics
 from mobileyolo.evaluation.image_results import ResultTables
 from tests.detections import NAMES, detected, tables_of
 from tests.synthetic import write_dataset
+from tests.synthetic_results import make_metrics
 from tests.unit.training.test_trainer import SHIPPED, make_manifest
 
 SCENES: dict[str, dict[str, Any]] = {
@@ -96,20 +97,7 @@ def write_evaluated(files: ModelFiles, tables: ResultTables) -> MetricsRecord:
         confusion=np.zeros((4, 4), dtype=np.int64),
         per_class=thresholds[:0],
     ).write(files.statistics)
-    metrics = MetricsRecord(
-        map50_95=0.5,
-        map50=0.5,
-        map75=0.5,
-        val_map50_95=0.5,
-        confidence=0.5,
-        precision=None,
-        recall=0.5,
-        f1=0.5,
-        coco=measured(tables),
-        parameters=1,
-        gflops=1.0,
-        weights_mb=1.0,
-    )
+    metrics = make_metrics(coco=measured(tables))
     metrics.write(files.metrics)
     return metrics
 

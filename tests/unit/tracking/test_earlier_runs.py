@@ -15,10 +15,8 @@ from mlflow.tracking import MlflowClient
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.records import (
     METRICS,
-    CocoAP,
     DatasetCard,
     History,
-    MetricsRecord,
     SplitCount,
     Start,
     Teacher,
@@ -29,24 +27,11 @@ from mobileyolo.core.results import ArmResult, Statistics
 from mobileyolo.tracking import read_history
 from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.results import evaluation_tags
+from tests.synthetic_results import make_metrics
 
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 CARD = DatasetCard(digest="d" * 64, names=("square",), splits={"test": SplitCount(images=2, boxes=4)})
 NOTHING = History(candidates=1, spread=None)
-METRICS_OF_ALL = MetricsRecord(
-    map50_95=0.3,
-    map50=0.5,
-    map75=0.2,
-    val_map50_95=0.3,
-    confidence=0.4,
-    precision=0.6,
-    recall=0.4,
-    f1=0.5,
-    coco=CocoAP(ap=0.3, ap50=0.5, ap75=0.2, ap_small=None, ap_medium=None, ap_large=None),
-    parameters=10,
-    gflops=1.5,
-    weights_mb=2.0,
-)
 EMPTY = pd.DataFrame()
 STATISTICS = Statistics(
     split="test",
@@ -94,7 +79,7 @@ def result(arm: str = "candidate", backbone: str = "mnv1_n", seed: int = 0, **tr
     record = TrainingRecord.model_validate(
         {**values, "arm": arm, "backbone": backbone, "width": None, "seed": seed} | training
     )
-    return ArmResult(record, METRICS_OF_ALL, STATISTICS)
+    return ArmResult(record, make_metrics(), STATISTICS)
 
 
 def log(model: ArmResult, metrics: Mapping[str, float] = MappingProxyType({}), folder: str = "shapes") -> None:

@@ -29,11 +29,9 @@ from mobileyolo.core.files import (
     write_text,
 )
 from mobileyolo.core.records import (
-    CocoAP,
     DatasetCard,
     FindingCount,
     Manifest,
-    MetricsRecord,
     Severity,
     SplitCount,
     Teacher,
@@ -46,7 +44,8 @@ from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.tracking import Tracker, log_results
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
-from tests.synthetic_results import RANDOM, make_report_inputs, make_statistics
+from tests.synthetic_comparison import make_inputs
+from tests.synthetic_results import RANDOM, make_metrics, make_statistics
 
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
@@ -165,21 +164,7 @@ def test_a_run_that_is_alive_is_left_running(store: MlflowClient) -> None:
 
 @pytest.fixture
 def result() -> ArmResult:
-    metrics = MetricsRecord(
-        map50_95=0.3,
-        map50=0.5,
-        map75=0.2,
-        val_map50_95=0.35,
-        confidence=0.4,
-        precision=None,
-        recall=0.0,
-        f1=0.0,
-        coco=CocoAP(ap=0.3, ap50=0.5, ap75=0.2, ap_small=None, ap_medium=0.1, ap_large=0.4),
-        parameters=10,
-        gflops=1.5,
-        weights_mb=2.0,
-    )
-    return ArmResult(RECORD, metrics, make_statistics(0, images=5))
+    return ArmResult(RECORD, make_metrics(), make_statistics(0, images=5))
 
 
 @pytest.fixture
@@ -227,7 +212,7 @@ def test_epochs_that_were_not_logged_are_logged_later(store: MlflowClient, resul
 def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     store: MlflowClient, weights: Path, tmp_path: Path
 ) -> None:
-    inputs = make_report_inputs()
+    inputs = make_inputs()
     report, pages = tmp_path / "index.html", tmp_path / "errors"
     for file in (report, pages / "missed.html", pages / "images" / "1.webp"):
         write_text(file, "report")
@@ -443,7 +428,7 @@ def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Pat
 def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportInputs:
     """A workspace with the files that the stage compare logs."""
     monkeypatch.chdir(tmp_path)
-    inputs = make_report_inputs()
+    inputs = make_inputs()
     pages = (REPORT_FILE, CHINESE_REPORT_FILE, ERRORS_DIR / "missed.html")
     for path in (*pages, SUMMARY_FILE, COMPARISON_FILE, *VALIDATION_FILES):
         write_text(path, path.name)

@@ -42,7 +42,8 @@ def option(key: str, value: object) -> str:
     """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not PLAIN.fullmatch(text):
-        text = "'" + text.replace("'", "\\'") + "'"
+        # A backslash is doubled only before a quote.
+        text = "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text) + "'"
     return f"-S {_quoted(f'{key}={text}')}"
 
 

@@ -37,6 +37,7 @@ def markdown_summary(comparison: Comparison) -> str:
     headline, *said = _said(comparison)
     provisional = ", provisional" if comparison.provisional else ""
     start = tables.start_table(comparison, ENGLISH)
+    circumstances = words.latency_circumstances(comparison, ENGLISH)
     return "\n\n".join(
         (
             f"## {MARKS[mark]} {headline}",
@@ -44,7 +45,7 @@ def markdown_summary(comparison: Comparison) -> str:
             *said[1:],
             markdown(tables.metric_table(comparison, ENGLISH)),
             markdown(tables.cost_table(comparison, ENGLISH)),
-            f"Latencies: {comparison.timing}; medians, with the interval of the median ratio within a round.",
+            f"Latencies: {circumstances}; medians, with the interval of the median ratio within a round.",
             *([markdown(start)] if start else []),
             "<details><summary>By kind of error, AP50</summary>",
             markdown(tables.error_table(comparison, ENGLISH)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mobileyolo.core.records import LatencySetting
 from mobileyolo.reporting.shared.languages import Translate
 from mobileyolo.verdict.records import (
     DECIDING_METRIC,
@@ -59,7 +60,21 @@ def deployed_names(_: Translate) -> dict[str, str]:
 def cost_name(key: str, cost: CostRatio, _: Translate) -> str:
     """What a row of the cost table is called; a latency by its setting."""
     counted = {"parameters": _("parameters"), "gflops": "GFLOPs", "weights_mb": _("weights")}
-    return counted.get(key) or _("latency: {setting}").format(setting=cost.setting)
+    return _("latency: {setting}").format(setting=_setting(cost.setting, _)) if cost.setting else counted[key]
+
+
+def _setting(setting: LatencySetting, _: Translate) -> str:
+    one, several = _("1 image of {height} x {width} px"), _("{batch} images of {height} x {width} px")
+    images = (one if setting.batch == 1 else several).format(**setting.model_dump())
+    suppression = _("with suppression") if setting.suppression else _("without suppression")
+    return _("{engine}, {images}, {suppression}").format(engine=setting.engine, images=images, suppression=suppression)
+
+
+def latency_circumstances(comparison: Comparison, _: Translate) -> str:
+    """What the latencies were measured with."""
+    one, several = _("1 thread of {machine}"), _("{threads} threads of {machine}")
+    threads = comparison.latency_threads
+    return (one if threads == 1 else several).format(threads=threads, machine=comparison.latency_machine)
 
 
 def error_names(_: Translate) -> dict[ErrorKind, str]:

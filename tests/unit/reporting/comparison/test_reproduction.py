@@ -57,6 +57,8 @@ def test_the_command_names_a_teacher() -> None:
         """/data/it's "mine", or `yours`""",
         "/data/$HOME/${x}!",
         "C:\\data\\helmets",
+        "C:\\my helmets\\",
+        "C:\\the \\'old\\\\' helmets",
         "/data/{a: 1},[2]=3",
         "~/data",
     ],
