@@ -48,8 +48,18 @@ def test_sizes_stand_beside_ultralytics_and_no_object_of_a_size_is_no_number() -
 def test_costs_start_with_the_latencies_and_a_busy_machine_is_told() -> None:
     rows = tables.cost_table(make_comparison(), ENGLISH).rows
     assert rows[:3] == (
-        ("latency: PyTorch, 1 image of 320 x 320", "42.60 ms", "33.20 ms", "0.79 (0.75 to 0.82)"),
-        ("latency: ONNX Runtime, 1 image", "20.10 ms", "12.00 ms", "0.60 (0.40 to 1.10) machine busy"),
+        (
+            "latency: PyTorch, 1 image of 320 x 320 px, without suppression",
+            "42.60 ms",
+            "33.20 ms",
+            "0.79 (0.75 to 0.82)",
+        ),
+        (
+            "latency: ONNX Runtime, 1 image of 320 x 320 px, without suppression",
+            "20.10 ms",
+            "12.00 ms",
+            "0.60 (0.40 to 1.10) machine busy",
+        ),
         ("parameters", "2.60 M", "1.80 M", "0.71"),
     )
 
