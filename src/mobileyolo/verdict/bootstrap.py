@@ -1,8 +1,8 @@
-"""How results change with the choice of images: the same draws of scenes for all models."""
+"""How far a result could be off by the choice of images: the same draws of scenes for both arms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +31,27 @@ def draws(scenes: Scenes, resamples: int, seed: int) -> Iterator[FloatArray]:
         yield drawn[scenes].astype(np.float64)
 
 
-def paired_bootstrap(arms: Sequence[Sequence[WeightedMetrics]], weights: Iterable[FloatArray]) -> FloatArray:
-    """The metrics of every model on each draw.
+def paired_bootstrap(
+    baseline: Sequence[WeightedMetrics],
+    candidate: Sequence[WeightedMetrics],
+    weights: Iterator[FloatArray] | Sequence[FloatArray],
+) -> FloatArray:
+    """The difference between the arms in every class, on each draw.
 
-    All models get the same draws, so that images that are hard for both arms do not widen the interval.
+    Both arms get the same draws, so that images that are hard for both do not widen the interval.
 
     Args:
-        arms: baseline and candidate; of each one model for each seed, all on the same images.
+        baseline: one for each seed, all on the same images.
+        candidate: likewise.
         weights: the draws.
 
     Returns:
-        METRICS by class, shape (2, seeds, resamples, 3, classes); NaN for a class of which no label was drawn.
+        Candidate - baseline, each the mean over its seeds; shape (resamples, 3, classes), METRICS by class, NaN for a
+        class of which no label was drawn.
     """
-    drawn = np.array([[[model.by_class(draw) for model in arm] for arm in arms] for draw in weights])
-    return np.moveaxis(drawn, 0, 2)
+    return np.array([_mean(candidate, draw) - _mean(baseline, draw) for draw in weights])
+
+
+def _mean(models: Sequence[WeightedMetrics], weights: FloatArray) -> FloatArray:
+    mean: FloatArray = np.mean([model.by_class(weights) for model in models], axis=0)
+    return mean

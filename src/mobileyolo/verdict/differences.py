@@ -14,15 +14,7 @@ from mobileyolo.verdict import bootstrap
 from mobileyolo.verdict.bootstrap import Scenes, paired_bootstrap
 from mobileyolo.verdict.error_costs import ErrorCosts
 from mobileyolo.verdict.error_types import classify
-from mobileyolo.verdict.interval import (
-    Luck,
-    drawn_differences,
-    few_scenes_factor,
-    image_half_widths,
-    luck,
-    rescaled,
-    verdict_of,
-)
+from mobileyolo.verdict.interval import Luck, few_scenes_factor, image_half_widths, luck, rescaled, verdict_of
 from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detection_counts, mean_over_classes
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import (
@@ -71,18 +63,16 @@ class Rule:
         return float(rescaled(part, self.scene_count, self.options.confidence, confidence))
 
     def interval(
-        self, by_seed: FloatArray, drawn: FloatArray, luck_half_width: FloatArray
+        self, point: FloatArray, drawn: FloatArray, luck_half_width: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Ends of the differences' intervals, and the half-widths below and above that the choice of images gives.
+        """Ends of the intervals, and the half-widths below and above that the choice of images gives.
 
         Args:
-            by_seed: of baseline and candidate on all images, shape (2, seeds, metrics).
-            drawn: likewise on each draw, shape (2, seeds, resamples, metrics).
+            point: differences on all images, shape (metrics,).
+            drawn: on each draw, shape (resamples, metrics).
             luck_half_width: shape (metrics,).
         """
-        point = by_seed[1].mean(0) - by_seed[0].mean(0)
-        differences = drawn_differences(by_seed, drawn)
-        below, above = image_half_widths(point, differences, self.scene_count, self.options.confidence)
+        below, above = image_half_widths(point, drawn, self.scene_count, self.options.confidence)
         low, high = point - np.hypot(below, luck_half_width), point + np.hypot(above, luck_half_width)
         return np.maximum(low, -1), np.minimum(high, 1), below, above
 
@@ -128,17 +118,16 @@ class Differences:
         once = np.ones(arms[0][0].images)
         draws = rule.draws()
         by_seed = np.array([[model.by_class(once) for model in arm] for arm in arms])  # (2, seeds, 3, classes)
-        drawn = paired_bootstrap(arms, draws)  # (2, seeds, resamples, 3, classes)
-        class_draws = drawn_differences(by_seed[:, :, DECIDING], drawn[:, :, :, DECIDING])
+        drawn = paired_bootstrap(arms[0], arms[1], draws)
         metrics, deciding = metric_deltas(by_seed, drawn, rule)
         return cls(
             metrics=metrics,
             luck=deciding,
             deployed=_deployed(baseline, candidate, draws, rule),
-            classes=_classes(baseline[0], by_seed[:, :, DECIDING], class_draws, rule),
+            classes=_classes(baseline[0], by_seed[:, :, DECIDING], drawn[:, DECIDING], rule),
             errors=_errors(baseline, candidate, rule),
             class_point=by_seed[1, :, DECIDING].mean(0) - by_seed[0, :, DECIDING].mean(0),
-            class_draws=class_draws,
+            class_draws=drawn[:, DECIDING],
             class_by_seed=by_seed[:, :, DECIDING],
         )
 
@@ -148,7 +137,7 @@ def metric_deltas(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[d
 
     Args:
         by_seed: of baseline and candidate, shape (2, seeds, 3, classes).
-        drawn: likewise on each draw, shape (2, seeds, resamples, 3, classes).
+        drawn: differences on each draw, shape (resamples, 3, classes).
         rule: how an interval is made.
     """
     values = mean_over_classes(by_seed)  # (2, seeds, 3)
@@ -156,7 +145,7 @@ def metric_deltas(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[d
     means = values.mean(1)
     point = means[1] - means[0]
     half_width = spread.half_width(rule.options.confidence)
-    low, high, below, above = rule.interval(values, mean_over_classes(drawn), half_width)
+    low, high, below, above = rule.interval(point, mean_over_classes(drawn), half_width)
     deltas = {
         name: MetricDelta(
             baseline=_rounded(means[0, index]),
@@ -186,11 +175,12 @@ def _deployed(
         ]
     )  # (2, seeds, images, 3)
     values = deployed_metrics(counts.sum(2))  # (2, seeds, 3)
-    drawn = deployed_metrics(np.einsum("ri,asic->asrc", np.array(draws), counts))  # (2, seeds, resamples, 3)
+    drawn_counts = np.einsum("ri,asic->rasc", np.array(draws), counts)
+    drawn = deployed_metrics(drawn_counts).mean(2)  # (resamples, 2, 3)
     means = values.mean(1)
     spread = rule.luck(values[0], values[1], rule.assumed[DECIDING_METRIC])
     point = means[1] - means[0]
-    low, high, _, _ = rule.interval(values, drawn, spread.half_width(rule.options.confidence))
+    low, high, _, _ = rule.interval(point, drawn[:, 1] - drawn[:, 0], spread.half_width(rule.options.confidence))
     return {
         name: DeployedDelta(
             baseline=_or_none(means[0, index]),
@@ -259,15 +249,19 @@ def _errors(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], rule:
     )  # (2, seeds, kinds)
     once = np.ones(arms[0][0].images)
     values = np.array([[model(once) for model in arm] for arm in arms])  # (2, seeds, kinds)
-    draws = rule.draws(min(rule.options.resamples, ERROR_RESAMPLES))
-    drawn = np.array([[[model(draw) for draw in draws] for model in arm] for arm in arms])  # (2, seeds, draws, kinds)
+    drawn = np.array(
+        [
+            np.mean([model(draw) for model in arms[1]], axis=0) - np.mean([model(draw) for model in arms[0]], axis=0)
+            for draw in rule.draws(min(rule.options.resamples, ERROR_RESAMPLES))
+        ]
+    )
     means, count_means = values.mean(1), counts.mean(1)
     point = means[1] - means[0]
     # The luck assumed for the whole is shared among the kinds as what they cost is: what costs nothing has none.
     cost = np.abs(means).mean(0)
     share = cost / cost.sum() if cost.any() else cost
     spread = rule.luck(values[0], values[1], rule.assumed[DECIDING_METRIC] * np.sqrt(share))
-    low, high, _, _ = rule.interval(values, drawn, spread.half_width(rule.options.confidence))
+    low, high, _, _ = rule.interval(point, drawn, spread.half_width(rule.options.confidence))
     return tuple(
         ErrorCost(
             kind=kind,

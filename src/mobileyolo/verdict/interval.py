@@ -10,13 +10,11 @@ these are fewer than MIN_DEGREES, and an assumed standard deviation counts for t
 is measured.
 
 Images. The bootstrap's quantiles are those of a large sample. With N scenes they are too narrow, and are multiplied by
-sqrt(N / (N - 1)) t(N - 1) / z. What the seeds of an arm differ by on these very images is part of the luck, and is
-taken out of the draws.
+sqrt(N / (N - 1)) t(N - 1) / z.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,34 +76,6 @@ def luck(baseline: FloatArray, candidate: FloatArray, assumed: npt.ArrayLike, as
     missing = max(0, min(assumed_degrees, MIN_DEGREES - degrees))
     pooled = (degrees * variance + missing * assumed_variance) / (degrees + missing)
     return Luck(np.sqrt(pooled), degrees + missing, np.sqrt(variance), seeds)
-
-
-def drawn_differences(by_seed: FloatArray, drawn: FloatArray) -> FloatArray:
-    """Candidate - baseline on each draw, means over the seeds, without what `luck` counts already.
-
-    By chance a seed does better on some images than another seed does. That adds to the spread over seeds, and it also
-    moves with every draw. Where g^2 is the variance between an arm's seeds of what a draw changes, the draws' variance
-    has (g_b^2 + g_c^2) / S of it, which is taken off. One seed can't show it, and its assumed spread need not have it.
-
-    Args:
-        by_seed: of both arms on all images, shape (2, seeds, ...).
-        drawn: likewise on each draw, shape (2, seeds, resamples, ...); NaN where a draw has no value.
-
-    Returns:
-        shape (resamples, ...).
-    """
-    seeds = by_seed.shape[1]
-    changes = drawn - by_seed[:, :, None]
-    change = changes[1].mean(0) - changes[0].mean(0)
-    point = by_seed[1].mean(0) - by_seed[0].mean(0)
-    if seeds == 1:
-        return np.asarray(point + change)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a value that is NaN in each draw, and stays so
-        counted = np.nanmean(changes.var(1, ddof=1), axis=1).sum(0) / seeds
-        variance = np.nanmean(change**2, axis=0)
-    kept = 1 - np.divide(counted, variance, out=np.zeros_like(counted), where=variance > 0)
-    return np.asarray(point + np.sqrt(np.maximum(kept, 0)) * change)
 
 
 def curve_sd(train_images: int) -> float:

@@ -5,15 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from mobileyolo.verdict.interval import (
-    curve_sd,
-    drawn_differences,
-    few_scenes_factor,
-    image_half_widths,
-    luck,
-    rescaled,
-    verdict_of,
-)
+from mobileyolo.verdict.interval import curve_sd, few_scenes_factor, image_half_widths, luck, rescaled, verdict_of
 from mobileyolo.verdict.records import VERDICTS, Verdict
 
 
@@ -159,35 +151,3 @@ def test_the_states_have_an_order() -> None:
     assert verdict_of(0.0, 0.05, 0.0) == "no worse"
     assert verdict_of(0.0, 0.0, 0.0) == "equivalent"
     assert get_args(Verdict) == VERDICTS
-
-
-def drawn_models(own: float, seeds: int, resamples: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Two arms on all images, and on draws that change the candidate by 0.03 and each seed by `own` besides."""
-    generator = np.random.default_rng(0)
-    by_seed = generator.normal(0.5, 0.02, (2, seeds, 1))
-    common = np.stack((np.zeros(resamples), generator.normal(0, 0.03, resamples)))
-    changes = common[:, None, :, None] + generator.normal(0, own, (2, seeds, resamples, 1))
-    return by_seed, by_seed[:, :, None] + changes
-
-
-@pytest.mark.parametrize("seeds", [2, 3, 5])
-@pytest.mark.parametrize("own", [0.0, 0.02, 0.05])
-def test_what_seeds_differ_by_on_these_images_is_taken_out_of_the_draws(seeds: int, own: float) -> None:
-    by_seed, drawn = drawn_models(own, seeds)
-    differences = drawn_differences(by_seed, drawn)
-    assert differences.std() == pytest.approx(0.03, rel=0.1)
-    assert differences.mean() == pytest.approx(by_seed[1].mean() - by_seed[0].mean(), abs=0.01)
-
-
-def test_one_seed_cannot_show_what_seeds_differ_by() -> None:
-    by_seed, drawn = drawn_models(own=0.02, seeds=1)
-    np.testing.assert_allclose(drawn_differences(by_seed, drawn), drawn[1, 0] - drawn[0, 0])
-
-
-def test_seeds_that_differ_by_nothing_but_chance_leave_the_images_no_part() -> None:
-    """The draws change both seeds in opposite ways, so that their mean stays where it is."""
-    by_seed = np.full((2, 2, 1), 0.5)
-    change = np.linspace(-0.1, 0.1, 50)
-    drawn = by_seed[:, :, None] + np.stack([change, -change])[None, :, :, None]
-    np.testing.assert_allclose(drawn_differences(by_seed, drawn), 0, atol=1e-12)
-    assert np.isnan(drawn_differences(by_seed, drawn * np.nan)).all()
