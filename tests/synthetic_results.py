@@ -30,6 +30,7 @@ from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detect
 
 BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}
 CONFIDENCE = 0.5  # to deploy with
+TASTE = 0.15  # standard deviation of an architecture's skill from label to label
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 
 
@@ -42,6 +43,7 @@ def make_statistics(
     boxes_per_image: float = 5.0,
     false_per_image: float = 10.0,
     scenes: int = 0,
+    taste: int | None = None,
     split: str = "test",
     per_class: bool = True,
 ) -> Statistics:
@@ -55,6 +57,8 @@ def make_statistics(
         boxes_per_image: mean number of labelled boxes.
         false_per_image: mean number of false positives.
         scenes: seed of the labels, the same for two detectors that saw the same images.
+        taste: seed of which labels one architecture finds easier than another one does, the same for all its seeds;
+            None: no easier than any other.
         split: which split the images are of.
         per_class: also fill in the table of classes, which takes the longest.
     """
@@ -66,6 +70,8 @@ def make_statistics(
     difficulty = labels.normal(0, 0.12, images)[target_image] + labels.normal(0, 0.12, counts.sum())
 
     quality = skill - difficulty + noise.normal(0, 0.05, counts.sum())
+    if taste is not None:
+        quality += np.random.default_rng([taste, 2]).normal(0, TASTE, counts.sum())
     found = noise.random(counts.sum()) < np.clip(quality + 0.15, 0, 0.98)
     iou = np.clip(0.45 + 0.5 * quality[found], 0.3, 0.98)
     false_counts = noise.poisson(false_per_image, images)

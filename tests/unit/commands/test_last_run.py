@@ -37,9 +37,9 @@ def test_a_result_of_the_present_parameters_is_not_stale(workspace: Path) -> Non
 def test_a_changed_parameter_is_named_with_both_values(workspace: Path) -> None:
     file = workspace / "params.yaml"
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("epochs: 7", "epochs: 8").replace("train: 320", "train: 300"), encoding="utf-8")
+    file.write_text(text.replace("epochs: 4", "epochs: 8").replace("train: 560", "train: 300"), encoding="utf-8")
     (line,) = staleness()
-    assert "digits.train: 320 -> 300; train.epochs: 7 -> 8" in line
+    assert "digits.train: 560 -> 300; train.epochs: 4 -> 8" in line
     assert line.endswith("run dvc repro")
 
 
@@ -66,7 +66,7 @@ def test_a_failure_is_forgotten_with_the_parameters_that_it_came_from(
 ) -> None:
     file = workspace / "params.yaml"
     good = file.read_text(encoding="utf-8")
-    file.write_text(good.replace("epochs: 7", "epochs: none"), encoding="utf-8")
+    file.write_text(good.replace("epochs: 4", "epochs: none"), encoding="utf-8")
     monkeypatch.setenv("DVC_STAGE", "check")
     progress.record_failure("train.epochs: 'none': input should be a valid integer")
     assert any("The last run failed" in line for line in staleness())
