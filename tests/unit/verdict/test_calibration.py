@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
 
 from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import Statistics
@@ -38,16 +37,11 @@ class Simulated(NamedTuple):
 
 
 def simulated(images: int, comparisons: int) -> list[Simulated]:
-    """Compare equal detectors, by number of seeds.
-
-    How much luck varies is not known, only assumed: so each comparison has another standard deviation, spread round
-    the assumed one as Student's t with four degrees of freedom takes it to be.
-    """
+    """Compare equal detectors, by number of seeds; how much luck varies is as one seed assumes it."""
     by_seeds: dict[int, list[MetricDelta]] = {seeds: [] for seeds in SEEDS}
     for number in range(comparisons):
         luck = np.random.default_rng([number, images])
-        sd = SEED_SD * np.sqrt(4 / luck.chisquare(4))
-        skills = luck.normal(SKILL, sd / MAP_A_SKILL, (2, max(SEEDS)))
+        skills = luck.normal(SKILL, SEED_SD / MAP_A_SKILL, (2, max(SEEDS)))
         for seeds, delta in zip(SEEDS, compared(number, skills, images), strict=True):
             by_seeds[seeds].append(delta)
     return [
@@ -89,6 +83,7 @@ def compared(number: int, skills: np.ndarray, images: int) -> list[MetricDelta]:
                     skill=skill,
                     images=images,
                     scenes=1_000_000 * images + number,
+                    taste=2 * number + arm,
                     per_class=False,
                 )
             )
@@ -111,21 +106,10 @@ def test_equal_detectors_get_an_interval_round_zero_as_often_as_it_promises_and_
 ) -> None:
     outcomes = simulated(images, comparisons)
     for outcome in outcomes:
-        assert is_at_most(0.07, 1 - outcome.coverage, comparisons), outcome
-        # With one seed and many images the interval is just the 95 % that it promises, and the margin of 0.01 makes
-        # 3.5 % of the 5 % beyond it a false verdict. Such a verdict is called provisional.
-        assert is_at_most(0.05 if outcome.seeds == 1 else 0.03, outcome.false_verdicts, comparisons), outcome
-
-    # Which boxes a seed finds on these images is part of what differs between seeds and of what differs between
-    # images. It is counted twice, so that with several seeds and few images the interval is wider than it needs to be.
-    assert outcomes[0].coverage <= 0.99
+        assert 0.93 <= outcome.coverage <= 0.99, outcome
+        assert outcome.false_verdicts <= 0.03, outcome
     widths = [outcome.half_width for outcome in outcomes]
     assert widths == sorted(widths, reverse=True)
-
-
-def is_at_most(limit: float, share: float, comparisons: int) -> bool:
-    """May the true share be `limit`? Chance alone gives a larger one than this in more than 1 of 100 cases."""
-    return float(stats.binomtest(round(share * comparisons), comparisons, limit, "greater").pvalue) > 0.01
 
 
 def test_two_seeds_are_never_wider_than_one_at_equal_spread() -> None:
