@@ -37,4 +37,5 @@ def run() -> None:
         raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
     verdict = ValidationVerdict.read(VALIDATION.verdict)
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.get("seeds", Seeds)] for arm in ARMS}
-    log_results(params.data_dir, card, verdict, arms, comparison)
+    if not log_results(params.data_dir, card, verdict, arms, comparison):
+        raise UserError("MLflow's store still lacks some or all of the last comparison; the warning above says why")

@@ -66,15 +66,6 @@ RECORD = TrainingRecord(**PLAN.model_dump(), best_epoch=2, weights_digest="w" * 
 HISTORY = pd.DataFrame({"epoch": [1, 2], "train_box_loss": [3.0, 2.0], "map50": [0.1, 0.2], "map50_95": [0.05, 0.1]})
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """The default store of an empty workspace."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
-    return MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
-
-
 def runs(store: MlflowClient) -> list[Run]:
     ids = [experiment.experiment_id for experiment in store.search_experiments() if experiment.name != "Default"]
     return list(store.search_runs(ids)) if ids else []
