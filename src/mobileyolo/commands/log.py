@@ -1,7 +1,8 @@
 """Log the last comparison and its models to MLflow, as far as the store lacks them.
 
 The stages of `dvc repro` log while they run. This is for what they could not log: the tracking server was out of reach,
-or DVC restored a result from its cache and nothing ran. What the store has already is not logged twice.
+or DVC restored a result from its cache and nothing ran. What the store has already is not logged twice. If it lacks
+something afterwards, the exit code is 1.
 """
 
 from __future__ import annotations

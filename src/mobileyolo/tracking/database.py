@@ -50,7 +50,7 @@ def ensure(url: URL, scratch: Path) -> None:
     """
     path = Path(str(url.database))
     shutil.rmtree(scratch, ignore_errors=True)
-    if path.exists() and _is_usable(path):
+    if _is_usable(path):
         return
     # SQLite would apply the journal of another database to the new one.
     if left := [each for each in _files(path) if each != path]:
@@ -60,16 +60,19 @@ def ensure(url: URL, scratch: Path) -> None:
     engine = _engine(made)
     utils._initialize_tables(engine)
     engine.dispose()
-    made.replace(path)
-    scratch.rmdir()
+    if not _is_usable(path):  # `mlflow ui` takes no lock, and may have created one in the meantime
+        made.replace(path)
+    shutil.rmtree(scratch)
 
 
 def _is_usable(path: Path) -> bool:
-    """Does this file hold all tables of MLflow? False if it is empty.
+    """Does this file hold all tables of MLflow? False if there is none, or an empty one.
 
     Raises:
         ConnectionError: it is damaged, was never finished, or belongs to another version of MLflow.
     """
+    if not path.exists():
+        return False
     try:
         with _engine(path).connect() as connection:
             fault = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()

@@ -53,6 +53,7 @@ class LiveRun:
         self._run = run
         self._errors_as_warnings = errors_as_warnings
         self._has_lost_epochs = False
+        self._has_lost_weights = False
 
     def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
         """Log one epoch's losses and validation metrics. Once that has failed, a later stage logs the rest."""
@@ -65,12 +66,16 @@ class LiveRun:
     def finish(self, record: TrainingRecord) -> None:
         """Log which weights the training made."""
         if self._run is not None:
-            with self._errors_as_warnings("logging the end of a training"):
+            with self._errors_as_warnings("logging the end of a training") as attempt:
                 self._run.mark_trained(record)
+            self._has_lost_weights = attempt.failed
 
     def end(self, status: str, reason: str = "") -> None:
-        """Set the final status: FINISHED, FAILED or KILLED, and the reason of the last two."""
-        if self._run is not None:
+        """Set the final status: FINISHED, FAILED or KILLED, and the reason of the last two.
+
+        A run that could not be told its weights keeps its status: a later stage completes it.
+        """
+        if self._run is not None and not self._has_lost_weights:
             with self._errors_as_warnings("ending a run"):
                 self._run.end(status, reason)
 
