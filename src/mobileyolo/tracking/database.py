@@ -95,8 +95,7 @@ def _is_complete(connection: Connection, path: Path) -> bool:
         raise ConnectionError(
             f"{path} was made by a newer MLflow (its schema {found} is unknown); update MLflow, or {_remedy(path)}"
         )
-    # MLflow creates an experiment as soon as its tables are complete.
-    if found in (None, expected) or not connection.exec_driver_sql("SELECT count(*) FROM experiments").scalar():
+    if found in (None, expected) or not _has_experiments(connection):
         raise ConnectionError(
             f"{path} lacks tables of MLflow, because what created it was stopped (or is `mlflow ui` creating it right "
             f"now?); {_remedy(path)}"
@@ -105,6 +104,13 @@ def _is_complete(connection: Connection, path: Path) -> bool:
         f"{path} was made by an older MLflow (schema {found}, now {expected}); keep a copy of it, then run "
         f'`mlflow db upgrade "{_with_path(make_url("sqlite://"), path).render_as_string()}"`'
     )
+
+
+def _has_experiments(connection: Connection) -> bool:
+    """MLflow creates the first one as soon as its tables are complete."""
+    if not inspect(connection).has_table("experiments"):
+        return False
+    return bool(connection.exec_driver_sql("SELECT count(*) FROM experiments").scalar())
 
 
 def _remedy(path: Path) -> str:

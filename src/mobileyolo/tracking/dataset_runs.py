@@ -77,7 +77,7 @@ class Runs:
         if found:
             run = RunWriter(self._client, found[0].info.run_id)
             run.log_missing_epochs(epochs)
-            if found[0].info.status != "FINISHED":  # versions before 0.3 took it for killed if its last call was lost
+            if found[0].info.status != "FINISHED":  # 0.2 took it for killed if its last call was lost
                 run.end("FINISHED")
         else:
             run = self._take_up_run(record, epochs, {}) or self._create_run(record, {"replayed": "true"})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -56,7 +57,10 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("compared")
-def test_it_logs_the_models_of_the_last_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_logs_the_models_of_the_last_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     commands.main()
     client = MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
