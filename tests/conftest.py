@@ -22,3 +22,13 @@ environment.isolate(Path(tempfile.mkdtemp(prefix="mobileyolo-tests-")))
 def dataset(tmp_path: Path) -> Path:
     """Folder of a small undamaged dataset: 4, 2 and 2 images, two boxes each, two classes."""
     return write_dataset(tmp_path / "dataset")
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without runs, which takes seconds to create."""
+    from mlflow.tracking import MlflowClient  # seconds, which most tests do without
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file.as_posix()}").search_experiments()
+    return file

@@ -53,6 +53,50 @@ def test_the_pages_know_the_kind_of_our_experiments() -> None:
     assert f'"{kind}"' in pages()
 
 
+@contract("utils._initialize_tables")
+def test_a_new_database_has_all_that_is_asked_for(tmp_path: Path) -> None:
+    from mlflow.store.db import utils
+    from sqlalchemy import create_engine
+
+    engine = create_engine(f"sqlite:///{(tmp_path / 'new.db').as_posix()}")
+    utils._initialize_tables(engine)
+    utils._verify_schema(engine)  # raises an error if it lacks anything
+    engine.dispose()
+
+
+@contract("utils._all_tables_exist")
+def test_tables_are_created_where_one_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.store.db import utils
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy import create_engine
+
+    address = f"sqlite:///{(tmp_path / 'empty.db').as_posix()}"
+    engine = create_engine(address)
+    with engine.connect() as connection:
+        assert not utils._all_tables_exist(connection)
+    engine.dispose()
+
+    def begin(_engine: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(utils, "_initialize_tables", begin)
+    with pytest.raises(InterruptedError):
+        SqlAlchemyStore(address, str(tmp_path))
+    monkeypatch.setattr(utils, "_all_tables_exist", lambda _engine: True)
+    with pytest.raises(Exception, match="out-of-date database schema"):
+        SqlAlchemyStore(address, str(tmp_path))
+
+
+@contract("utils._get_alembic_config")
+def test_the_newest_revision_is_the_one_that_is_asked_for() -> None:
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db import utils
+
+    schemas = ScriptDirectory.from_config(utils._get_alembic_config(""))
+    assert schemas.get_current_head() == utils._get_latest_schema_revision()
+    assert len(list(schemas.walk_revisions())) > 10
+
+
 @contract("mlflow.source.name")
 def test_the_pages_read_a_runs_source() -> None:
     from mlflow.utils.mlflow_tags import MLFLOW_SOURCE_NAME

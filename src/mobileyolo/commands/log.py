@@ -1,7 +1,8 @@
 """Log the last comparison and its models to MLflow, as far as the store lacks them.
 
 The stages of `dvc repro` log while they run. This is for what they could not log: the tracking server was out of reach,
-or DVC restored a result from its cache and nothing ran. What the store has already is not logged twice.
+or DVC restored a result from its cache and nothing ran. What the store has already is not logged twice. If it lacks
+something afterwards, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -37,4 +38,5 @@ def run() -> None:
         raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
     verdict = ValidationVerdict.read(VALIDATION.verdict)
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.get("seeds", Seeds)] for arm in ARMS}
-    log_results(params.data_dir, card, verdict, arms, comparison)
+    if not log_results(params.data_dir, card, verdict, arms, comparison):
+        raise UserError("MLflow's store still lacks some or all of the last comparison; the warning above says why")

@@ -27,9 +27,7 @@ _SIGNATURE = ModelSignature(
 
 
 def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
-    """Store the model in a form that MLflow can load from runs:/<id>/model, unless the run has it already."""
-    if any(item.path == "model" for item in client.list_artifacts(run_id)):
-        return
+    """Store the model in a form that MLflow can load from runs:/<id>/model, in place of one that is there."""
     # MLflow warns that there is no input example, and resets the filters that would hide the warning.
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
         mlflow.pyfunc.save_model(

@@ -22,8 +22,11 @@ def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights
     run = runs.find_or_create_run(result.training, history)
     measured = evaluation_tags(result.statistics)
     tags = run.tags()
-    if tags.get("stage") == "trained" or measured.items() - tags.items():
-        run.log_evaluation(result.metrics.numbers(), weights)
+    is_new = tags.get("stage") == "trained"  # also if an earlier attempt was cut short
+    if is_new or measured.items() - tags.items():
+        run.log_changed_metrics(result.metrics.numbers())
+        if is_new:
+            run.keep_model(weights)
         run.set_tags({**measured, "stage": "evaluated"})
     return run
 

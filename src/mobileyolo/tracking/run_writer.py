@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
 from mobileyolo.tracking.model import log_model
+
+Epoch = Mapping[str, float]  # a row of history.csv by column: `epoch`, counted from 1, losses and metrics
 
 
 class RunWriter:
@@ -26,48 +28,56 @@ class RunWriter:
         """
         self._client = client
         self._run_id = run_id
+        self._logged: set[int] = set()  # epochs that it had before, as far as somebody asked
 
     def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Log one epoch's losses and validation metrics.
+        """Log one epoch's losses and validation metrics, unless `log_missing_epochs` found it in the store.
 
         Args:
             epoch: counted from 1.
             values: by column of history.csv.
         """
+        if epoch in self._logged:
+            return
         self._log_metrics({_curve(column): value for column, value in values.items()}, step=epoch)
 
-    def log_missing_epochs(self, history: pd.DataFrame) -> None:
-        """Log the epochs that the run lacks.
+    def log_missing_epochs(self, history: Iterable[Epoch]) -> None:
+        """Log the epochs that the run lacks."""
+        self._logged = set(self._points("map50_95"))
+        for row in history:
+            self.log_epoch(int(row["epoch"]), {column: value for column, value in row.items() if column != "epoch"})
 
-        Args:
-            history: all epochs; its first column is `epoch`.
-        """
-        logged = {point.step for point in self._client.get_metric_history(self._run_id, _curve("map50_95"))}
-        for row in history.to_dict("records"):
-            if int(row["epoch"]) not in logged:
-                self.log_epoch(int(row["epoch"]), {column: row[column] for column in history.columns[1:]})
+    def agrees_with(self, history: Sequence[Epoch]) -> bool:
+        """Are the epochs that both the run and the history have the same?"""
+        for column in history[0].keys() - {"epoch"} if history else ():
+            points = self._points(column)
+            if not all(_equal(row[column], points.get(int(row["epoch"]), row[column])) for row in history):
+                return False
+        return True
 
     def mark_trained(self, record: TrainingRecord) -> None:
         """Write down the best epoch and the digest of its weights, by which the run is found later."""
-        self._log_metrics({"best_epoch": float(record.best_epoch)})
+        self.log_changed_metrics({"best_epoch": float(record.best_epoch)})
         self.set_tags({"stage": "trained", "weights.digest": record.weights_digest})
 
     def log_params(self, values: Mapping[str, str]) -> None:
         """Log parameters."""
         self._client.log_batch(self._run_id, params=[Param(key, value) for key, value in values.items()])
 
+    def log_input(self, dataset: DatasetInput) -> None:
+        """Log the dataset that the run was trained on."""
+        self._client.log_inputs(self._run_id, [dataset])
+
     def log_changed_metrics(self, values: Mapping[str, float]) -> None:
         """Log the metrics that the run lacks or has with another value; MLflow draws two equal points as a curve."""
         self._log_metrics(dict(values.items() - self.metrics().items()))
 
-    def log_evaluation(self, metrics: Mapping[str, float], weights: Path) -> None:
-        """Log held-out metrics and the loadable model.
+    def keep_model(self, weights: Path) -> None:
+        """Store the model in a form that MLflow can load.
 
         Args:
-            metrics: by name.
             weights: the model's best.pt.
         """
-        self._log_metrics(metrics)
         log_model(self._client, self._run_id, weights)
 
     def keep_files(self, files: Iterable[Path], folder: str) -> None:
@@ -92,18 +102,38 @@ class RunWriter:
         tags: Mapping[str, str] = self._client.get_run(self._run_id).data.tags
         return tags
 
-    def end(self, status: str) -> None:
-        """Set the final status.
+    def resume(self) -> None:
+        """Set a run that was killed to RUNNING again."""
+        if "reason" in self.tags():
+            self._client.delete_tag(self._run_id, "reason")
+        self._client.update_run(self._run_id, "RUNNING")
+
+    def end(self, status: str, reason: str = "") -> None:
+        """Set the final status. A run that has its weights was trained to its end, whatever came later: FINISHED.
 
         Args:
             status: FINISHED, FAILED or KILLED.
+            reason: a line, unless it is FINISHED.
         """
+        if status != "FINISHED" and "weights.digest" in self.tags():
+            status, reason = "FINISHED", ""
+        if reason:
+            self.set_tags({"reason": reason})
         self._client.set_terminated(self._run_id, status)
+
+    def _points(self, column: str) -> dict[int, float]:
+        """The values of a curve by epoch."""
+        return {point.step: point.value for point in self._client.get_metric_history(self._run_id, _curve(column))}
 
     def _log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         now = int(time.time() * 1000)
         points = [Metric(name, float(value), now, step) for name, value in values.items()]
         self._client.log_batch(self._run_id, metrics=points)
+
+
+def _equal(one: float, other: float) -> bool:
+    """Is it the same number, but for what CSV costs?"""
+    return math.isclose(one, other, rel_tol=1e-9) or (math.isnan(one) and math.isnan(other))
 
 
 def _curve(column: str) -> str:

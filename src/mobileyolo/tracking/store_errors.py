@@ -50,7 +50,7 @@ class StoreErrorsAsWarnings:
             consequence: what a failure leads to, for the warning.
         """
         self._consequence = consequence
-        self._warned = False
+        self.warned = False  # did anything go wrong?
 
     @contextmanager
     def __call__(self, doing: str) -> Iterator[Attempt]:
@@ -82,9 +82,9 @@ class StoreErrorsAsWarnings:
             )
 
     def _warn(self, message: str) -> None:
-        if not self._warned:
+        if not self.warned:
             warnings.warn(message, stacklevel=4)  # names the line that opened the block
-        self._warned = True
+        self.warned = True
 
 
 def _is_of_the_store(error: Exception) -> bool:

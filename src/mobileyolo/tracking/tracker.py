@@ -29,6 +29,7 @@ from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import results
 from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.earlier_runs import LoggedModel, find_models, history_of
+from mobileyolo.tracking.endings import ending
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.store import open_store
 from mobileyolo.tracking.store_errors import StoreErrorsAsWarnings
@@ -52,6 +53,7 @@ class LiveRun:
         self._run = run
         self._errors_as_warnings = errors_as_warnings
         self._has_lost_epochs = False
+        self._has_lost_weights = False
 
     def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
         """Log one epoch's losses and validation metrics. Once that has failed, a later stage logs the rest."""
@@ -64,14 +66,18 @@ class LiveRun:
     def finish(self, record: TrainingRecord) -> None:
         """Log which weights the training made."""
         if self._run is not None:
-            with self._errors_as_warnings("logging the end of a training"):
+            with self._errors_as_warnings("logging the end of a training") as attempt:
                 self._run.mark_trained(record)
+            self._has_lost_weights = attempt.failed
 
-    def end(self, status: str) -> None:
-        """Set the final status: FINISHED, FAILED or KILLED."""
-        if self._run is not None:
+    def end(self, status: str, reason: str = "") -> None:
+        """Set the final status: FINISHED, FAILED or KILLED, and the reason of the last two.
+
+        A run that could not be told its weights keeps its status: a later stage completes it.
+        """
+        if self._run is not None and not self._has_lost_weights:
             with self._errors_as_warnings("ending a run"):
-                self._run.end(status)
+                self._run.end(status, reason)
 
 
 class Tracker:
@@ -105,23 +111,25 @@ class Tracker:
         return cls(runs, errors_as_warnings)
 
     @contextmanager
-    def training(self, planned: TrainingPlan) -> Iterator[LiveRun]:
+    def training(self, planned: TrainingPlan, done: Sequence[Mapping[str, float]] = ()) -> Iterator[LiveRun]:
         """A run that lasts as long as the block: FINISHED, FAILED, or KILLED by a signal.
 
         It counts as trained only once `LiveRun.finish` was called.
+
+        Args:
+            planned: the training.
+            done: where it goes on after a kill, the epochs that were trained before, as rows of history.csv. The run
+                of that process then goes on, too, and each epoch is in it once.
         """
         run = None
         with self._errors_as_warnings(f"creating the run of {planned.arm} s{planned.seed}"):
-            run = self._opened().start_run(planned)
+            run = self._opened().start_run(planned, done)
         live = LiveRun(run, self._errors_as_warnings)
         with environment.termination_raises():
             try:
                 yield live
-            except (KeyboardInterrupt, SystemExit):
-                live.end("KILLED")
-                raise
-            except BaseException:
-                live.end("FAILED")
+            except BaseException as error:
+                live.end(*ending(error))
                 raise
         live.end("FINISHED")
 
@@ -179,6 +187,11 @@ class Tracker:
         with self._errors_as_warnings(f"logging the export of {training.arm} s{training.seed}"):
             results.log_export(self._opened(), training, history, values, record)
 
+    @property
+    def has_failed(self) -> bool:
+        """Is something not in the store that was to be logged?"""
+        return self._errors_as_warnings.warned
+
     def _opened(self) -> Runs:
         if self._runs is None:
             raise ConnectionError("the store could not be opened")
@@ -207,8 +220,10 @@ def log_results(
     verdict: ValidationVerdict,
     arms: Mapping[Arm, Sequence[ArmResult]],
     comparison: Comparison,
-) -> None:
+) -> bool:
     """Log what the store lacks of a comparison, of every model in it, and of their dataset's validation.
+
+    Returns False, after a warning, if it still lacks something.
 
     Args:
         dataset: the dataset's folder, as data.dir has it.
@@ -226,3 +241,4 @@ def log_results(
             history = pd.read_csv(files.history)
             tracker.log_validation(result.training, history, verdict, VALIDATION_FILES)
             tracker.log_comparison(result, history, files.weights, comparison, [*report, start_file(arm)])
+    return not tracker.has_failed

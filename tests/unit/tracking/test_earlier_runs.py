@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.records import (
@@ -47,21 +44,7 @@ STATISTICS = Statistics(
 )
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without runs, which takes seconds to create."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file.as_posix()}").search_experiments()
-    return file
-
-
-@pytest.fixture(autouse=True)
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> None:
-    """A workspace whose store has no runs."""
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("store")
 
 
 def result(arm: str = "candidate", backbone: str = "mnv1_n", seed: int = 0, **training: object) -> ArmResult:

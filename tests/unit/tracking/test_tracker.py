@@ -4,9 +4,7 @@ import json
 import os
 import platform
 import signal
-import subprocess
 import sys
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -46,6 +44,7 @@ from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_comparison import make_inputs
 from tests.synthetic_results import RANDOM, make_metrics, make_statistics
+from tests.unit.tracking import processes
 
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
@@ -64,15 +63,6 @@ PLAN = TrainingPlan(
 )
 RECORD = TrainingRecord(**PLAN.model_dump(), best_epoch=2, weights_digest="w" * 64)
 HISTORY = pd.DataFrame({"epoch": [1, 2], "train_box_loss": [3.0, 2.0], "map50": [0.1, 0.2], "map50_95": [0.05, 0.1]})
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """The default store of an empty workspace."""
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
-    return MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
 
 
 def runs(store: MlflowClient) -> list[Run]:
@@ -104,6 +94,7 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
     tags = {"arm": "candidate", "stage": "trained", "data.digest": CARD.digest, "recipe.digest": "r" * 64}
     assert tags.items() <= run.data.tags.items()
     assert (run.data.tags["host"], run.data.tags["pid"]) == (platform.node(), str(os.getpid()))
+    assert "reason" not in run.data.tags
     curve = store.get_metric_history(run.info.run_id, "val/map50")
     assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
 
@@ -117,43 +108,47 @@ def test_a_run_in_an_experiment_carries_its_name(store: MlflowClient, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("error", "status"),
-    [(ValueError("nan loss"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
+    ("error", "status", "reason"),
+    [
+        (ValueError("nan loss\nin detail"), "FAILED", "ValueError: nan loss"),
+        (ValueError(), "FAILED", "ValueError"),
+        (SystemExit(1), "FAILED", "SystemExit: 1"),
+        (SystemExit(128 + signal.SIGTERM), "KILLED", "SIGTERM"),
+        (KeyboardInterrupt(), "KILLED", "SIGINT"),
+    ],
 )
-def test_a_run_that_did_not_finish_never_says_so(store: MlflowClient, error: BaseException, status: str) -> None:
+def test_a_run_that_did_not_finish_says_why(
+    store: MlflowClient, error: BaseException, status: str, reason: str
+) -> None:
     with pytest.raises(type(error)), Tracker.open("shapes", CARD).training(PLAN):
         raise error
     (run,) = runs(store)
-    assert (run.info.status, run.data.tags["stage"]) == (status, "training")
-
-
-START_AND_WAIT = textwrap.dedent(
-    """
-    import sys, time
-    from mobileyolo.tracking import Tracker
-    from tests.unit.tracking.test_tracker import CARD, PLAN
-    with Tracker.open("shapes", CARD).training(PLAN):
-        print("running", flush=True)
-        time.sleep(600)
-    """
-)
+    assert (run.info.status, run.data.tags["stage"], run.data.tags["reason"]) == (status, "training", reason)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_run_does_not_stay_running_when_its_process_is_killed(store: MlflowClient, number: signal.Signals) -> None:
-    root = Path(__file__).parents[3]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
-    process = subprocess.Popen(
-        [sys.executable, "-c", START_AND_WAIT], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "running\n"
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGTERM, "SIGTERM"),
+        (signal.SIGINT, "SIGINT"),
+        (signal.SIGKILL, "its process ended without a word"),
+    ],
+)
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_run_does_not_stay_running_when_its_process_is_killed(
+    store: MlflowClient, number: signal.Signals, reason: str, trained: bool
+) -> None:
+    """One that has its weights was trained to its end, and only its last call was lost."""
+    ours, theirs = processes.pipe()
+    process = processes.start(processes.train, theirs, 2, trained)
+    assert ours.recv() == "ready"
     assert [run.info.status for run in runs(store)] == ["RUNNING"]
-    process.send_signal(number)
-    process.wait(timeout=60)
+    os.kill(process.pid or 0, number)
+    process.join()
     Tracker.open("shapes", CARD)  # the next stage that opens the store
-    assert [run.info.status for run in runs(store)] == ["KILLED"]
+    (run,) = runs(store)
+    assert (run.info.status, run.data.tags.get("reason")) == (("FINISHED", None) if trained else ("KILLED", reason))
 
 
 def test_a_run_that_is_alive_is_left_running(store: MlflowClient) -> None:

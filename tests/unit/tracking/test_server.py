@@ -1,0 +1,134 @@
+"""A tracking server that is down, goes down, and comes back, for real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from mobileyolo.core.records import TrainingRecord
+from mobileyolo.core.results import ArmResult
+from mobileyolo.tracking import Tracker
+from tests.synthetic_results import make_metrics, make_statistics
+from tests.unit.tracking.processes import CARD, HISTORY, PLAN, RECORD, log_epochs, pipe, start, train
+
+
+class Server:
+    """`mlflow server` as one types it in a workspace: its store is mlflow.db there."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self._port)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
+        self._process = subprocess.Popen(
+            command,
+            cwd=self._workspace,
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while True:
+            asked = HTTPConnection("127.0.0.1", self._port, timeout=60)
+            try:
+                asked.request("GET", "/health")
+                asked.getresponse().read()
+            except OSError:
+                assert self._process.poll() is None, "the server ended by itself"
+                time.sleep(0.1)
+            else:
+                return
+
+    def kill(self) -> None:
+        """Kill it and its workers, if it runs."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[Server]:
+    """A server that does not run yet, in a folder with an odd name."""
+    workspace = tmp_path / "a%20b? #ü"
+    workspace.mkdir()
+    shutil.copy(empty_store, workspace / "mlflow.db")
+    monkeypatch.setenv("DVC_ROOT", str(workspace))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    server = Server(workspace)
+    yield server
+    server.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_a_server_missed_is_there_once_it_is_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Three models: one is in the database before, one is trained without a server, one while it goes down."""
+    kept, weights = tmp_path / "kept.txt", tmp_path / "best.pt"
+    for file in (kept, weights):
+        file.write_bytes(b"content")
+    records = [RECORD.model_copy(update={"seed": seed, "weights_digest": f"weights {seed}"}) for seed in (1, 2)]
+    train_whole(records[0])
+    Tracker.open("shapes", CARD).log_export(records[0], HISTORY, {}, kept)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    with pytest.warns(UserWarning, match=r"opening the store failed .*`mobileyolo log`"):
+        train_whole(records[1])
+
+    server.start()
+    ours, theirs = pipe()
+    process = start(train, theirs, 2, False)
+    assert ours.recv() == "ready"
+    server.kill()
+    ours.send("go on")
+    process.join()
+    assert process.exitcode == 0  # trained to its end
+
+    server.start()
+    tracker = Tracker.open("shapes", CARD)
+    for record in (*records, RECORD):
+        tracker.log_evaluation(ArmResult(record, make_metrics(), make_statistics(0, images=5)), HISTORY, weights)
+    assert not tracker.has_failed
+    client = MlflowClient(server.address)
+    (experiment,) = [each for each in client.search_experiments() if each.name != "Default"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2"]
+    for run in runs:
+        assert (run.info.status, run.data.tags["stage"], run.data.tags.get("reason")) == ("FINISHED", "evaluated", None)
+        for column, name in {"train_box_loss": "train/box_loss", "map50_95": "val/map50_95"}.items():
+            points = client.get_metric_history(run.info.run_id, name)
+            assert [(point.step, point.value) for point in points] == list(enumerate(HISTORY[column], start=1))
+        assert run.data.metrics["map50_95"] == make_metrics().map50_95
+        assert "model/MLmodel" in [item.path for item in client.list_artifacts(run.info.run_id, "model")]
+    fetched = tmp_path / "fetched"
+    fetched.mkdir()
+    (before,) = [run for run in runs if run.data.params["seed"] == "1"]
+    path = client.download_artifacts(before.info.run_id, "export/kept.txt", str(fetched))
+    assert Path(path).read_bytes() == b"content"
+
+
+def train_whole(record: TrainingRecord) -> None:
+    plan = PLAN.model_copy(update={"seed": record.seed})
+    with Tracker.open("shapes", CARD).training(plan) as live:
+        log_epochs(live, range(1, 5))
+        live.finish(record)
