@@ -44,10 +44,11 @@ def register(tasks: ModuleType) -> None:
 
 
 def offline() -> None:
-    """Keep Ultralytics off the network, in this process and in those that it starts.
+    """Keep Ultralytics off the network; processes that it starts inherit what environment variables can do for that.
 
-    It then looks for no network, update or font, sends no usage events, and installs and downloads nothing; weights or
-    a dataset that are not there are a ConnectionError. It does not matter whether Ultralytics was imported before.
+    It then looks for no network, update or font, sends no usage events, and installs and downloads nothing; its weights
+    or a dataset that are not there are a ConnectionError. It does not matter whether Ultralytics was imported before.
+    A `TorchVision` row is torchvision's business, which downloads weights unless the row says that it wants none.
     MLflow's telemetry and Hugging Face's downloads are switched off as well if neither was imported before.
     """
     environment.go_offline()
@@ -71,7 +72,13 @@ def _cut_off(_tasks: ModuleType) -> None:
 
     dict.update(SETTINGS, {"sync": False, "api_key": ""})  # in memory only
     events.enabled = False
-    changed = {"ONLINE": False, "AUTOINSTALL": False, "is_url": is_url, "safe_download": safe_download}
+    changed = {
+        "ONLINE": False,
+        "AUTOINSTALL": False,
+        "is_url": is_url,
+        "safe_download": safe_download,
+        "get_github_assets": lambda *_args, **_kwargs: ("", []),
+    }
     for name, module in list(sys.modules.items()):  # its modules import these by name from each other
         if name.partition(".")[0] == "ultralytics":
             vars(module).update({each: value for each, value in changed.items() if each in vars(module)})

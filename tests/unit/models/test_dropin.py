@@ -27,6 +27,7 @@ from mobileyolo.models import bridge, dropin
 from mobileyolo.models.architecture import model_dict
 from tests.stock import fingerprints
 from tests.synthetic import write_dataset
+from tests.trap import sitecustomize as trap
 from tests.tutorial import tutorial, write_tutorial
 
 CHECKOUT = Path(__file__).parents[3]
@@ -42,7 +43,7 @@ def _no_integrations() -> None:
 
 def run(script: str | Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a Python script (its text, or its file), where mobileyolo can be imported but nothing has imported it."""
-    paths = os.pathsep.join(map(str, (CHECKOUT, Path(mobileyolo.__file__).parents[1])))
+    paths = os.pathsep.join(map(str, (Path(trap.__file__).parent, CHECKOUT, Path(mobileyolo.__file__).parents[1])))
     environment = {**os.environ, "PYTHONPATH": paths, **variables}
     environment.pop("YOLO_AUTOINSTALL", None)  # Ultralytics may install, as on a user's machine, but must not want to
     command = [script] if isinstance(script, Path) else ["-c", script]
@@ -285,3 +286,47 @@ def test_a_process_of_a_training_on_several_gpus_builds_the_network_too(trained:
         ddp_cleanup(trainer, file)
     assert process.returncode == 0, process.stdout + process.stderr
     assert YOLO(tmp_path / "gpus/weights/best.pt").model.model[0].channels == (64, 128, 256, 512)
+
+
+# Trains for an epoch and predicts, with pictures; prints what the network was asked for after `offline`.
+OFFLINE = """
+import json, sys
+import mobileyolo
+settings, image, when = json.loads(sys.argv[1])
+if when == "before":
+    mobileyolo.offline()
+from ultralytics import YOLO
+from ultralytics.utils import SETTINGS
+asked = []
+sys.addaudithook(lambda event, args: asked.append(str(args)) if event == "socket.getaddrinfo" else None)
+if when == "after":
+    mobileyolo.offline()
+yolo = YOLO("yolo11n.yaml")
+yolo.train(**settings)
+yolo.predict(image, imgsz=64, save=True, project=settings["project"], name="pictures")
+try:
+    YOLO("unknown.pt")
+except FileNotFoundError:
+    pass
+try:
+    YOLO("yolo11n.pt")
+except ConnectionError as error:
+    print(json.dumps([asked, str(error), SETTINGS["sync"]]))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_offline_asks_the_network_for_nothing_whether_called_before_or_after(
+    trained: Trained, tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("YOLO_OFFLINE", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name)
+    if when == "after":  # what is asked for during Ultralytics' import is not what this is about
+        monkeypatch.setenv(trap.LOG, str(tmp_path / "log"))
+    (tmp_path / "config").mkdir()
+    given = settings(trained.data, tmp_path, "offline", plots=True)
+    arguments = json.dumps([given, str(trained.image), when])
+    asked, said, sync = told(run(OFFLINE, arguments, YOLO_CONFIG_DIR=str(tmp_path / "config")))
+    assert asked == []
+    assert "not downloaded, because of mobileyolo.offline()" in said
+    assert sync is False
