@@ -109,7 +109,7 @@ def test_each_global_of_a_vendor_that_is_set_has_a_row() -> None:
             for target in node.targets if isinstance(node, ast.Assign) else []:
                 if isinstance(target, ast.Attribute) and ast.unparse(target.value) in imported:
                     assigned.add(ast.unparse(target))
-    assert assigned == {"torch_utils.NUM_THREADS", "validator.check_det_dataset"}
+    assert assigned == {"torch_utils.NUM_THREADS", "validator.check_det_dataset", "events.enabled"}
     assert assigned <= set(hooks())
 
 

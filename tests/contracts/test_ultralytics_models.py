@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -405,10 +406,20 @@ def test_what_it_sends_and_looks_up_depends_on_these_copies(monkeypatch: pytest.
     for online in (False, True):
         monkeypatch.setattr(events, "ONLINE", online)
         assert events.Events().enabled is online
-    switched_off = events.Events()
-    switched_off.enabled = False
-    switched_off(SimpleNamespace(mode="train", task="detect", model="a.pt", data=None))
-    assert switched_off.events == []
+
+
+@contract("events.enabled")
+def test_it_sends_events_only_while_they_are_enabled() -> None:
+    from ultralytics.utils.events import Events, events
+
+    settings = SimpleNamespace(mode="val", task="detect", model="a.pt", data=None)
+    assert type(events) is Events
+    sender = Events()
+    sender.t = time.time()  # as if it had sent just now: it collects until its interval is over
+    for enabled in (False, True):
+        sender.enabled = enabled
+        sender(settings)
+        assert len(sender.events) == enabled
 
 
 @contract("downloads.is_url")
@@ -426,17 +437,15 @@ def test_it_downloads_weights_through_this_function(tmp_path: Path, monkeypatch:
     from ultralytics import YOLO
     from ultralytics.utils import downloads
 
-    def refused(url: str, **_: object) -> NoReturn:
+    def refused(url: str, *_: object, **__: object) -> NoReturn:
         raise ConnectionError(url)
 
     monkeypatch.setattr(downloads, "safe_download", refused)
     with pytest.raises(ConnectionError, match=r"yolo11n\.pt"):
         YOLO(tmp_path / "yolo11n.pt")
-    asked: list[str] = []
-    monkeypatch.setattr(downloads, "get_github_assets", lambda repo, *_: asked.append(repo) or ("", []))
-    with pytest.raises(FileNotFoundError):
+    monkeypatch.setattr(downloads, "get_github_assets", refused)
+    with pytest.raises(ConnectionError, match="ultralytics/assets"):
         YOLO(tmp_path / "unknown.pt")
-    assert asked
 
 
 @contract("ULTRALYTICS_API_KEY")

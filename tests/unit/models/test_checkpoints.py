@@ -22,7 +22,7 @@ from mobileyolo.models.checkpoints import read_checkpoint, read_tensors
 ROOT = Path(__file__).parents[3]
 # Ways to unpickle, and the classes of Ultralytics that do so with a path.
 UNPICKLING = {"load", "loads", "Unpickler", "read_pickle", "torch_load", "torch_safe_load", "load_checkpoint", "YOLO"}
-KNOWN = {"yaml.safe_load", "json.loads", "json.load", "tomllib.loads", "torch.jit.load", "engines.load"}
+KNOWN = {"json.loads", "image.load", "engines.load", "torch.jit.load"}  # the last opens what was exported just now
 
 
 class Calls:

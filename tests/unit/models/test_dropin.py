@@ -288,45 +288,46 @@ def test_a_process_of_a_training_on_several_gpus_builds_the_network_too(trained:
     assert YOLO(tmp_path / "gpus/weights/best.pt").model.model[0].channels == (64, 128, 256, 512)
 
 
-# Trains for an epoch and predicts, with pictures; prints what the network was asked for after `offline`.
+# Does what makes Ultralytics ask the network; prints what was asked for after `offline`, and what stops the rest.
 OFFLINE = """
 import json, sys
 import mobileyolo
-settings, image, when = json.loads(sys.argv[1])
-if when == "before":
+if sys.argv[1] == "before":
     mobileyolo.offline()
 from ultralytics import YOLO
-from ultralytics.utils import SETTINGS
+from ultralytics.utils import SETTINGS, checks, events
+theirs = [module for name, module in sys.modules.items() if "ultralytics" in name and "ONLINE" in vars(module)]
 asked = []
 sys.addaudithook(lambda event, args: asked.append(str(args)) if event == "socket.getaddrinfo" else None)
-if when == "after":
+if sys.argv[1] == "after":
+    for module in theirs:
+        module.ONLINE = True  # as it is where there is a network
+    events.events.enabled = True
     mobileyolo.offline()
-yolo = YOLO("yolo11n.yaml")
-yolo.train(**settings)
-yolo.predict(image, imgsz=64, save=True, project=settings["project"], name="pictures")
-try:
-    YOLO("unknown.pt")
-except FileNotFoundError:
-    pass
-try:
-    YOLO("yolo11n.pt")
-except ConnectionError as error:
-    print(json.dumps([asked, str(error), SETTINGS["sync"]]))
+checks.check_font("Nowhere.ttf")
+checks.check_pip_update_available()
+refused = []
+for name in ("yolo11n.pt", "unknown.pt"):
+    try:
+        YOLO(name)
+    except (ConnectionError, FileNotFoundError) as error:
+        refused.append(str(error))
+print(json.dumps([asked, refused, [module.ONLINE for module in theirs], events.events.enabled, SETTINGS["sync"]]))
 """
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_offline_asks_the_network_for_nothing_whether_called_before_or_after(
-    trained: Trained, tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("YOLO_OFFLINE", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name)
-    if when == "after":  # what is asked for during Ultralytics' import is not what this is about
+    if when == "after":  # what is asked for during Ultralytics' import is over by then
         monkeypatch.setenv(trap.LOG, str(tmp_path / "log"))
     (tmp_path / "config").mkdir()
-    given = settings(trained.data, tmp_path, "offline", plots=True)
-    arguments = json.dumps([given, str(trained.image), when])
-    asked, said, sync = told(run(OFFLINE, arguments, YOLO_CONFIG_DIR=str(tmp_path / "config")))
+    asked, refused, *switches = told(run(OFFLINE, when, YOLO_CONFIG_DIR=str(tmp_path / "config")))
     assert asked == []
-    assert "not downloaded, because of mobileyolo.offline()" in said
-    assert sync is False
+    assert "not downloaded, because of mobileyolo.offline()" in refused[0]
+    assert "unknown.pt" in refused[1]
+    assert switches == [[False] * len(switches[0]), False, False]
+    assert len(switches[0]) >= 3
