@@ -24,6 +24,7 @@ sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
 from mobileyolo import progress  # noqa: E402 -- after isolate
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import Params, load_params  # noqa: E402
+from mobileyolo.core.console import fail  # noqa: E402
 from mobileyolo.core.declared import declared_parameters  # noqa: E402
 from mobileyolo.core.errors import StageError, UserError  # noqa: E402
 
@@ -42,7 +43,7 @@ def run(main: Callable[[Params], None]) -> None:
         main(load_params(declared=declared_parameters(_ROOT / "dvc.yaml", _stage_name())))
     except UserError as error:
         progress.record_failure(str(error))
-        sys.exit(f"error: {error}{progress.way_back()}")
+        fail(f"error: {error}{progress.way_back()}")
     except KeyboardInterrupt:
         progress.record_failure("interrupted")
         sys.exit("interrupted; the next dvc repro runs this stage again from its start")

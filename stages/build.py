@@ -6,6 +6,7 @@ import yaml
 
 from mobileyolo.core.backbones import backbone_key
 from mobileyolo.core.config import BackboneName, ImageSize, Params
+from mobileyolo.core.console import say
 from mobileyolo.core.files import DATASET_FILE, model_file, profile_file, start_file, start_weights_file, write_text
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.costs.profile import profile
@@ -27,9 +28,7 @@ def main(params: Params) -> None:
     cost.write(profile_file(arm))
     save(tensors, start_weights_file(arm))
     record.write(start_file(arm))
-    print(
-        f"{arm}: {backbone}, {cost.parameters:,} parameters, {cost.gflops} GFLOPs at {cost.imgsz} px, start: {record}"
-    )
+    say(f"{arm}: {backbone}, {cost.parameters:,} parameters, {cost.gflops} GFLOPs at {cost.imgsz} px, start: {record}")
 
 
 if __name__ == "__main__":

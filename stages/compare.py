@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import Params, Seeds
+from mobileyolo.core.console import say
 from mobileyolo.core.cost_sheet import COST_FILE, CostSheet
 from mobileyolo.core.files import (
     COMPARISON_FILE,
@@ -52,8 +53,8 @@ def main(params: Params) -> None:
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
     log_results(params.data_dir, card, verdict, results, comparison)
-    print(console_report(comparison))
-    print(next_steps(comparison))
+    say(console_report(comparison))
+    say(next_steps(comparison))
 
 
 if __name__ == "__main__":

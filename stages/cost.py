@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mobileyolo.core.config import ImageSize, Params
+from mobileyolo.core.console import say
 from mobileyolo.core.cost_sheet import COST_FILE
 from mobileyolo.core.files import DATASET_FILE
 from mobileyolo.core.records import DatasetCard
@@ -14,7 +15,7 @@ def main(params: Params) -> None:
     """Write reports/cost.json."""
     sheet = measure(len(DatasetCard.read(DATASET_FILE).names), params.get("train.imgsz", ImageSize))
     sheet.write(COST_FILE)
-    print(f"{len(sheet.models)} models at {', '.join(map(str, sheet.imgsz))} px and {sheet.classes} classes")
+    say(f"{len(sheet.models)} models at {', '.join(map(str, sheet.imgsz))} px and {sheet.classes} classes")
 
 
 if __name__ == "__main__":

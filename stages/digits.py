@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mobileyolo.core.config import Params
+from mobileyolo.core.console import say
 from mobileyolo.core.files import DIGITS_DIR
 from mobileyolo.digits import DigitsOptions, generate
 from stages import run
@@ -12,7 +13,7 @@ def main(params: Params) -> None:
     """Write data/raw/digits."""
     digits = params.section(DigitsOptions)
     generate(digits, DIGITS_DIR)
-    print(f"{DIGITS_DIR}: {digits.train} training, {digits.val} validation and {digits.test} test scenes")
+    say(f"{DIGITS_DIR}: {digits.train} training, {digits.val} validation and {digits.test} test scenes")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mobileyolo.core.config import ImageSize, Params
+from mobileyolo.core.console import say
 from mobileyolo.core.files import DATASET_FILE, ModelFiles, profile_file
 from mobileyolo.core.records import DatasetCard, Manifest, Profile, TrainingRecord
 from mobileyolo.core.results import ArmResult
@@ -34,7 +35,7 @@ def main(params: Params) -> None:
     metrics.write(files.metrics)
     result = ArmResult(TrainingRecord.read(files.training), metrics, statistics)
     Tracker.open(params.data_dir, card).log_evaluation(result, pd.read_csv(files.history), files.weights)
-    print(f"{arm} on {statistics.split}: mAP50 {metrics.map50:.3f}, mAP50-95 {metrics.map50_95:.3f}")
+    say(f"{arm} on {statistics.split}: mAP50 {metrics.map50:.3f}, mAP50-95 {metrics.map50_95:.3f}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mobileyolo.core.config import Params
+from mobileyolo.core.console import say
 from mobileyolo.core.files import FetchedWeights, replacing_folder
 from mobileyolo.core.records import WeightsSource
 from mobileyolo.models.parameters import WEIGHTS_KEYS, WeightsName, weights_file
@@ -23,7 +24,7 @@ def main(params: Params) -> None:
 
             source = fetch(role, path, folder / fetched.weights.name)
         source.write(folder / fetched.source.name)
-    print(f"{WEIGHTS_KEYS[role]}: {source.name}")
+    say(f"{WEIGHTS_KEYS[role]}: {source.name}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import Params, Seeds
+from mobileyolo.core.console import say
 from mobileyolo.core.files import HISTORY_FILE
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import read_history
@@ -16,7 +17,7 @@ def main(params: Params) -> None:
     history = read_history({arm: [ArmResult.read(arm, seed) for seed in seeds] for arm in ARMS})
     history.write(HISTORY_FILE)
     models = history.spread.models if history.spread else 0
-    print(f"candidates measured on these images: {history.candidates}; earlier models of this recipe: {models}")
+    say(f"candidates measured on these images: {history.candidates}; earlier models of this recipe: {models}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from statistics import median
 
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import ImageSize, Params, Seeds, Share
+from mobileyolo.core.console import say
 from mobileyolo.core.files import LATENCY_FILE, ModelFiles
 from mobileyolo.core.records import Manifest, MetricsRecord
 from mobileyolo.costs.inputs import typical_images
@@ -34,7 +35,7 @@ def main(params: Params) -> None:
     for name, timing in record.timings.items():
         medians = ", ".join(f"{arm} {median(rounds):.2f}" for arm, rounds in timing.rounds_ms.items())
         rounds = len(timing.rounds_ms["baseline"])
-        print(f"{name}: {medians} (medians of {rounds} rounds, {timing.height} x {timing.width} px, {timing.engine})")
+        say(f"{name}: {medians} (medians of {rounds} rounds, {timing.height} x {timing.width} px, {timing.engine})")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from mobileyolo.core.config import Params, Weight
+from mobileyolo.core.console import say
 from mobileyolo.core.files import BASELINE, NONE, FetchedWeights, ModelFiles, replacing_folder
 from mobileyolo.core.records import Teacher, TrainingRecord, WeightsSource
 from stages import arm_argument, run, seed_of_stage
@@ -27,7 +28,7 @@ def main(params: Params) -> None:
             teacher = Teacher(name=f"{record.backbone} s{seed}", digest=record.weights_digest, dis=dis)
             shutil.copyfile(baseline.weights, folder / files.teacher_weights.name)
         teacher.write(folder / files.teacher.name)
-    print(f"{arm} s{seed}: teacher {teacher.name}")
+    say(f"{arm} s{seed}: teacher {teacher.name}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobileyolo.core import environment
 from mobileyolo.core.config import Params
+from mobileyolo.core.console import say
 from mobileyolo.core.files import DATASET_FILE, ModelFiles, start_file
 from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingTime
 from mobileyolo.tracking import Tracker
@@ -33,7 +34,7 @@ def main(params: Params) -> None:
     machine, threads = environment.processor(), environment.threads()
     TrainingTime(started=started, seconds=seconds, machine=machine, threads=threads).write(files.time)
     epochs, best = f"{len(trained.history)} of {recipe.epochs} epochs", trained.record.best_epoch
-    print(f"{arm}, seed {seed}: {epochs} in {timedelta(seconds=seconds)}; the best on val was epoch {best}")
+    say(f"{arm}, seed {seed}: {epochs} in {timedelta(seconds=seconds)}; the best on val was epoch {best}")
 
 
 if __name__ == "__main__":

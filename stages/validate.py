@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mobileyolo.core import environment
 from mobileyolo.core.config import Params
+from mobileyolo.core.console import say
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.files import DATASET_FILE, MANIFEST_DIR, SCENES_FILE, VALIDATION
 from mobileyolo.dataset.findings import format_findings
@@ -39,9 +40,9 @@ def main(params: Params) -> None:
     validation.manifest.write(MANIFEST_DIR)
     validation.scenes.write(SCENES_FILE)
     if findings:
-        print(findings)
+        say(findings)
     for split, count in validation.card.splits.items():
-        print(f"{root}: {split}: {count.images:,} images, {count.boxes:,} boxes")
+        say(f"{root}: {split}: {count.images:,} images, {count.boxes:,} boxes")
 
 
 if __name__ == "__main__":

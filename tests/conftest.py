@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mobileyolo.core import environment
 from tests.synthetic import write_dataset
+from tests.trap import sitecustomize as trap
 
 # Tests run in two processes; without this, each would use every core. Set before anything imports torch.
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
@@ -16,6 +18,21 @@ os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  #
 os.environ["MOBILEYOLO_STRICT_TRACKING"] = "1"  # a bug in tracking fails the test
 # Before any test imports Ultralytics: settings of this test run, not the user's.
 environment.isolate(Path(tempfile.mkdtemp(prefix="mobileyolo-tests-")))
+# Also for processes that a test starts with these variables.
+LOOKUPS = Path(tempfile.mkdtemp(prefix="mobileyolo-lookups-"), "lookups.log")
+os.environ[trap.LOG] = str(LOOKUPS)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(trap.__file__).parent), os.environ.get("PYTHONPATH")])
+)
+
+
+@pytest.fixture(autouse=True)
+def _offline() -> Iterator[None]:
+    """Fail a test that reached, or had another process reach, beyond this machine."""
+    yield
+    attempts = LOOKUPS.read_text(encoding="utf-8") if LOOKUPS.exists() else ""
+    LOOKUPS.unlink(missing_ok=True)
+    assert attempts == ""
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import yaml
 
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE
+from mobileyolo.core.console import say
 from mobileyolo.core.files import write_text
 
 # Lines of Ultralytics 8.4 that say nothing to a user of the pipeline: all 116 arguments, where it keeps settings and
@@ -98,7 +99,7 @@ def announce(root: Path) -> None:
     except (OSError, yaml.YAMLError, KeyError, TypeError):  # the stage check says what is wrong with the file
         return
     if line:
-        print(line, flush=True)  # noqa: T201 -- this is the console's file
+        say(line)
 
 
 def way_back() -> str:

@@ -20,6 +20,7 @@ from tests.miniature import IMGSZ, NAMES, make_data, make_trainer
 TRAINER_HOOKS = (
     "get_dataset",
     "get_model",
+    "set_model_attributes",
     "build_dataset",
     "_build_train_pipeline",
     "get_validator",

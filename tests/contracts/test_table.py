@@ -109,14 +109,14 @@ def test_each_global_of_a_vendor_that_is_set_has_a_row() -> None:
             for target in node.targets if isinstance(node, ast.Assign) else []:
                 if isinstance(target, ast.Attribute) and ast.unparse(target.value) in imported:
                     assigned.add(ast.unparse(target))
-    assert assigned == {"torch_utils.NUM_THREADS", "validator.check_det_dataset"}
+    assert assigned == {"torch_utils.NUM_THREADS", "validator.check_det_dataset", "events.enabled"}
     assert assigned <= set(hooks())
 
 
-def broken_loader() -> tuple[Any, str, Any]:
-    from ultralytics.nn import tasks
+def font_from_elsewhere() -> tuple[Any, str, Any]:
+    from ultralytics.utils import checks
 
-    return tasks, "torch_safe_load", lambda path, safe_only=None: (tasks.torch_load(path, map_location="cpu"), path)
+    return checks, "check_font", lambda font: None
 
 
 def silent_recovery() -> tuple[Any, str, Any]:
@@ -177,7 +177,7 @@ def stage_by_another_variable() -> tuple[Any, str, Any]:
 
 
 CHANGES = [
-    ("tasks.torch_safe_load", broken_loader),
+    ("downloads.is_url", font_from_elsewhere),
     ("BaseTrainer._handle_nan_recovery", silent_recovery),
     ("BaseTrainer._handle_nan_recovery", no_recovery),
     ("TorchVision.__new__", torchvision_with_a_new_attribute),

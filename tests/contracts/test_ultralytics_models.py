@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -242,23 +243,19 @@ def write_foreign(path: Path) -> Path:
     return path
 
 
-@contract("tasks.torch_safe_load")
-def test_loading_safely_builds_known_classes_only(tmp_path: Path) -> None:
+@contract("DetectionModel.__setstate__")
+def test_a_network_is_filled_by_its_state_and_no_constructor_is_needed(tmp_path: Path) -> None:
     import torch
-    from ultralytics.nn import tasks
 
     from mobileyolo.models import bridge
     from mobileyolo.models.architecture import model_dict
+    from mobileyolo.models.checkpoints import read_checkpoint
 
     model = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
     torch.save({"model": model}, tmp_path / "model.pt")
-    checkpoint, _ = tasks.torch_safe_load(tmp_path / "model.pt", safe_only=True)
-    assert type(checkpoint["model"]) is tasks.DetectionModel
-    with pytest.raises(TypeError, match=r"foreign\.pt"):
-        tasks.torch_safe_load(write_foreign(tmp_path / "foreign.pt"), safe_only=True)
-    assert str(tmp_path / "foreign.pt") not in BUILT
-    tasks.torch_safe_load(write_foreign(tmp_path / "built.pt"), safe_only=False)
-    assert str(tmp_path / "built.pt") in BUILT
+    read = read_checkpoint(tmp_path / "model.pt")["model"]
+    assert [type(module) for module in read.modules()] == [type(module) for module in model.modules()]
+    assert bridge.weights_digest(read) == bridge.weights_digest(model)
 
 
 @contract("attempt_download_asset")
@@ -390,6 +387,65 @@ def test_it_loads_by_its_list_of_classes(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(TypeError, match=r"served\.pt"):
         tasks.torch_safe_load(write_foreign(tmp_path / "served.pt"))
     assert str(tmp_path / "served.pt") not in BUILT
+
+
+@contract("ONLINE")
+def test_what_it_sends_and_looks_up_depends_on_these_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import SETTINGS, checks, events
+
+    def asked() -> NoReturn:
+        raise ConnectionError("asked")
+
+    monkeypatch.setattr(checks, "IS_PIP_PACKAGE", True)
+    monkeypatch.setattr(checks, "check_latest_pypi_version", asked)
+    monkeypatch.setattr(checks, "ONLINE", False)
+    assert checks.check_pip_update_available() is False
+    monkeypatch.setitem(SETTINGS, "sync", True)
+    monkeypatch.setattr(events, "TESTS_RUNNING", False)
+    monkeypatch.setattr(events, "IS_PIP_PACKAGE", True)
+    for online in (False, True):
+        monkeypatch.setattr(events, "ONLINE", online)
+        assert events.Events().enabled is online
+
+
+@contract("events.enabled")
+def test_it_sends_events_only_while_they_are_enabled() -> None:
+    from ultralytics.utils.events import Events, events
+
+    settings = SimpleNamespace(mode="val", task="detect", model="a.pt", data=None)
+    assert type(events) is Events
+    sender = Events()
+    sender.t = time.time()  # as if it had sent just now: it collects until its interval is over
+    for enabled in (False, True):
+        sender.enabled = enabled
+        sender(settings)
+        assert len(sender.events) == enabled
+
+
+@contract("downloads.is_url")
+def test_it_asks_for_a_font_through_this_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import checks, downloads
+
+    asked: list[tuple[str, bool]] = []
+    monkeypatch.setattr(downloads, "is_url", lambda url, check=False: asked.append((url.rpartition("/")[2], check)))
+    assert checks.check_font("Nowhere.ttf") is None
+    assert asked == [("Nowhere.ttf", True)]
+
+
+@contract("downloads.safe_download")
+def test_it_downloads_weights_through_this_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics import YOLO
+    from ultralytics.utils import downloads
+
+    def refused(url: str, *_: object, **__: object) -> NoReturn:
+        raise ConnectionError(url)
+
+    monkeypatch.setattr(downloads, "safe_download", refused)
+    with pytest.raises(ConnectionError, match=r"yolo11n\.pt"):
+        YOLO(tmp_path / "yolo11n.pt")
+    monkeypatch.setattr(downloads, "get_github_assets", refused)
+    with pytest.raises(ConnectionError, match="ultralytics/assets"):
+        YOLO(tmp_path / "unknown.pt")
 
 
 @contract("ULTRALYTICS_API_KEY")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -166,3 +166,29 @@ def test_a_taught_model_can_be_freed_of_its_teacher(tmp_path: Path) -> None:
     model._remove_feature_hooks()
     assert not any(module._forward_hooks for module in model.student_model.modules())
     assert hasattr(model.student_model, "criterion")
+
+
+@contract("DetectionTrainer.set_model_attributes")
+def test_a_model_that_has_its_teacher_already_is_given_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from ultralytics.nn import distill_model
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+    from tests.miniature import make_data, make_trainer
+
+    class Begun(Exception):  # noqa: N818  # no error, but the end of what is tested
+        pass
+
+    def begun(*_: object) -> NoReturn:
+        raise Begun
+
+    teacher = bridge.build_model(model_dict("mnv1_n", 2, bridge.stock_architecture()))
+    torch.save({"model": teacher}, tmp_path / "teacher.pt")
+    monkeypatch.setattr(distill_model, "load_checkpoint", lambda path: pytest.fail(f"{path} was read"))
+    trainer = make_trainer(tmp_path, make_data(tmp_path / "dataset"), teacher=tmp_path / "teacher.pt")
+    monkeypatch.setattr(trainer, "_build_train_pipeline", begun)
+    with pytest.raises(Begun):
+        trainer.train()
+    assert isinstance(trainer.model, distill_model.DistillationModel)
+    assert type(trainer.model.student_model) is type(trainer.model.teacher_model) is type(teacher)

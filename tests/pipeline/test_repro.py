@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def first(workspace: Workspace) -> Result:
 def test_one_command_runs_every_stage(first: Result) -> None:
     names = {stage.format(arm=arm) for stage in STAGES for arm in ("baseline", "candidate")}
     assert [name for name in sorted(names) if not first.ran(name)] == []
+
+
+def test_nothing_of_it_reaches_beyond_this_machine(workspace: Workspace, first: Result) -> None:
+    """All processes that DVC starts are watched, as the attempt of another one shows."""
+    assert workspace.lookups() == []
+    asking = "import socket; socket.getaddrinfo('example.invalid', 80)"
+    assert "a test must not reach" in workspace.run(sys.executable, "-c", asking, check=False).output
+    assert len(workspace.lookups()) == 1
+    workspace.lookups_log.unlink()
 
 
 def test_it_ends_in_a_verdict_with_intervals_and_a_report(workspace: Workspace, first: Result) -> None:

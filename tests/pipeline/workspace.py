@@ -13,6 +13,8 @@ import yaml
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from tests.trap import sitecustomize as trap
+
 ROOT = Path(__file__).resolve().parents[2]
 # One epoch on a handful of tiny images: enough for every stage to do all that it does.
 SMALL = {
@@ -72,14 +74,14 @@ class Workspace:
         return loaded
 
     def run(self, *command: str, check: bool = True) -> Result:
-        """Run a command in the workspace."""
+        """Run a command in the workspace; what it tries to reach beyond this machine is refused and written down."""
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
         # `python` in dvc.yaml is the interpreter that runs this test.
         variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=variables | {"PYTHONUTF8": "1"},
+            env=variables | {"PYTHONUTF8": "1", trap.LOG: str(self.lookups_log)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -95,6 +97,15 @@ class Workspace:
     def dvc(self, *arguments: str, check: bool = True) -> Result:
         """Run a dvc command in the workspace."""
         return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
+
+    @property
+    def lookups_log(self) -> Path:
+        """Where attempts to reach beyond this machine are written down."""
+        return self.path.with_name(f"{self.path.name}-lookups.log")
+
+    def lookups(self) -> list[str]:
+        """These attempts so far, by all commands that ran here."""
+        return self.lookups_log.read_text(encoding="utf-8").splitlines() if self.lookups_log.exists() else []
 
     def read(self, name: str) -> bytes:
         """A file's content."""

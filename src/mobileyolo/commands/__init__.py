@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import textwrap
 from importlib import import_module
 from pathlib import Path
 
 from mobileyolo import extras
 from mobileyolo.core import environment
+from mobileyolo.core.console import fail
 from mobileyolo.core.errors import UserError
 from mobileyolo.version import __version__
 
@@ -85,12 +85,12 @@ def main() -> None:
     try:
         run(**options)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        fail(f"error: {error}")
     except ModuleNotFoundError as error:
         said = extras.advice(error.name or "", extra)
         if said is None:
             raise
-        sys.exit(f"error: {said}")
+        fail(f"error: {said}")
 
 
 def _filled(text: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mobileyolo.commands.option_types import whole
+from mobileyolo.core.console import say
 from mobileyolo.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,14 +76,14 @@ def run(experiment: str | None, seeds: int) -> None:
     used |= {model.seed for model in models if model.tags.get("dvc.exp") != name}
     fresh = more_seeds(sorted(used), len(used) + seeds)[len(used) :]
     before = len(measured_candidates(models, "test"))
-    print(f"{name}: both arms with the seeds {', '.join(map(str, fresh))}")
-    print(f"Candidates that were measured on these test images before: {before}", flush=True)
+    say(f"{name}: both arms with the seeds {', '.join(map(str, fresh))}")
+    say(f"Candidates that were measured on these test images before: {before}")
     split = "test" if params["evaluate"]["split"] == "test" else "auto"
     run_beside(name, {**params, "seeds": fresh, "evaluate": {**params["evaluate"], "split": split}}, workspace)
     comparison = Comparison.model_validate_json(_named(name, all_experiments()).read(COMPARISON_FILE))
-    print(console_report(comparison))
-    print(f"\nCandidates that were measured on these test images before: {before}")
-    print(f"To see its report: dvc exp apply {name}")
+    say(console_report(comparison))
+    say(f"\nCandidates that were measured on these test images before: {before}")
+    say(f"To see its report: dvc exp apply {name}")
 
 
 def used_seeds(params: Sequence[Mapping[str, Any]]) -> set[int]:

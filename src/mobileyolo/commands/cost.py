@@ -10,6 +10,7 @@ import argparse
 
 from mobileyolo.commands.option_types import imgsz as imgsz_converter
 from mobileyolo.commands.option_types import whole
+from mobileyolo.core.console import say
 
 SUMMARY = "count parameters and GFLOPs of every backbone"
 EXTRA = "validate"
@@ -32,4 +33,4 @@ def run(classes: int, imgsz: int) -> None:
     from mobileyolo.costs.counting import measure
     from mobileyolo.reporting.comparison.cost_tables import console_sheet
 
-    print(console_sheet(measure(classes, imgsz)))
+    say(console_sheet(measure(classes, imgsz)))

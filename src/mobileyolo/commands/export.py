@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from mobileyolo.commands.option_types import imgsz as imgsz_converter
 from mobileyolo.core.backbones import ARMS, Arm
+from mobileyolo.core.console import say
 from mobileyolo.deployment.formats import EXPORT_FORMATS
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
         files = ModelFiles(each, params.get("seeds", Seeds)[0] if seed is None else seed)
         if names:
             record = deliver(files, names, imgsz, root, held_out, card, manifest)
-            print(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
-            print(f"{record.images} {record.split} images, largest differences:\n{console(export_table(record))}\n")
+            say(f"{each}: {record.backbone}, seed {record.seed}, {record.imgsz} px, against PyTorch on", end=" ")
+            say(f"{record.images} {record.split} images, largest differences:\n{console(export_table(record))}\n")
             training, history = TrainingRecord.read(files.training), pd.read_csv(files.history)
             Tracker.open(params.data_dir, card).log_export(training, history, record.metrics(), record.file)
         if COCO in asked:
@@ -98,7 +99,7 @@ def _write_predictions(files: ModelFiles) -> None:
     annotations = coco_annotations(statistics.images, statistics.targets, statistics.names)
     for name, content in {"predictions": predictions, "annotations": annotations}.items():
         write_text(folder / f"coco_{name}.json", json.dumps(content, ensure_ascii=False) + "\n")
-    print(
+    say(
         f"{files.arm}: {len(predictions)} predictions on {len(statistics.images)} {statistics.split} images in", end=" "
     )
-    print(f"{folder / 'coco_predictions.json'}, labels in {folder / 'coco_annotations.json'}")
+    say(f"{folder / 'coco_predictions.json'}, labels in {folder / 'coco_annotations.json'}")

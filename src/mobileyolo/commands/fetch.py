@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 
 from mobileyolo.core import environment
+from mobileyolo.core.console import say
 
 SUMMARY = "download starting weights by name"
 EXTRA = "validate"
@@ -33,4 +34,4 @@ def run(names: list[str]) -> None:
     from mobileyolo.downloads import download  # after the switch, which Ultralytics and timm read on import
 
     for name in names:
-        print(f"{download(name)}: name it in params.yaml as {name}")
+        say(f"{download(name)}: name it in params.yaml as {name}")

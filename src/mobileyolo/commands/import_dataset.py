@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileyolo.commands.option_types import names, share, whole
+from mobileyolo.core.console import say
 from mobileyolo.importing.formats import SOURCE_FORMATS
 
 if TYPE_CHECKING:
@@ -59,4 +60,4 @@ def run(kind: SourceFormat, source: Path, target: Path, **options: Any) -> None:
     from mobileyolo.importing.conversion import import_dataset
     from mobileyolo.importing.sources import Options
 
-    print(import_dataset(kind, source, target, Options(**options)).describe())
+    say(import_dataset(kind, source, target, Options(**options)).describe())

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 
+from mobileyolo.core.console import say
+
 SUMMARY = "print the last comparison"
 EXTRA = "validate"
 EXAMPLES = """examples:
@@ -28,6 +30,6 @@ def run() -> None:
     from mobileyolo.reporting.comparison.summary import console_report
 
     comparison = last_comparison()
-    print(console_report(comparison))
+    say(console_report(comparison))
     stale = list(staleness())
-    print("\n".join(["", *stale]) if stale else next_steps(comparison))
+    say("\n".join(["", *stale]) if stale else next_steps(comparison))

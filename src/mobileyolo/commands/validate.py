@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from mobileyolo.core import environment
+from mobileyolo.core.console import say
 from mobileyolo.core.errors import UserError
 
 SUMMARY = "look for faults in any YOLO dataset"
@@ -53,16 +54,16 @@ def run(dataset: Path, params: Path | None, report: Path | None, strict: bool) -
         check_report_folder(files, dataset)
     found = validation.validate(dataset, rules, environment.cache_dir(), files.docs if files else None)
     if found.findings:
-        print(format_findings(found.findings))
+        say(format_findings(found.findings))
     for split, count in found.card.splits.items():
-        print(f"{dataset}: {split}: {count.images:,} images, {count.boxes:,} boxes")
+        say(f"{dataset}: {split}: {count.images:,} images, {count.boxes:,} boxes")
     if files:
         write_report(files, dataset, found)
-        print(f"Report: {files.page.resolve()}")
+        say(f"Report: {files.page.resolve()}")
     if not found.passed or (strict and found.findings):
         raise UserError(f"{dataset} did not pass validation{' without warnings' if found.passed else ''}")
     warnings = len(found.findings)
-    print(f"{dataset}: passed, {warnings} warning{'' if warnings == 1 else 's'}")
+    say(f"{dataset}: passed, {warnings} warning{'' if warnings == 1 else 's'}")
 
 
 def _params_file() -> Path:

@@ -23,19 +23,24 @@ from mobileyolo.core.errors import ConfigError
 
 STATE_DIR = Path(".mobileyolo")  # temporary files and private settings of this workspace; ignored by git
 
-# Offline and without telemetry by default; what the user has set stays.
-_DEFAULTS = {
+# Offline and without telemetry.
+_OFFLINE = {
     "YOLO_OFFLINE": "1",
     "YOLO_AUTOINSTALL": "false",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+# By default; what the user has set stays.
+_DEFAULTS = _OFFLINE | {
+    # What Ultralytics itself reads, such as the last checkpoint of a training, it reads by its list of classes.
+    "ULTRALYTICS_SAFE_LOAD": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # A tracking server that can't be reached must not delay a stage; by default MLflow retries for four minutes a call.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "GX_ANALYTICS_ENABLED": "false",
-    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 
@@ -46,13 +51,23 @@ def isolate(workspace: Path) -> None:
     # OpenVINO (2026.4) sends usage data unless a file in the user's home forbids it. It has no variable to switch that
     # off, but sends nothing if this package can't be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # what Python documents for it
-    # If it is set, Ultralytics 8.4 streams every training to its platform, even offline.
-    os.environ.pop("ULTRALYTICS_API_KEY", None)
+    _forget_api_key()
     os.environ["YOLO_CONFIG_DIR"] = str((workspace / STATE_DIR).resolve())
     # Messages can contain any alphabet, and a Windows console can't print all of them.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def go_offline() -> None:
+    """Switch telemetry and downloads off for what is imported or started from now on, whatever the user has set."""
+    os.environ.update(_OFFLINE)
+    _forget_api_key()
+
+
+def _forget_api_key() -> None:
+    # If it is set, Ultralytics 8.4 streams every training to its platform, even offline.
+    os.environ.pop("ULTRALYTICS_API_KEY", None)
 
 
 def allow_downloads() -> None:

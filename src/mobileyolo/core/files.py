@@ -22,6 +22,8 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from mobileyolo.core.datasets import printable
+
 Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
 WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file in here
 # Names in params.yaml that mean no file. WEIGHTS_DIR has files with these names only because DVC needs dependencies.
@@ -206,7 +208,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet or CSV, by the path's ending, completely or not at all."""
+    """Write a table as Parquet or CSV, by the path's ending, completely or not at all.
+
+    CSV is read in terminals as well, so control characters in its texts become escapes.
+    """
     with replacing(path) as temporary:
         if path.suffix == ".parquet":
             # Numbers are written byte by byte: first bytes of all, second bytes of all ... Neighbours are then alike.
@@ -220,7 +225,14 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
                 column_encoding=dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"),
             )
         else:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+            shown = table.copy()
+            for name in table.select_dtypes(exclude=["number", "bool"]):
+                shown[name] = table[name].map(_shown)
+            shown.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _shown(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
 
 
 def digest_of(value: object) -> str:

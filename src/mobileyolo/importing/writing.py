@@ -97,6 +97,4 @@ def _folded(stem: str) -> str:
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:
     rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in notes]
-    # JSON and file names may have characters that can't be written as UTF-8.
-    sound = [[text.encode(errors="backslashreplace").decode() for text in row] for row in rows]
-    return pd.DataFrame(sound, columns=["file", "record", "outcome", "reason", "value"])
+    return pd.DataFrame(rows, columns=["file", "record", "outcome", "reason", "value"])

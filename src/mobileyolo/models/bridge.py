@@ -17,8 +17,10 @@ from ultralytics.nn import tasks
 from ultralytics.utils import ROOT, SETTINGS, torch_utils
 
 from mobileyolo.core import environment
+from mobileyolo.core.errors import WeightsError
 from mobileyolo.models import dropin
 from mobileyolo.models.architecture import ModelDict
+from mobileyolo.models.checkpoints import read_checkpoint
 
 # Integrations that Ultralytics starts by itself. This project uses MLflow and DVC directly, and the others not at all.
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
@@ -73,10 +75,40 @@ def serving(dataset: dict[str, Any]) -> Iterator[None]:
 
 
 def load_model(weights: Path) -> tasks.DetectionModel:
-    """The model in a best.pt of this pipeline, in single precision. It unpickles: use it for no other files."""
+    """The model in a checkpoint of a detector, in single precision; nothing in the file is run.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds something else.
+    """
     prepare()
-    checkpoint = torch.load(weights, map_location="cpu", weights_only=False)
-    return checkpoint["model"].float().eval()
+    with reading(weights, "an Ultralytics checkpoint"):
+        checkpoint = read_checkpoint(weights)
+        model = checkpoint.get("ema") or checkpoint["model"]
+    if not isinstance(model, tasks.DetectionModel):
+        raise WeightsError(f"{weights}: holds a {type(model).__name__}, not a detection model")
+    return model.float().eval()
+
+
+@contextmanager
+def reading(path: Path, wanted: str) -> Iterator[None]:
+    """Make one clear error of whatever is raised while a file of weights is read.
+
+    Args:
+        path: the file.
+        wanted: what it should be, for the error.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    if not path.stat().st_size:
+        raise WeightsError(f"{path}: the file is empty")
+    try:
+        yield
+    except Exception as error:  # torch, safetensors and Ultralytics can raise almost anything for damaged bytes
+        reason = str(error).strip().partition("\n")[0]
+        raise WeightsError(f"{path}: can't be read as {wanted}: it is damaged or something else ({reason})") from error
 
 
 def weights_digest(model: torch.nn.Module) -> str:

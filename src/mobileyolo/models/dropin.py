@@ -1,17 +1,21 @@
 """What `import mobileyolo` adds to an unmodified Ultralytics (8.4): model YAMLs can have MobileNetV1 rows.
 
 `mobileyolo/__init__.py` arranges that `register` is called when Ultralytics' parser is imported. Nothing else in
-Ultralytics changes, and only the original function parses a model without such a row. A checkpoint of a model with such
-a row can be loaded, and can predict, without this package. Training it further without this package fails with
-Ultralytics' `KeyError: 'MobileNetV1_n'`.
+Ultralytics changes unless `offline` is called, and only the original function parses a model without such a row. A
+checkpoint of a model with such a row can be loaded, and can predict, without this package. Training it further without
+this package fails with Ultralytics' `KeyError: 'MobileNetV1_n'`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from wrapt import register_post_import_hook
+
+from mobileyolo.core import environment
 from mobileyolo.core.errors import ArchitectureError
 from mobileyolo.models.architecture import ModelDict
 from mobileyolo.models.compact import describe, expand
@@ -37,6 +41,48 @@ def register(tasks: ModuleType) -> None:
     # Its callers look the function up in its module's globals, so replacing it there is enough.
     vars(tasks)["parse_model"] = _with_mobilenet(tasks)
     default_callbacks["on_pretrain_routine_start"].append(known_to_workers)
+
+
+def offline() -> None:
+    """Keep Ultralytics off the network; processes that it starts inherit what environment variables can do for that.
+
+    It then looks for no network, update or font, sends no usage events, and installs and downloads nothing; its weights
+    or a dataset that are not there are a ConnectionError. It does not matter whether Ultralytics was imported before.
+    A `TorchVision` row is torchvision's business, which downloads weights unless the row says that it wants none.
+    MLflow's telemetry and Hugging Face's downloads are switched off as well if neither was imported before.
+    """
+    environment.go_offline()
+    register_post_import_hook(_cut_off, "ultralytics.nn.tasks")  # now, if it already was
+
+
+def _cut_off(_tasks: ModuleType) -> None:
+    """Change what Ultralytics (8.4) has kept of the variables, and what asks the network without looking at them."""
+    from ultralytics.utils import SETTINGS, downloads
+    from ultralytics.utils.events import events
+
+    if vars(downloads).get("is_cut_off"):
+        return
+    known_url = downloads.is_url
+
+    def is_url(url: object, check: bool = False) -> bool:
+        return not check and bool(known_url(url))
+
+    def safe_download(url: object, *_args: object, **_kwargs: object) -> NoReturn:
+        raise ConnectionError(f"{url}: not downloaded, because of mobileyolo.offline()")
+
+    dict.update(SETTINGS, {"sync": False, "api_key": ""})  # in memory only
+    events.enabled = False
+    changed = {
+        "ONLINE": False,
+        "AUTOINSTALL": False,
+        "is_url": is_url,
+        "safe_download": safe_download,
+        "get_github_assets": lambda *_args, **_kwargs: ("", []),
+    }
+    for name, module in list(sys.modules.items()):  # its modules import these by name from each other
+        if name.partition(".")[0] == "ultralytics":
+            vars(module).update({each: value for each, value in changed.items() if each in vars(module)})
+    vars(downloads)["is_cut_off"] = True
 
 
 def known_to_workers(_trainer: object) -> None:

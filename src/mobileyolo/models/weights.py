@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from ultralytics.nn import tasks
 from ultralytics.nn.modules import Detect
 from ultralytics.nn.tasks import DetectionModel
 
@@ -18,6 +17,7 @@ from mobileyolo.core.files import FetchedWeights, Role, replacing
 from mobileyolo.core.records import StartRecord, WeightsSource
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, ModelDict, Row
+from mobileyolo.models.checkpoints import read_tensors
 from mobileyolo.models.imagenet import from_timm
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
@@ -52,19 +52,23 @@ def read_backbone(path: Path) -> Tensors:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    _check_file(path)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file  # comes with timm
+    if path.suffix != ".safetensors":
+        return read_saved(path)
+    with bridge.reading(path, "a state dict"):
+        from safetensors.torch import load_file  # comes with timm
 
-            content: object = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors can raise almost anything for damaged bytes
-        raise _unreadable(path, "a state dict", error) from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(f"{path}: is not a state dict, which maps names to tensors")
-    return content
+        tensors: Tensors = load_file(path)
+        return tensors
+
+
+def read_saved(path: Path) -> Tensors:
+    """Tensors by name from a state dict that torch saved.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds something else.
+    """
+    with bridge.reading(path, "a state dict"):
+        return read_tensors(path)
 
 
 def read_detector(path: Path) -> Tensors:
@@ -73,7 +77,7 @@ def read_detector(path: Path) -> Tensors:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    model = _read_checkpoint(path)
+    model = _read_detector(path)
     expected = [row[2] for row in _tail_rows()]
     found = [type(layer).__name__ for layer in model.model[-len(expected) :]]
     if found != [name.removeprefix("nn.") for name in expected]:
@@ -89,7 +93,7 @@ def read_teacher(path: Path) -> dict[str, DetectionModel]:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    model = _read_checkpoint(path)
+    model = _read_detector(path)
     maps = len(model.model[-1].f)
     if maps != len(MobileNetV1.strides) - 1:
         raise WeightsError(f"{path}: detects on {maps} feature maps; a teacher needs 3, like the model it teaches")
@@ -116,7 +120,7 @@ class Offer:
         roles: tuple[Role, Role] = ("detector", "backbone")
         sources = {role: WeightsSource.read(FetchedWeights(role).source) for role in roles}
         given = {role: source for role, source in sources.items() if source.digest}
-        return cls(given, {role: torch.load(FetchedWeights(role).weights, weights_only=True) for role in given})
+        return cls(given, {role: read_saved(FetchedWeights(role).weights) for role in given})
 
 
 def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRecord, Tensors]:
@@ -164,29 +168,12 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
     return record, {name: taken[name][1].clone() for name in state if name in taken}
 
 
-def _read_checkpoint(path: Path) -> DetectionModel:
-    """The detection model in an Ultralytics checkpoint, in single precision; only Ultralytics' classes are built."""
-    _check_file(path)
-    try:
-        checkpoint, _ = tasks.torch_safe_load(path, safe_only=True)
-        model = checkpoint.get("ema") or checkpoint["model"]
-    except Exception as error:  # torch and Ultralytics can raise almost anything for damaged bytes and other classes
-        raise _unreadable(path, "an Ultralytics checkpoint", error) from error
-    if not isinstance(model, DetectionModel) or type(model.model[-1]) is not Detect:
-        raise WeightsError(f"{path}: holds a {type(model).__name__}, not a detection model")
-    return model.float()
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
-    if not path.stat().st_size:
-        raise WeightsError(f"{path}: the file is empty")
-
-
-def _unreadable(path: Path, wanted: str, error: Exception) -> WeightsError:
-    reason = str(error).strip().partition("\n")[0]
-    return WeightsError(f"{path}: can't be read as {wanted}: it is damaged or something else ({reason})")
+def _read_detector(path: Path) -> DetectionModel:
+    """The model in a checkpoint of a detector with Ultralytics' head, in single precision."""
+    model = bridge.load_model(path)
+    if type(model.model[-1]) is not Detect:
+        raise WeightsError(f"{path}: ends in {type(model.model[-1]).__name__}, not in Detect")
+    return model
 
 
 def _tail_rows() -> list[Row]:

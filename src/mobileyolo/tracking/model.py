@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 _CODE = Path(__file__).with_name("serving.py")
+_READER = Path(__file__).parents[1] / "models/checkpoints.py"  # what serving.py imports
 # The table that serving.py returns, and Ultralytics' defaults. The inputs are paths or arrays; no schema can say so.
 _SIGNATURE = ModelSignature(
     outputs=Schema(
@@ -33,6 +34,7 @@ def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
         mlflow.pyfunc.save_model(
             path=Path(folder) / "model",
             python_model=str(_CODE),
+            code_paths=[str(_READER)],
             artifacts={"weights": weights.resolve().as_posix()},
             pip_requirements=_requirements(),
             signature=_SIGNATURE,

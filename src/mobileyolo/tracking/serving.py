@@ -1,7 +1,7 @@
 """The model as MLflow serves it. MLflow stores a copy of this file with the model and runs it when the model is loaded.
 
-No module of this package imports this file, and it imports none: a checkpoint holds no class of this package, so
-Ultralytics is enough to serve it.
+No module of this package imports this file. It imports none but models/checkpoints.py, of which MLflow stores a copy
+too: a checkpoint holds no class of this package, so Ultralytics is enough to serve it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,18 @@ class Detector(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights that were logged with the model."""
-        # Ultralytics reads these on import. What the user has set stays. Safe load unpickles known classes only.
-        for name, value in {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1"}.items():
+        # Ultralytics reads these on import. What the user has set stays.
+        for name, value in {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false"}.items():
             os.environ.setdefault(name, value)
-        from ultralytics import YOLO
+        from checkpoints import read_checkpoint  # type: ignore[import-not-found]  # MLflow puts its folder on the path
+        from ultralytics.models.yolo.detect import DetectionPredictor
 
-        self._yolo = YOLO(context.artifacts["weights"])
+        # Not through Ultralytics' YOLO, which runs what a file says unless a variable was set before its first import.
+        model = read_checkpoint(Path(context.artifacts["weights"]))["model"].float()
+        overrides = {"imgsz": model.args["imgsz"], "batch": 1, "save": False, "verbose": False}
+        self._predictor = DetectionPredictor(overrides=overrides)
+        self._settings = self._predictor.args
+        self._predictor.setup_model(model, verbose=False)
 
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
@@ -60,9 +66,12 @@ class Detector(PythonModel):
         Raises:
             ValueError: an input is not an image.
         """
+        from ultralytics.cfg import get_cfg
+
+        self._predictor.args = get_cfg(self._settings, params or {})
         rows: list[tuple[Any, ...]] = []
         for position, image in enumerate(_images(model_input)):
-            (result,) = self._yolo.predict(_pixels(image), verbose=False, **(params or {}))
+            (result,) = self._predictor(_pixels(image))
             boxes = np.asarray(result.boxes.data.cpu())  # (n, 6): xyxy, confidence, class
             rows += [
                 (position, int(box[5]), result.names[int(box[5])], float(box[4]), *map(float, box[:4])) for box in boxes

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from urllib3.exceptions import HTTPError
 
 from mobileyolo.core import environment
+from mobileyolo.core.console import harmless
 
 # What MLflow 3.17 and the libraries under it raise if a store does not work. The errors of sockets, files, file locks
 # and requests are all OSErrors.
@@ -83,7 +84,7 @@ class StoreErrorsAsWarnings:
 
     def _warn(self, message: str) -> None:
         if not self.warned:
-            warnings.warn(message, stacklevel=4)  # names the line that opened the block
+            warnings.warn(harmless(message), stacklevel=4)  # names the line that opened the block
         self.warned = True
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 from ultralytics.nn.distill_model import DistillationModel
@@ -26,7 +25,8 @@ from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher,
 from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict
-from mobileyolo.models.weights import Tensors, save
+from mobileyolo.models.checkpoints import read_checkpoint
+from mobileyolo.models.weights import Tensors, read_saved, save
 from mobileyolo.training.parameters import TrainingRecipe
 
 # Columns of history.csv, and their names in Ultralytics 8.4.
@@ -90,13 +90,15 @@ class ArmModel:
         files = ModelFiles(arm, seed)
         return cls(
             architecture=read_mapping(model_file(arm)),
-            start=torch.load(start_weights_file(arm), weights_only=True),
+            start=read_saved(start_weights_file(arm)),
             teacher=files.teacher_weights if files.teacher_weights.is_file() else None,
         )
 
 
 class ArmTrainer(DetectionTrainer):
     """Ultralytics' trainer with our model and dataset, which also records every epoch."""
+
+    model: Any  # the parent's
 
     def __init__(
         self,
@@ -123,6 +125,12 @@ class ArmTrainer(DetectionTrainer):
         model = bridge.build_model(self._arm_model.architecture)
         model.load_state_dict(model.state_dict() | self._arm_model.start)
         return model
+
+    def set_model_attributes(self) -> None:
+        """As the parent's; then the model gets its teacher, whose file Ultralytics 8.4 would unpickle as it is."""
+        super().set_model_attributes()
+        if self._arm_model.teacher:
+            self.model = DistillationModel(bridge.load_model(self._arm_model.teacher), self.model)
 
     def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:
         """A dataset from the manifest."""
@@ -270,7 +278,7 @@ def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
 
     Optimizer, date, git state and absolute paths are left out; the rest depends on the training only.
     """
-    best = torch.load(trainer.best, map_location="cpu", weights_only=False)
+    best = read_checkpoint(trainer.best)
     model = _student(best["ema"])
     settings = {key: value for key, value in best["train_args"].items() if key not in _LOCAL_SETTINGS}
     model.args = settings

@@ -27,6 +27,7 @@ from mobileyolo.models import bridge, dropin
 from mobileyolo.models.architecture import model_dict
 from tests.stock import fingerprints
 from tests.synthetic import write_dataset
+from tests.trap import sitecustomize as trap
 from tests.tutorial import tutorial, write_tutorial
 
 CHECKOUT = Path(__file__).parents[3]
@@ -42,7 +43,7 @@ def _no_integrations() -> None:
 
 def run(script: str | Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a Python script (its text, or its file), where mobileyolo can be imported but nothing has imported it."""
-    paths = os.pathsep.join(map(str, (CHECKOUT, Path(mobileyolo.__file__).parents[1])))
+    paths = os.pathsep.join(map(str, (Path(trap.__file__).parent, CHECKOUT, Path(mobileyolo.__file__).parents[1])))
     environment = {**os.environ, "PYTHONPATH": paths, **variables}
     environment.pop("YOLO_AUTOINSTALL", None)  # Ultralytics may install, as on a user's machine, but must not want to
     command = [script] if isinstance(script, Path) else ["-c", script]
@@ -285,3 +286,48 @@ def test_a_process_of_a_training_on_several_gpus_builds_the_network_too(trained:
         ddp_cleanup(trainer, file)
     assert process.returncode == 0, process.stdout + process.stderr
     assert YOLO(tmp_path / "gpus/weights/best.pt").model.model[0].channels == (64, 128, 256, 512)
+
+
+# Does what makes Ultralytics ask the network; prints what was asked for after `offline`, and what stops the rest.
+OFFLINE = """
+import json, sys
+import mobileyolo
+if sys.argv[1] == "before":
+    mobileyolo.offline()
+from ultralytics import YOLO
+from ultralytics.utils import SETTINGS, checks, events
+theirs = [module for name, module in sys.modules.items() if "ultralytics" in name and "ONLINE" in vars(module)]
+asked = []
+sys.addaudithook(lambda event, args: asked.append(str(args)) if event == "socket.getaddrinfo" else None)
+if sys.argv[1] == "after":
+    for module in theirs:
+        module.ONLINE = True  # as it is where there is a network
+    events.events.enabled = True
+    mobileyolo.offline()
+checks.check_font("Nowhere.ttf")
+checks.check_pip_update_available()
+refused = []
+for name in ("yolo11n.pt", "unknown.pt"):
+    try:
+        YOLO(name)
+    except (ConnectionError, FileNotFoundError) as error:
+        refused.append(str(error))
+print(json.dumps([asked, refused, [module.ONLINE for module in theirs], events.events.enabled, SETTINGS["sync"]]))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_offline_asks_the_network_for_nothing_whether_called_before_or_after(
+    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("YOLO_OFFLINE", "MLFLOW_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name)
+    if when == "after":  # what is asked for during Ultralytics' import is over by then
+        monkeypatch.setenv(trap.LOG, str(tmp_path / "log"))
+    (tmp_path / "config").mkdir()
+    asked, refused, *switches = told(run(OFFLINE, when, YOLO_CONFIG_DIR=str(tmp_path / "config")))
+    assert asked == []
+    assert "not downloaded, because of mobileyolo.offline()" in refused[0]
+    assert "unknown.pt" in refused[1]
+    assert switches == [[False] * len(switches[0]), False, False]
+    assert len(switches[0]) >= 3

@@ -170,17 +170,17 @@ def test_a_scoring_server_takes_json(model: mlflow.pyfunc.PyFuncModel, paths: li
 def test_it_needs_nothing_of_this_package(
     logged: Path, model: mlflow.pyfunc.PyFuncModel, paths: list[str], tmp_path: Path
 ) -> None:
-    """In another process and folder, without mobileyolo; Ultralytics' safe loader reads the weights."""
+    """In another process and folder, without mobileyolo."""
     script = """
 import json, sys
 sys.modules["mobileyolo"] = None  # makes an import fail
 import mlflow
 found = mlflow.pyfunc.load_model(sys.argv[1]).predict(json.loads(sys.argv[2]), params=json.loads(sys.argv[3]))
-from ultralytics.utils import AUTOINSTALL, ONLINE, SAFE_LOAD
-assert (AUTOINSTALL, ONLINE, SAFE_LOAD) == (False, False, True)
+from ultralytics.utils import AUTOINSTALL, ONLINE
+assert (AUTOINSTALL, ONLINE) == (False, False)
 print(found.to_json(orient="split"))
 """
-    mine = ("YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ULTRALYTICS_SAFE_LOAD")
+    mine = ("YOLO_OFFLINE", "YOLO_AUTOINSTALL")
     environment = {name: value for name, value in os.environ.items() if name not in mine}
     arguments = [str(logged), json.dumps(paths), json.dumps(ANY_BOX)]
     process = subprocess.run(
@@ -195,12 +195,49 @@ print(found.to_json(orient="split"))
     found = pd.DataFrame(**json.loads(process.stdout.splitlines()[-1]))
     pd.testing.assert_frame_equal(found.astype(TYPES), table(model, paths), check_exact=False, atol=1e-4)
     assert list(tmp_path.iterdir()) == []
-    assert [path.name for path in logged.rglob("*.py")] == ["serving.py"]
+    assert sorted(path.name for path in logged.rglob("*.py")) == ["checkpoints.py", "serving.py"]
+
+
+class Exploit:
+    """Unpickling it would make a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("first", ["ultralytics", "mlflow"])
+def test_weights_that_would_run_code_are_refused_whatever_was_imported_first(
+    logged: Path, tmp_path: Path, first: str
+) -> None:
+    """Ultralytics decides on its import how it loads, so a variable that is set later has no effect."""
+    shutil.copytree(logged, tmp_path / "model")
+    (weights,) = (tmp_path / "model").rglob("best.pt")
+    torch.save({"model": Exploit(tmp_path / "pwned"), "ema": None, "train_args": {}}, weights)
+    script = f"import {first}; import mlflow, sys; mlflow.pyfunc.load_model(sys.argv[1])"
+    variables = {name: value for name, value in os.environ.items() if name != "ULTRALYTICS_SAFE_LOAD"}
+    process = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "model")],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "which no detector needs" in process.stderr
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_its_requirements_are_what_its_code_imports(logged: Path) -> None:
-    code, text = ((logged / name).read_text(encoding="utf-8") for name in ("serving.py", "requirements.txt"))
+    files = list(logged.rglob("*.py"))
+    code, text = (
+        "\n".join(path.read_text(encoding="utf-8") for path in paths)
+        for paths in (files, [logged / "requirements.txt"])
+    )
     imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE)) - sys.stdlib_module_names
+    imported -= {path.stem for path in files}
     required = {line.partition("==")[0] for line in text.splitlines()}
     assert imported <= required
-    assert required - imported == {"torch", "torchvision"}  # under Ultralytics, at the versions of the training
+    assert required - imported == {"torchvision"}  # under Ultralytics, at the version of the training

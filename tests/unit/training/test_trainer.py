@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.metrics import box_iou
 
 from mobileyolo.core.backbones import Arm
-from mobileyolo.core.errors import DatasetError, TrainingError
+from mobileyolo.core.errors import DatasetError, TrainingError, WeightsError
 from mobileyolo.core.files import ModelFiles
 from mobileyolo.core.records import (
     METRICS,
@@ -223,6 +224,23 @@ def test_a_taught_model_learns_something_else_and_its_checkpoint_holds_the_pupil
     assert with_teacher.state_dict().keys() == alone.state_dict().keys()
     assert not any(module._forward_hooks for module in with_teacher.modules())
     assert run(setting, teacher=files.weights).record == taught.record  # one seed, one result, with a teacher as well
+
+
+class Exploit:
+    """Unpickling it would make a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_teacher_that_would_run_code_is_refused(setting: Setting, tmp_path: Path) -> None:
+    torch.save({"model": Exploit(tmp_path / "pwned"), "ema": None}, tmp_path / "teacher.pt")
+    with pytest.raises(WeightsError, match="which no detector needs"):
+        run(setting, teacher=tmp_path / "teacher.pt")
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_a_checkpoint_holds_no_class_of_this_package(files: ModelFiles) -> None:

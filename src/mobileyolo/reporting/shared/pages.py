@@ -10,7 +10,6 @@ from mobileyolo.core.datasets import printable
 from mobileyolo.reporting.shared.languages import ENGLISH, Language
 
 LONGEST_TEXT = 300  # of paths and values
-JOINERS = "\u200c\u200d"  # not printable, but Persian, Hindi and emoji are written with them
 
 
 def render_template(name: str, /, language: Language = ENGLISH, **values: object) -> str:
@@ -36,4 +35,4 @@ def render_template(name: str, /, language: Language = ENGLISH, **values: object
 def shown(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text of a dataset for a page: control and bidirectional characters escaped, and cut if it is long."""
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return "".join(c if c in JOINERS else printable(c) for c in text)
+    return printable(text)
