@@ -251,7 +251,7 @@ _DAMAGES = (
     unreadable("decompression bomb", image(bomb), "exceeds limit"),
     unreadable("GIF", format_of_image("gif"), "not a BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
     unreadable("too small", format_of_image("png", size=9), "only 9 x 9 pixels"),
-    unreadable("folder", image_is_a_folder, "not a regular file"),
+    unreadable("folder", image_is_a_folder, "a folder, not a file"),
     unreadable("link to nowhere", image_leads("nowhere.png"), "No such file"),
     unreadable("link to itself", image_leads("{stem}.png"), "symbolic links"),
     unreadable("link to a device", image_leads("/dev/zero"), "not a regular file"),

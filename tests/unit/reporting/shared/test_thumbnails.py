@@ -74,9 +74,9 @@ def test_what_must_not_be_decoded_is_not(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     problems = {
         "bomb.png": "10000 x 10000 pixels, more than 89,478,485",
-        "float.tif": "32-bit pixels (mode F)",
+        "float.tif": "32-bit pixels (mode F) are not supported; convert it to 8 bits",
         "text.png": "not an image of a known format",
-        "folder.png": "not a regular file",
+        "folder.png": "a folder, not a file",
         "missing.png": "No such file or directory",
     }
     if hasattr(os, "mkfifo"):
