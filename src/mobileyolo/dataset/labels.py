@@ -57,7 +57,7 @@ def read_label(path: Path | str) -> list[LabelLine]:
         content = read_content(path, LABELS_MB, "label file")
     except ValueError as error:
         return [LabelLine(1, "", str(error))]
-    if content.count(b"\n") + content.count(b"\r") > 2 * LINES:
+    if max(content.count(b"\n"), content.count(b"\r")) > LINES:
         return [LabelLine(1, "", f"more than {LINES:,} lines; no label file has as many")]
     if content.translate(None, PLAIN):
         read = [_read_line(number, raw) for number, raw in enumerate(content.splitlines(), start=1)]

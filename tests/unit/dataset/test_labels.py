@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobileyolo.dataset import labels
-from mobileyolo.dataset.labels import LabelLine, parse_line, read_label
+from mobileyolo.dataset.labels import LINES, LabelLine, parse_line, read_label
 from tests.pipes import make_pipe
 
 BOX = b"0 .5 .5 .2 .2"
@@ -184,6 +184,13 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
         file.truncate(5_000_000_000)
     (line,) = read_label(tmp_path / "a.txt")
     assert line[:3] == (1, "", "5,000,000,000 bytes; no label file is larger than 16 MB")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_file_of_very_many_lines_is_one_line_that_says_so(tmp_path: Path, end: bytes) -> None:
+    assert len(read(tmp_path, (b"0" + end) * LINES)) == LINES
+    (line,) = read(tmp_path, (b"0" + end) * (LINES + 1))
+    assert line[:3] == (1, "", "more than 100,000 lines; no label file has as many")
 
 
 def test_what_is_no_file_is_one_line_that_says_so(tmp_path: Path) -> None:
