@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,9 +115,7 @@ from tests.pipes import make_pipe
 )
 def test_a_wrong_description_is_refused_with_file_and_line(dataset: Path, text: str | bytes, message: str) -> None:
     describe(dataset, text)
-    start = time.perf_counter()
     assert refusal(dataset).startswith(f"~/{message}")
-    assert time.perf_counter() - start < 5
 
 
 def test_a_bomb_of_aliases_is_neither_unfolded_nor_printed(dataset: Path) -> None:
