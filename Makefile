@@ -14,11 +14,13 @@ help: ## List the targets
 
 install: $(ENVIRONMENT) ## Make .venv from the hash-pinned lock, with this package in it
 
-$(ENVIRONMENT): requirements.lock pyproject.toml
+$(ENVIRONMENT): requirements-build.lock requirements.lock pyproject.toml
 	@echo "Making $(VENV): $$(grep -c '==' requirements.lock) packages, about 3 GB to download and 7 GB on disk."
 	@echo "That took 2 minutes where the packages lay on the disk; else it takes as long as the download."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements-build.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
+		-r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@du -sh $(VENV) | awk '{print "Installed: " $$1 " in $(VENV)"}'
 	@touch $@
@@ -55,9 +57,11 @@ ui: $(ENVIRONMENT) ## Show the runs in a browser (mlflow ui)
 docs: $(ENVIRONMENT) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
-lock: ## Resolve requirements.lock anew (needs uv)
+lock: ## Resolve both locks anew (needs uv)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --all-extras --universal \
 		--python-version 3.11 --no-emit-index-url --generate-hashes --quiet -o requirements.lock
+	echo setuptools | UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile - --constraints requirements.lock --universal \
+		--python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --quiet -o requirements-build.lock
 
 clean: ## Remove everything that the pipeline and the tools wrote, but not DVC's cache and MLflow's store
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage* .mobileyolo data/raw data/manifest data/dataset.yaml \

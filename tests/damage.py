@@ -15,6 +15,9 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from mobileyolo.core.datasets import PARTS
+from tests.bombs import jpeg_of_scans, png_of_chunks, tiff_of_strips
+
 Change = Callable[[Path, int], object]  # to the dataset in a folder, at the training image of that number
 
 
@@ -249,9 +252,12 @@ _DAMAGES = (
     unreadable("overwritten bytes", image(lambda content: content[:60] + bytes(20) + content[80:]), ""),
     unreadable("wrong checksum", image(lambda content: content[:30] + b"?" + content[31:]), ""),
     unreadable("decompression bomb", image(bomb), "exceeds limit"),
+    unreadable("JPEG of 5,000 scans", image(lambda old: jpeg_of_scans(5000) + old[:0]), "more than 100 scans"),
+    unreadable("PNG of very many chunks", image(lambda old: png_of_chunks(PARTS) + old[:0]), "100,000 chunks"),
+    unreadable("TIFF of very many strips", image(lambda old: tiff_of_strips(PARTS + 1) + old[:0]), "100,001 values"),
     unreadable("GIF", format_of_image("gif"), "not a BMP, JPEG, MPO, PNG, TIFF, WEBP image"),
     unreadable("too small", format_of_image("png", size=9), "only 9 x 9 pixels"),
-    unreadable("folder", image_is_a_folder, "not a regular file"),
+    unreadable("folder", image_is_a_folder, "a folder, not a file"),
     unreadable("link to nowhere", image_leads("nowhere.png"), "No such file"),
     unreadable("link to itself", image_leads("{stem}.png"), "symbolic links"),
     unreadable("link to a device", image_leads("/dev/zero"), "not a regular file"),
@@ -305,6 +311,7 @@ _DAMAGES = (
     Damage("overflow", line("0 .5 .5 1e999 .2"), "malformed_line", "is not a finite number"),
     Damage("JSON", line('{"class": 0}'), "malformed_line", "is not a finite number"),
     Damage("huge label file", label(lambda text: text.encode() + bytes(17_000_000)), "malformed_line", "MB", 1),
+    Damage("many lines", label(lambda text: text.encode() + b"\n" * 100_000), "malformed_line", "100,000 lines", 1),
     Damage("label links nowhere", label_leads("nowhere.txt"), "malformed_line", "No such file", 1),
     Damage("label links to a device", label_leads("/dev/zero"), "malformed_line", "not a regular file", 1),
     Damage("NUL byte", line(b"0 .5 .5 .2 .2\x00"), "malformed_line", "is not a finite number"),

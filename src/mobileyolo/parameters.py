@@ -13,6 +13,7 @@ from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, See
 from mobileyolo.core.errors import ConfigError
 from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
 from mobileyolo.costs.parameters import LatencyOptions
+from mobileyolo.dataset.folders import is_file
 from mobileyolo.dataset.parameters import Grouping, ValidationRules
 from mobileyolo.digits import DigitsOptions
 from mobileyolo.evaluation.parameters import EvaluationOptions
@@ -65,7 +66,7 @@ def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Par
     names: dict[Role, str] = {"backbone": init.backbone, "detector": init.detector, "teacher": teacher}
     for role, name in names.items():
         path = weights_file(role, name)
-        if path is not None and not path.is_file():
+        if path is not None and not is_file(path):
             raise ConfigError(
                 f"{file}: {WEIGHTS_KEYS[role]}: {name!r}: no file {path}; put the file there, give an absolute path, "
                 f"or download known weights into {WEIGHTS_DIR}: mobileyolo fetch <name>"

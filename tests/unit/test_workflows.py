@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+DOCS = sorted((ROOT / "docs").rglob("digits.md"))
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
 
 
@@ -22,6 +24,11 @@ def parsed(name: str) -> dict[str, Any]:
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def joined(path: Path) -> str:
+    """A file's text, with lines that a backslash continues as one."""
+    return path.read_text(encoding="utf-8").replace("\\\n", " ")
 
 
 def unpinned(text: str) -> list[str]:
@@ -80,7 +87,42 @@ def test_the_install_without_make_is_the_one_that_the_tutorial_tells() -> None:
     tutorial = (ROOT / "docs/tutorial/digits.md").read_text(encoding="utf-8").splitlines()
     for name, job in (("ci.yml", "elsewhere"), ("scheduled.yml", "contracts"), ("scheduled.yml", "slow")):
         commands = [step["run"] for step in parsed(name)["jobs"][job]["steps"] if "run" in step]
-        assert [command for command in commands[:2] if command in tutorial] == commands[:2]
+        assert commands[2] == "python -m pip install --no-deps --no-build-isolation --editable ."
+        assert [command for command in commands[:3] if command in tutorial] == commands[:3]
+
+
+def test_nothing_is_built_with_tools_that_have_no_hash() -> None:
+    # An sdist in the lock is built with what is installed before it; both locks pin that alike.
+    build, lock = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("requirements-build.lock", "requirements.lock")
+    )
+    pins = re.findall(r"^setuptools==.*\\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", build, re.MULTILINE)
+    assert len(pins) == build.count("==") == 1
+    assert pins[0] in lock
+    told = [*WORKFLOWS, *(ROOT / name for name in ("README.md", "README.zh-CN.md", "Makefile")), *DOCS]
+    commands = [
+        line for path in told for line in joined(path).splitlines() if "pip install" in line and ".lock" in line
+    ]
+    assert len(commands) >= 10
+    for before, command in pairwise(commands):
+        assert "--require-hashes" in command
+        if "requirements.lock" in command:
+            assert "--no-build-isolation" in command
+            assert "requirements-build.lock" in before
+
+
+def test_what_the_lock_pins_is_audited_and_listed_for_each_release_and_once_a_week() -> None:
+    workflow: dict[Any, Any] = {**parsed("supply-chain.yml")}
+    assert workflow[True]["push"] == {"tags": ["v*"]}  # YAML 1.1 reads `on` as true
+    assert workflow[True]["schedule"]
+    commands = [step["run"] for step in steps(workflow) if "run" in step]
+    installed = commands[0].removeprefix("python -m pip install ").split()
+    assert [each for each in installed if not re.fullmatch(r"[\w-]+==[\d.]+", each)] == []
+    assert {each.partition("==")[0] for each in installed} == {"cyclonedx-bom", "pip-audit"}
+    assert "pip-audit --strict --disable-pip --require-hashes -r requirements.lock" in commands
+    (bill,) = (command for command in commands if command.startswith("cyclonedx-py requirements requirements.lock "))
+    (upload,) = (step["with"] for step in steps(workflow) if "upload-artifact" in step.get("uses", ""))
+    assert bill.split()[-1] == upload["path"]
 
 
 def test_the_small_repro_is_a_test_that_exists() -> None:
@@ -99,5 +141,5 @@ def test_once_a_week_the_contracts_meet_the_newest_release_of_each_vendor() -> N
     job = workflow["jobs"]["contracts"]
     assert job["strategy"]["matrix"]["vendor"] == ["ultralytics", "great-expectations", "mlflow", "dvc"]
     commands = [step["run"] for step in job["steps"] if "run" in step]
-    assert commands.index("python -m pip install --upgrade ${{ matrix.vendor }}") == 2  # behind the lock
+    assert commands.index("python -m pip install --upgrade ${{ matrix.vendor }}") == 3  # behind the lock
     assert commands[-1] == "python -m pytest -m contract tests/contracts"

@@ -14,14 +14,15 @@ from mobileyolo.core.files import replacing_folder
 from mobileyolo.dataset.folders import identity
 
 READER_PACKAGES = ("ImageHash", "numpy", "opencv-python", "pillow", "simplejpeg")  # packages that decide what is read
-READER_MODULES = (
-    "folders.py",
-    "images.py",
-    "labels.py",
-    "layout.py",
-    "scanning.py",
-    "text.py",
-)  # modules of ours that do
+READER_MODULES = (  # modules of ours that do
+    "core/datasets.py",
+    "dataset/folders.py",
+    "dataset/images.py",
+    "dataset/labels.py",
+    "dataset/layout.py",
+    "dataset/scanning.py",
+    "dataset/text.py",
+)
 FRESH_NS = 2_000_000_000  # a file that was written this shortly before may change again with the same time stamp
 
 
@@ -77,7 +78,7 @@ def reader() -> str:
     """Digest of everything that decides what is read from a file."""
     digest = hashlib.sha256(repr([version(package) for package in READER_PACKAGES]).encode())
     for name in READER_MODULES:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+        digest.update(Path(__file__).parents[1].joinpath(name).read_bytes())
     return digest.hexdigest()[:32]
 
 

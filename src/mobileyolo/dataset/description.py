@@ -18,7 +18,8 @@ from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
-DESCRIPTION_MB = 1  # twenty thousand class names and more
+DESCRIPTION_MB = 1
+CLASSES = 30_000  # ImageNet has 22,000; every table and chart of a dataset has one row for each
 STR, INT, FLOAT, BOOL, NULL, TIME, MERGE, LIST, MAPPING = (
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "seq", "map")
 )
@@ -135,7 +136,8 @@ def class_names(found: Iterable[Entry]) -> tuple[str, ...]:
     """Class names in the order of their ids.
 
     Raises:
-        DatasetError: one is empty, equals another, or has a control character other than a tab or a line end.
+        DatasetError: one is empty, equals another, or has a control character other than a tab or a line end; or
+            there are more than CLASSES.
     """
     names: dict[str, str] = {}
     for entry in found:
@@ -147,6 +149,8 @@ def class_names(found: Iterable[Entry]) -> tuple[str, ...]:
                 f"{entry.where}: two classes have this name, the other in {names[entry.text]}; rename one, or give "
                 "their boxes one id"
             )
+        if len(names) == CLASSES:
+            raise DatasetError(f"{entry.where}: there are more than {CLASSES:,} class names")
         names[entry.text] = entry.where
     return tuple(names)
 

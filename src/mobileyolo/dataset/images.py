@@ -7,10 +7,8 @@ of the compressed data.
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import os
-import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from mobileyolo.core.datasets import LARGEST_AREA, PILLOW_FORMATS
+from mobileyolo.core.datasets import IMAGE_MB, PILLOW_FORMATS, open_image, read_regular
 from mobileyolo.dataset.layout import UNSUPPORTED_SUFFIXES
 
 cv2.setNumThreads(1)  # images are read in parallel already
@@ -60,10 +58,6 @@ class ImageFacts:
     sharpness: float = math.nan
 
 
-class _UnreadableError(Exception):
-    """An image that Pillow can open, but that must not be used; the message says why."""
-
-
 def read_image(path: Path | str) -> ImageFacts:
     """Read an image file; what is wrong with it becomes its `read_error`."""
     name = os.fspath(path)  # a Path would be slower, and there are many images
@@ -71,7 +65,7 @@ def read_image(path: Path | str) -> ImageFacts:
     if suffix.lower() in UNSUPPORTED_SUFFIXES:
         return ImageFacts(read_error=f"{suffix} is not supported; convert it to JPEG or PNG")
     try:
-        content = _regular_content(name)
+        content = read_regular(name, IMAGE_MB, "image")
     except OSError as error:
         return ImageFacts(read_error=error.strerror or str(error))
     sha256 = hashlib.sha256(content).hexdigest()
@@ -94,14 +88,6 @@ def pixels_digest(path: Path) -> str:
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     return hashlib.sha256(f"{upright.size}".encode() + upright.tobytes()).hexdigest()
-
-
-def _regular_content(name: str) -> bytes:
-    """Bytes of a regular file; opening a pipe or a device could wait forever."""
-    if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116
-        raise OSError("not a regular file")
-    with open(name, "rb", buffering=0) as file:  # noqa: PTH123
-        return file.read()
 
 
 def _facts(content: bytes, sha256: str) -> ImageFacts:
@@ -140,17 +126,10 @@ def _facts(content: bytes, sha256: str) -> ImageFacts:
 
 
 def _open(content: bytes) -> Image.Image:
-    """Open an image; refuse what Ultralytics would skip or read differently, and decompression bombs."""
-    image = Image.open(io.BytesIO(content))
-    width, height = image.size
-    if image.format not in PILLOW_FORMATS:
-        raise UnidentifiedImageError
-    if min(width, height) < SMALLEST_SIDE:
-        raise _UnreadableError(f"only {width} x {height} pixels")
-    if width * height > LARGEST_AREA:
-        raise _UnreadableError(f"{width} x {height} pixels, more than {LARGEST_AREA:,}")
-    if image.mode in {"I", "F"}:
-        raise _UnreadableError(f"32-bit pixels (mode {image.mode}) are not supported; convert it to 8 bits")
+    """Open an image; refuse also what Ultralytics would skip."""
+    image = open_image(content)
+    if min(image.size) < SMALLEST_SIDE:
+        raise ValueError(f"only {image.width} x {image.height} pixels")
     return image
 
 

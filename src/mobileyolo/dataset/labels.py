@@ -10,7 +10,8 @@ from typing import NamedTuple
 from mobileyolo.dataset.text import read_content, shortened
 
 BOX_COLUMNS = 5  # class x y w h
-LABELS_MB = 16  # a hundred thousand boxes and more
+LABELS_MB = 16  # a hundred thousand boxes, or polygons of many points
+LINES = 100_000  # of a label file, blank ones too; one of 16 MB could have millions, and each becomes a row
 # Stricter than Python and NumPy, and so Ultralytics 8.4, which read 1_0 as 10 and accept digits of other scripts.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Ultralytics ends a line at each of these too, and would read two lines where the columns say one.
@@ -56,6 +57,8 @@ def read_label(path: Path | str) -> list[LabelLine]:
         content = read_content(path, LABELS_MB, "label file")
     except ValueError as error:
         return [LabelLine(1, "", str(error))]
+    if max(content.count(b"\n"), content.count(b"\r")) > LINES:
+        return [LabelLine(1, "", f"more than {LINES:,} lines; no label file has as many")]
     if content.translate(None, PLAIN):
         read = [_read_line(number, raw) for number, raw in enumerate(content.splitlines(), start=1)]
     else:

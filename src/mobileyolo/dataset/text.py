@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from mobileyolo.core.datasets import read_regular
 from mobileyolo.core.errors import DatasetError
 
 # UTF-32 first: in little endian it begins like UTF-16.
@@ -25,24 +24,13 @@ QUOTED = 80  # characters of a text from outside in a message
 
 
 def read_content(path: Path | str, limit_mb: int, purpose: str) -> bytes:
-    """Content of a UTF-8 file, without a byte order mark; only regular files are opened.
-
-    Args:
-        path: The file.
-        limit_mb: Larger files, in megabytes (1e6 bytes), are not read.
-        purpose: What the file is, for the message about its size: "label file".
+    """Content of a UTF-8 file, without a byte order mark; the arguments are those of read_regular.
 
     Raises:
         ValueError: it can't be read; the message says why, without the path.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116  # with a Path, each of these costs twice as much, for every label file
-        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer
-            raise ValueError("a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a regular file")
-        if status.st_size > limit_mb * 1e6:
-            raise ValueError(f"{status.st_size:,} bytes; no {purpose} is larger than {limit_mb} MB")
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            content = file.read()
+        content = read_regular(path, limit_mb, purpose)
     except OSError as error:
         raise ValueError(error.strerror or type(error).__name__) from None
     if content[:1] in {b"\xff", b"\xfe", b"\x00"}:

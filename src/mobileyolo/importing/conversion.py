@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mobileyolo.core.datasets import printable
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.description import Entry, class_names
@@ -18,7 +19,7 @@ from mobileyolo.dataset.text import shortened
 from mobileyolo.importing import bare, coco, voc
 from mobileyolo.importing.checking import CheckedImage, check_images
 from mobileyolo.importing.formats import SourceFormat
-from mobileyolo.importing.sources import ForeignDataset, Note, Options
+from mobileyolo.importing.sources import ForeignDataset, Note, Options, Outcome
 from mobileyolo.importing.splitting import split_groups
 from mobileyolo.importing.writing import NOTES_FILE, write
 
@@ -28,6 +29,7 @@ READERS: dict[SourceFormat, Callable[[Path, Options], ForeignDataset]] = {
     "bare": bare.read,
 }
 SHOWN_NOTES = 3  # of a kind
+SHOWN_KINDS = 50  # a reason can quote the source, so there can be as many as lines
 KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # the first of them keeps an image that is in several splits
 
 
@@ -61,18 +63,23 @@ class Imported:
 
 def describe_notes(notes: Sequence[Note]) -> list[str]:
     """Counts by outcome and reason, the most frequent first, each with its first few places."""
+    kinds: dict[tuple[Outcome, str], list[Note]] = defaultdict(list)
+    for note in notes:
+        kinds[note.outcome, note.reason].append(note)
+    frequent = sorted(kinds.items(), key=lambda kind: -len(kind[1]))
     lines = []
-    for (outcome, reason), count in Counter((note.outcome, note.reason) for note in notes).most_common():
-        lines.append(f"  {outcome}: {reason}: {count:,}")
-        alike = [note for note in notes if (note.outcome, note.reason) == (outcome, reason)]
+    for (outcome, reason), alike in frequent[:SHOWN_KINDS]:
+        lines.append(f"  {outcome}: {reason}: {len(alike):,}")
         lines += [f"    {_place(note)}" for note in alike[:SHOWN_NOTES]]
-        if count > SHOWN_NOTES:
-            lines.append(f"    and {count - SHOWN_NOTES:,} more")
+        if len(alike) > SHOWN_NOTES:
+            lines.append(f"    and {len(alike) - SHOWN_NOTES:,} more")
+    if len(kinds) > SHOWN_KINDS:
+        lines.append(f"  and {len(kinds) - SHOWN_KINDS:,} other reasons")
     return lines
 
 
 def _place(note: Note) -> str:
-    return " ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":")
+    return printable(" ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":"))
 
 
 def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Options) -> Imported:

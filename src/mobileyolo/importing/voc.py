@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # ships no types
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
+from mobileyolo.core.datasets import read_regular
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.layout import LISTING_MB
@@ -31,6 +32,8 @@ from mobileyolo.importing.sources import (
 )
 
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images")  # beside `Annotations`
+XML_MB = 16  # fifty thousand objects and more
+OBJECTS = 100_000  # in a file, empty ones too
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -79,18 +82,22 @@ def read(root: Path, options: Options) -> ForeignDataset:
 def _tree(root: Path, file: str, notes: list[Note]) -> Element | None:
     """An annotation as XML; None, with a note, if it is not an annotation."""
     try:
-        tree: Element = fromstring((root / file).read_bytes())
+        tree: Element = fromstring(read_regular(root / file, XML_MB, "annotation file"))
     except DefusedXmlException as error:
         notes.append(Note(file, "", "XML with entities, which are not read", type(error).__name__))
         return None
     # Expat raises LookupError or ValueError for an unknown encoding.
     except (OSError, ParseError, LookupError, ValueError) as error:
         line = f"line {error.position[0]}" if isinstance(error, ParseError) else ""
-        notes.append(Note(file, line, "not readable as XML", str(error)))
+        reason = error.strerror if isinstance(error, OSError) else str(error)  # without the path
+        notes.append(Note(file, line, "not readable as XML", reason or type(error).__name__))
         return None
-    if tree.tag == "annotation":
+    if tree.tag != "annotation":
+        notes.append(Note(file, "", "XML that is not an annotation", f"<{tree.tag}>"))
+    elif (objects := len(tree.findall("object"))) > OBJECTS:
+        notes.append(Note(file, "", f"annotation of more than {OBJECTS:,} objects", f"{objects:,}"))
+    else:
         return tree
-    notes.append(Note(file, "", "XML that is not an annotation", f"<{tree.tag}>"))
     return None
 
 

@@ -113,7 +113,7 @@ def test_what_could_not_be_read_for_no_fault_of_its_own_is_read_again(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(images_module, "_regular_content" if isinstance(error, OSError) else "_facts", fail)
+        patch.setattr(images_module, "read_regular" if isinstance(error, OSError) else "_facts", fail)
         assert read_dataset(dataset, tmp_path / "memory").images["read_error"].notna().all()
     same(read_dataset(dataset, tmp_path / "memory"), read_dataset(dataset))
 

@@ -19,9 +19,9 @@ from mobileyolo.core.config import load_params
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.parameters import Tolerance, ValidationRules
 from mobileyolo.dataset.validation import validate
-from mobileyolo.importing.conversion import import_dataset
+from mobileyolo.importing.conversion import SHOWN_KINDS, describe_notes, import_dataset
 from mobileyolo.importing.formats import SourceFormat
-from mobileyolo.importing.sources import Options
+from mobileyolo.importing.sources import Note, Options
 from mobileyolo.importing.splitting import split_groups
 from tests.damage import tree
 from tests.foreign import (
@@ -336,3 +336,21 @@ def test_shares_that_leave_nothing_to_train_on_are_refused(tmp_path: Path, monke
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, "coco", tmp_path / "source", tmp_path / "target", "--val", "0.5", "--test", "0.5")
     assert stopped.value.code == "error: --val 0.5 --test 0.5: nothing is left to train on"
+
+
+def test_notes_are_told_by_reason_the_most_frequent_first_and_no_more_than_a_screenful() -> None:
+    assert describe_notes([Note("a.txt", "line 1", "odd", "x"), *[Note("b.txt", "", "even", outcome="kept")] * 5]) == [
+        "  kept: even: 5",
+        *["    b.txt"] * 3,
+        "    and 2 more",
+        "  left out: odd: 1",
+        "    a.txt: line 1 x",
+    ]
+    many = describe_notes([Note("a.txt", f"line {number}", f"odd {number}") for number in range(100_000)])
+    assert many[-1] == "  and 99,950 other reasons"
+    assert len(many) == 2 * SHOWN_KINDS + 1
+
+
+def test_a_note_can_not_move_the_cursor_of_the_terminal_that_it_is_printed_on() -> None:
+    (_, line) = describe_notes([Note("a.json", "image 1", "image without file", "\x1b[2J\ud800.png")])
+    assert line == r"    a.json: image 1 \x1b[2J\ud800.png"

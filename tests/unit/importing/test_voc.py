@@ -64,6 +64,13 @@ def test_coordinates_of_tools_that_count_edges_from_0_are_taken_as_they_are(tmp_
         (text(BOMB), ENTITIES, None),
         (text(OUTSIDE_FILE), ENTITIES, None),
         (text("<svg/>"), [(XML, "", "left out", "XML that is not an annotation"), UNUSED], None),
+        (text(bytes(17_000_000)), [(XML, "", "left out", "not readable as XML"), UNUSED], None),
+        (
+            xml("<object/>" * 100_001),
+            [(XML, "", "left out", "annotation of more than 100,000 objects"), UNUSED],
+            None,
+        ),
+        (text("<a>" * 1_000_000), NO_XML, None),
         (xml(""), [], []),
         (xml(VOC_OBJECTS, size=(0, 0)), [], BOTH),
         (

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from mobileyolo.core.datasets import LARGEST_AREA, PILLOW_FORMATS
+from mobileyolo.core.datasets import IMAGE_MB, open_image, read_regular
 
 Box = tuple[float, float, float, float]
 
@@ -162,18 +161,10 @@ def _finite(box: Box) -> bool:
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
     """An image that may be decoded: not a pipe or device, where opening may wait forever, nor a decompression bomb."""
-    formats = [name for name in PILLOW_FORMATS if name != "MPO"]  # which Pillow opens as JPEG
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(0, "not a regular file")
-    content = path.read_bytes()
+    content = read_regular(path, IMAGE_MB, "image")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about size and odd metadata
-        with Image.open(io.BytesIO(content), formats=formats) as image:
-            width, height = image.size
-            if width * height > LARGEST_AREA:
-                raise ValueError(f"{width} x {height} pixels, more than {LARGEST_AREA:,}")
-            if image.mode in {"I", "F"}:
-                raise ValueError(f"32-bit pixels (mode {image.mode})")
+        with open_image(content) as image:
             yield image
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from mobileyolo.reporting.shared.thumbnails import LEAST_VIEW, Picture, View, take, view_round
+from tests.bombs import jpeg_of_scans
 
 SIZE = (320, 30_000)
 
@@ -70,13 +71,15 @@ def test_every_kind_of_pixels_is_shown(tmp_path: Path, mode: str) -> None:
 def test_what_must_not_be_decoded_is_not(tmp_path: Path) -> None:
     Image.new("1", (10_000, 10_000)).save(tmp_path / "bomb.png")
     Image.fromarray(np.zeros((20, 20), np.float32)).save(tmp_path / "float.tif")
+    (tmp_path / "scans.jpg").write_bytes(jpeg_of_scans(5000))
     (tmp_path / "text.png").write_text("text")
     (tmp_path / "folder.png").mkdir()
     problems = {
         "bomb.png": "10000 x 10000 pixels, more than 89,478,485",
-        "float.tif": "32-bit pixels (mode F)",
+        "float.tif": "32-bit pixels (mode F) are not supported; convert it to 8 bits",
+        "scans.jpg": "a JPEG of more than 100 scans, each of which goes over all pixels; save it anew",
         "text.png": "not an image of a known format",
-        "folder.png": "not a regular file",
+        "folder.png": "a folder, not a file",
         "missing.png": "No such file or directory",
     }
     if hasattr(os, "mkfifo"):
