@@ -55,7 +55,7 @@ def expected_name(name: str, layers: int) -> str | None:
 
 
 @given(st.sampled_from(ARMS), st.sampled_from([3, 80]), st.sampled_from([3, 80]), st.data())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_tensor_is_taken_if_the_arm_has_its_name_and_its_shape_and_else_left_random(
     backbone: str, classes: int, own: int, data: st.DataObject
 ) -> None:
