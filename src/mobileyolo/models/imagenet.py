@@ -87,7 +87,8 @@ def _fitting(weights: Mapping[str, Tensor], name: str, target: Tensor) -> Tensor
 
 def _whose(weights: Mapping[str, Tensor]) -> str:
     """The end of a message: the width that these weights are for, if they are those of a MobileNetV1."""
-    width = len(weights[_LAST]) / MOBILENET_TAP_CHANNELS[-1] if _LAST in weights else 0
-    if len(weights[f"{_STEM[0]}.weight"]) != mobilenet_channels(STEM_CHANNELS, width):
+    last, stem = (weights[name].shape[:1].numel() if name in weights else 0 for name in (_LAST, f"{_STEM[0]}.weight"))
+    width = last / MOBILENET_TAP_CHANNELS[-1]
+    if stem != mobilenet_channels(STEM_CHANNELS, width):
         return "are not those of a MobileNetV1"
     return f"are for width {width:g}"

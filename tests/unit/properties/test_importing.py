@@ -54,11 +54,16 @@ def read(kind: SourceFormat, root: Path, options: Options) -> ForeignDataset | N
 
 
 def record(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """A mapping of which each field may be right, of any other kind, or missing; or something else in its place."""
-    return st.fixed_dictionaries({}, optional={name: field | ANY for name, field in fields.items()}) | ANY
+    """A mapping as it should be; or with one field missing or of any other kind; or something else in its place."""
+    whole = st.fixed_dictionaries(fields)
+    name = st.sampled_from(sorted(fields))
+    changed = st.builds(lambda right, field, other: {**right, field: other}, whole, name, ANY)
+    missing = st.builds(lambda right, field: {key: right[key] for key in right if key != field}, whole, name)
+    return whole | whole | whole | changed | missing | ANY  # most often as it should be
 
 
-KEYS = st.sampled_from([0, 1, "a"])
+KEYS = st.sampled_from([0, "a"])
+SOUND_BOX = st.tuples(*[st.integers(0, 10)] * 2, *[st.integers(1, 20)] * 2).map(list)
 COCO = record(
     images=st.lists(record(id=KEYS, file_name=st.just("0.png"), width=st.just(40), height=st.just(30)), max_size=3),
     categories=st.lists(record(id=KEYS, name=st.sampled_from(["cat", "dog"])), max_size=3),
@@ -67,8 +72,8 @@ COCO = record(
             id=KEYS,
             image_id=KEYS,
             category_id=KEYS,
-            bbox=st.lists(st.floats(-50, 50) | NUMBERS, min_size=4, max_size=4),
-            iscrowd=st.sampled_from([0, 1]),
+            bbox=SOUND_BOX | st.lists(st.floats(-50, 50) | NUMBERS, min_size=4, max_size=4),
+            iscrowd=st.sampled_from([0, 0, 1]),
         ),
         max_size=4,
     ),
