@@ -14,9 +14,8 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
-from mobileyolo import extras
+from mobileyolo import endings
 from mobileyolo.core import environment
-from mobileyolo.core.errors import UserError
 from mobileyolo.version import __version__
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -78,19 +77,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Parse the command line and run the command; an error that the user can fix ends it with exit code 1."""
+    """Parse the command line and run the command; what the user can fix ends it with exit code 1, Ctrl-C with 130."""
     environment.isolate(Path.cwd())
     options = vars(build_parser().parse_args())
     run, extra = options.pop("run"), options.pop("extra")
     try:
         run(**options)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except ModuleNotFoundError as error:
-        said = extras.advice(error.name or "", extra)
-        if said is None:
+    except BaseException as error:
+        ending = endings.ending(error, extra)
+        if ending is None:
             raise
-        sys.exit(f"error: {said}")
+        sys.stderr.write(f"{ending}\n")
+        sys.exit(ending.code)
 
 
 def _filled(text: str) -> str:

@@ -1,0 +1,115 @@
+"""How a stage or a command ends that can't go on: with one sentence and an exit code, or with a traceback for a bug.
+
+No stage depends on it. It needs no package, because a stage can be stopped while it still imports them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from mobileyolo import extras
+from mobileyolo.core.environment import Terminated
+from mobileyolo.core.errors import UserError
+
+# What the user can do about an error of the system, by its number; {file} is the file that it names.
+_REMEDIES = {
+    errno.ENOSPC: "{file}: no space is left on this disk; free some, then give the same command again",
+    errno.EDQUOT: "{file}: your quota of this disk is used up; free some space, then give the same command again",
+    errno.EROFS: "{file}: this disk or folder is read-only; make it writable, then give the same command again",
+    errno.EACCES: "{file}: permission denied; see who owns it and whether you may read and write it and its folder",
+    errno.EPERM: "{file}: the system does not permit this; see who owns it, and whether it or its folder is protected",
+    errno.ENOENT: "{file}: no such file; if something removed it while this ran, give the same command again, else run "
+    "dvc repro, which makes it",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is said at an end that is no bug.
+
+    Attributes:
+        reason: what was wrong, and what to do about it.
+        code: exit code; above 128 it stands for a signal, as in a shell.
+    """
+
+    reason: str
+    code: int
+
+    def __str__(self) -> str:
+        return f"error: {self.reason}" if self.code == 1 else self.reason
+
+
+def ending(error: BaseException, needed: str = "pipeline") -> Ending | None:
+    """The end that an error makes; None for a bug, which keeps its traceback.
+
+    Args:
+        error: what was raised.
+        needed: the extra that whoever raised it needs in any case, see `extras.advice`.
+    """
+    if isinstance(error, Terminated):
+        return Ending("stopped by SIGTERM; the same command goes on from here", 128 + signal.SIGTERM)
+    if isinstance(error, KeyboardInterrupt):
+        return Ending("interrupted; the same command goes on from here", 128 + signal.SIGINT)
+    if isinstance(error, UserError):
+        return Ending(str(error), 1)
+    if isinstance(error, ModuleNotFoundError):
+        advice = extras.advice(error.name or "", needed)
+        return Ending(advice, 1) if advice else None
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        name = error.filename
+        file = os.fsdecode(name) if isinstance(name, str | bytes) else "a file"
+        return Ending(_REMEDIES[error.errno].format(file=_short(file)), 1)
+    return None
+
+
+def raise_when_stopped() -> None:
+    """From now on, Ctrl-C raises KeyboardInterrupt and SIGTERM `Terminated`: what a stage has opened, it closes."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    _handle(stop)
+
+
+def leave_when_stopped() -> None:
+    """End at once on Ctrl-C and SIGTERM: right while packages are imported, which leaves nothing to clean up.
+
+    An exception there would have a traceback of a hundred lines, and makes torch (2.14) abort if it comes while one of
+    its C++ parts is being loaded.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        told = ending(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        sys.stderr.write(f"{told}\n")
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    _handle(leave)
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as for a process in the background
+            signal.signal(number, handler)
+
+
+def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """As Python's own, but an end that is no bug is one sentence and its exit code."""
+    told = ending(error)
+    if told is None:
+        sys.__excepthook__(kind, error, traceback)
+        return
+    sys.stderr.write(f"{told}\n")
+    raise SystemExit(told.code)
+
+
+def _short(file: str) -> str:
+    """A path below the working directory as it is written there."""
+    return file.removeprefix(f"{Path.cwd()}{os.sep}")
