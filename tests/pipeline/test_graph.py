@@ -130,7 +130,7 @@ FLOORS = (
     ("digits.py", "endings.py", "experiments.py", "loading.py", "progress.py", "models", "dataset", "verdict"),
     ("importing", "training", "evaluation", "deployment"),
     ("costs", "tracking", "reporting", "downloads.py"),
-    ("parameters.py",),
+    ("doctor.py", "parameters.py"),
     ("commands",),
 )
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "confirm": "confirm",
     "export": "export",
     "log": "log",
+    "doctor": "doctor",
 }
 
 DESCRIPTION = """Is MobileNetV1 a better backbone than the stock one for YOLO11, on your data?
@@ -46,9 +47,10 @@ environment variables:
   MLFLOW_TRACKING_URI  MLflow's server (default: mlflow.db in this folder)
 
 exit codes:
-  0  done
-  1  an error, which says what to do about it
-  2  wrong options
+  0    done
+  1    an error, which says what to do about it
+  2    wrong options
+  130  Ctrl-C
 """
 
 
