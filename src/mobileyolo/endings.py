@@ -18,14 +18,14 @@ from mobileyolo import extras
 from mobileyolo.core.environment import Terminated
 from mobileyolo.core.errors import UserError
 
-# What the user can do about an error of the system, by its number; {file} is the file that it names.
+# What the user can do about an error of the system, by its number; the file that it names comes before.
 _REMEDIES = {
-    errno.ENOSPC: "{file}: no space is left on this disk; free some, then give the same command again",
-    errno.EDQUOT: "{file}: your quota of this disk is used up; free some space, then give the same command again",
-    errno.EROFS: "{file}: this disk or folder is read-only; make it writable, then give the same command again",
-    errno.EACCES: "{file}: permission denied; see who owns it and whether you may read and write it and its folder",
-    errno.EPERM: "{file}: the system does not permit this; see who owns it, and whether it or its folder is protected",
-    errno.ENOENT: "{file}: no such file; if something removed it while this ran, give the same command again, else run "
+    errno.ENOSPC: "no space is left on this disk; free some, then give the same command again",
+    errno.EDQUOT: "your quota of this disk is used up; free some space, then give the same command again",
+    errno.EROFS: "this disk or folder is read-only; make it writable, then give the same command again",
+    errno.EACCES: "permission denied; see who owns it and whether you may read and write it and its folder",
+    errno.EPERM: "the system does not permit this; see who owns it, and whether it or its folder is protected",
+    errno.ENOENT: "no such file; if something removed it while this ran, give the same command again, else run "
     "dvc repro, which makes it",
 }
 
@@ -63,9 +63,9 @@ def ending(error: BaseException, needed: str = "pipeline") -> Ending | None:
         advice = extras.advice(error.name or "", needed)
         return Ending(advice, 1) if advice else None
     if isinstance(error, OSError) and error.errno in _REMEDIES:
-        name = error.filename
-        file = os.fsdecode(name) if isinstance(name, str | bytes) else "a file"
-        return Ending(_REMEDIES[error.errno].format(file=_short(file)), 1)
+        name = error.filename  # none where a library writes into an open file
+        named = f"{_short(os.fsdecode(name))}: " if isinstance(name, str | bytes) else ""
+        return Ending(named + _REMEDIES[error.errno], 1)
     return None
 
 

@@ -35,6 +35,11 @@ def test_what_a_user_can_mend_is_one_sentence_with_the_files_name(number: int, s
         assert str(told).replace(os.sep, "/").startswith(said)
 
 
+def test_where_the_system_names_no_file_the_rest_is_told() -> None:
+    told = ending(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert str(told) == "error: no space is left on this disk; free some, then give the same command again"
+
+
 @pytest.mark.parametrize(
     "error",
     [ValueError("a bug"), OSError("without a number"), OSError(errno.EBADF, "Bad file descriptor"), SystemExit(2)],
