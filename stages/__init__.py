@@ -15,20 +15,22 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT / "src"), os.environ.get("PYTHONPATH")]))
 
-from mobileyolo import extras  # noqa: E402 -- needs the path above
+from mobileyolo import endings  # noqa: E402 -- needs the path above
 from mobileyolo.core import environment  # noqa: E402
 
 environment.isolate(_ROOT)
-sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
+sys.excepthook = endings.excepthook  # a stage imports before it calls `run`
+if sys.argv[0] == "-m":  # a stage is being started, and not only imported
+    endings.leave_when_stopped()
 
 from mobileyolo import progress  # noqa: E402 -- after isolate
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import Params, load_params  # noqa: E402
-from mobileyolo.core.console import fail  # noqa: E402
-from mobileyolo.core.declared import declared_parameters  # noqa: E402
-from mobileyolo.core.errors import StageError, UserError  # noqa: E402
+from mobileyolo.core.declared import check_unchanged, code_digests, declared_parameters  # noqa: E402
+from mobileyolo.core.errors import StageError  # noqa: E402
 
 progress.quiet_libraries()
+_CODE = code_digests(_ROOT)  # as it is imported now
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -36,20 +38,20 @@ Choice = TypeVar("Choice", bound=str)
 def run(main: Callable[[Params], None]) -> None:
     """Run a stage with the parameters that dvc.yaml declares for it.
 
-    An error that the user can fix ends it with one clear message and exit code 1.
+    An error that the user can fix ends it with one clear message and exit code 1, Ctrl-C with 130, SIGTERM with 143.
     """
     progress.announce(_ROOT)
     try:
-        main(load_params(declared=declared_parameters(_ROOT / "dvc.yaml", _stage_name())))
-    except UserError as error:
-        progress.record_failure(str(error))
-        fail(f"error: {error}{progress.way_back()}")
-    except KeyboardInterrupt:
-        progress.record_failure("interrupted")
-        sys.exit("interrupted; the next dvc repro runs this stage again from its start")
+        endings.raise_when_stopped()
+        pipeline, stage, before = _ROOT / "dvc.yaml", _stage_name(), load_params()
+        main(before.only(declared_parameters(pipeline, stage)))
+        check_unchanged(pipeline, stage, (before.values, load_params().values), (_CODE, code_digests(_ROOT)))
     except BaseException as error:
-        progress.record_failure(f"{type(error).__name__}: {error}")
-        raise
+        ending = endings.ending(error)
+        progress.record_failure(ending.reason if ending else f"{type(error).__name__}: {error}")
+        if ending is None:
+            raise
+        ending.leave(progress.way_back())
     progress.forget_failure()
 
 

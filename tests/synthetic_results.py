@@ -30,8 +30,8 @@ from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detect
 
 BACKBONES: dict[Arm, str] = {"baseline": "yolo11n", "candidate": "mnv1_n"}
 CONFIDENCE = 0.5  # to deploy with
-# Standard deviation of an architecture's skill from label to label. With it, what the seeds of an arm differ by makes two
-# thirds of the bootstrap's variance on 72 images, as it did for the models of the digits.
+# Standard deviation of an architecture's skill from label to label. With it, what the seeds of an arm differ by makes
+# two thirds of the bootstrap's variance on 72 images, as it did for the models of the digits.
 TASTE = 0.15
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
 

@@ -1,13 +1,10 @@
 """Which extra of this package installs which third-party package, by the name that is imported.
 
 `pip install mobileyolo` brings the drop-in only. Who uses more without its extra is told which one is missing: by
-`mobileyolo` itself (`commands.main`), and in a stage of dvc.yaml by `excepthook`.
+`mobileyolo` itself (`commands.main`), and in a stage of dvc.yaml, see `endings`.
 """
 
 from __future__ import annotations
-
-import sys
-from types import TracebackType
 
 EXTRAS = {
     "validate": (
@@ -67,12 +64,3 @@ def advice(module: str, needed: str = "validate") -> str | None:
         if package in packages:
             return f"{package} is not installed; pip install 'mobileyolo[{needed if extra == 'validate' else extra}]'"
     return None
-
-
-def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """As Python's own, but in a stage a package of a missing extra is one line without a traceback."""
-    said = advice(error.name or "", needed="pipeline") if isinstance(error, ModuleNotFoundError) else None
-    if said:
-        sys.stderr.write(f"error: {said}\n")
-    else:
-        sys.__excepthook__(kind, error, traceback)

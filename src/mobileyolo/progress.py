@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -116,9 +117,11 @@ def way_back() -> str:
 
 
 def record_failure(message: str) -> None:
-    """Remember that this stage failed, for `mobileyolo show`."""
+    """Remember that this stage failed, for `mobileyolo show`; on a full or read-only disk there is no such memory."""
     stage = environment.stage_name() or "a stage"
-    write_text(FAILURE_FILE, f"{_parameters_digest()}\n{stage}: {message.splitlines()[0] if message else 'failed'}\n")
+    with suppress(OSError):
+        first = message.splitlines()[0] if message else "failed"
+        write_text(FAILURE_FILE, f"{_parameters_digest()}\n{stage}: {first}\n")
 
 
 def forget_failure() -> None:

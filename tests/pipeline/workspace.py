@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,10 @@ class Workspace:
     """A git and DVC repository with this code, a small recipe and a dataset outside it."""
 
     path: Path
+    preexec: Callable[[], None] | None = None  # called in each process before its command runs
 
     @classmethod
-    def create(cls, path: Path, dataset: Path) -> Workspace:
+    def create(cls, path: Path, dataset: Path, preexec: Callable[[], None] | None = None) -> Workspace:
         """Copy the files that git tracks or would, shrink the recipe, commit."""
         tracked = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -55,7 +57,7 @@ class Workspace:
             if (ROOT / name).is_file() and not name.startswith("tests/") and name != "dvc.lock":
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, path / name)
-        workspace = cls(path)
+        workspace = cls(path, preexec)
         params = workspace.params()
         params["data"]["dir"] = dataset.as_posix()
         for section, values in SMALL.items():
@@ -89,6 +91,7 @@ class Workspace:
             errors="replace",
             timeout=900,
             check=False,
+            preexec_fn=self.preexec,
         )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")

@@ -172,6 +172,7 @@ def test_the_extra_export_brings_every_engine(extra: str, missing: str) -> None:
         (["export"], "pipeline"),
         (["confirm"], "pipeline"),
         (["log"], "pipeline"),
+        (["doctor"], "pipeline"),
     ],
 )
 def test_a_command_without_its_extra_is_one_line_that_names_it(arguments: list[str], extra: str) -> None:

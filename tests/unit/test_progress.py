@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from mobileyolo import progress
 from mobileyolo.core import environment
+from mobileyolo.core.environment import Terminated
 from mobileyolo.core.errors import ConfigError
 from stages import run
 
@@ -58,12 +60,16 @@ def test_after_a_failed_experiment_the_way_back_is_told(workspace: Path, monkeyp
     assert progress.way_back() == ""
 
 
-def test_a_failure_is_remembered_until_its_stage_succeeds(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_remembered_until_its_stage_succeeds(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail(_params: object) -> None:
         raise ConfigError("epochs: wrong\nand more")
 
-    with pytest.raises(SystemExit, match="error: epochs: wrong"):
+    with pytest.raises(SystemExit) as end:
         run(fail)
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "error: epochs: wrong\nand more\n"
     assert progress.last_failure() == "check: epochs: wrong"
     monkeypatch.setenv("DVC_STAGE", "cost")
     run(lambda _params: None)
@@ -73,13 +79,34 @@ def test_a_failure_is_remembered_until_its_stage_succeeds(workspace: Path, monke
     assert progress.last_failure() == ""
 
 
-def test_an_interrupted_stage_ends_with_one_line(workspace: Path) -> None:
-    def interrupt(_params: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here"),
+        (Terminated(), 143, "stopped by SIGTERM; the same command goes on from here"),
+        (PermissionError(errno.EACCES, "Permission denied", "models/x.pt"), 1, "error: models/x.pt: permission denied"),
+    ],
+)
+def test_a_stopped_stage_ends_with_one_line(
+    workspace: Path, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, said: str
+) -> None:
+    def stop(_params: object) -> None:
+        raise error
 
-    with pytest.raises(SystemExit, match="interrupted; the next dvc repro runs this stage again from its start"):
-        run(interrupt)
-    assert progress.last_failure() == "check: interrupted"
+    with pytest.raises(SystemExit) as end:
+        run(stop)
+    assert end.value.code == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(said)
+    assert progress.last_failure() == f"check: {line.removeprefix('error: ')}"
+
+
+def test_where_nothing_can_be_written_a_failure_is_told_all_the_same(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / environment.STATE_DIR).write_text("a file, where a folder has to be\n", encoding="utf-8")
+    progress.record_failure("first")
+    assert progress.last_failure() == ""
 
 
 def test_the_last_stage_ends_every_failure(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,8 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
-from mobileyolo import extras
+from mobileyolo import endings
 from mobileyolo.core import environment
-from mobileyolo.core.console import fail
-from mobileyolo.core.errors import UserError
 from mobileyolo.version import __version__
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -31,6 +29,7 @@ COMMANDS = {
     "confirm": "confirm",
     "export": "export",
     "log": "log",
+    "doctor": "doctor",
 }
 
 DESCRIPTION = """Is MobileNetV1 a better backbone than the stock one for YOLO11, on your data?
@@ -47,9 +46,10 @@ environment variables:
   MLFLOW_TRACKING_URI  MLflow's server (default: mlflow.db in this folder)
 
 exit codes:
-  0  done
-  1  an error, which says what to do about it
-  2  wrong options
+  0    done
+  1    an error, which says what to do about it
+  2    wrong options
+  130  Ctrl-C
 """
 
 
@@ -78,19 +78,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Parse the command line and run the command; an error that the user can fix ends it with exit code 1."""
+    """Parse the command line and run the command; what the user can fix ends it with exit code 1, Ctrl-C with 130."""
     environment.isolate(Path.cwd())
     options = vars(build_parser().parse_args())
     run, extra = options.pop("run"), options.pop("extra")
     try:
         run(**options)
-    except UserError as error:
-        fail(f"error: {error}")
-    except ModuleNotFoundError as error:
-        said = extras.advice(error.name or "", extra)
-        if said is None:
+    except BaseException as error:
+        ending = endings.ending(error, extra)
+        if ending is None:
             raise
-        fail(f"error: {said}")
+        ending.leave()
 
 
 def _filled(text: str) -> str:

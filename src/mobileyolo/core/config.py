@@ -87,6 +87,10 @@ class Params:
         self._file = file
         self._declared = declared
 
+    def only(self, declared: Collection[str] | None) -> Params:
+        """The same values, of which only these may be read; None for all."""
+        return Params(self._values, self._file, declared)
+
     def section(self, kind: type[AnySection]) -> AnySection:
         """A section, or the part of it that `kind` defines.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from mobileyolo.core.datasets import printable
+from mobileyolo.core.text import printable
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -1,4 +1,4 @@
-"""What any dataset may hold: regular files of a limited size, images that can be decoded, names as printable text.
+"""What any dataset may hold: regular files of a limited size, and images that can be decoded.
 
 Whoever made the files may have meant to harm, or a disk may have. So a file is refused before it takes minutes or all
 of the memory, and by its headers where that is possible.
@@ -18,7 +18,6 @@ from PIL import Image
 
 PILLOW_FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 LARGEST_AREA = 89_478_485  # pixels; above, Pillow warns of a decompression bomb (a quarter GB decoded)
-JOINERS = "\u200c\u200d"  # not printable, but Persian, Hindi and emoji are written with them
 IMAGE_MB = 800  # LARGEST_AREA without compression, with four channels of 16 bits
 SCANS = 100  # of a progressive JPEG, each of which goes over all pixels; encoders write about 10
 SEGMENTS = 1000  # in front of a JPEG's pixels; the largest profile takes 255, a depth map of 20 MB takes 320
@@ -78,11 +77,6 @@ def open_image(content: bytes) -> Image.Image:
         raise ValueError(f"32-bit pixels (mode {image.mode}) are not supported; convert it to 8 bits")
     _check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))  # of this form is EXIF, too
     return image
-
-
-def printable(text: str) -> str:
-    """Text with escapes in place of characters that would move a terminal's cursor or change its colours."""
-    return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode() for c in text)
 
 
 def _check_regular(status: os.stat_result, limit_mb: int, purpose: str) -> None:

@@ -166,12 +166,16 @@ def git_commit() -> str:
     return told.stdout.strip()
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. Whatever cleans up after Ctrl-C does so after it, too."""
+
+
 @contextmanager
 def termination_raises() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that `finally` blocks and context managers run, as after Ctrl-C."""
+    """Let SIGTERM raise `Terminated` in this block."""
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from mobileyolo.core.datasets import printable
+from mobileyolo.core.text import printable
 
 Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
 WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file in here
@@ -183,8 +183,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
+        with _naming(path, temporary):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -195,10 +196,22 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
         content = Path(temporary, "content")
-        content.mkdir()
-        yield content
-        shutil.rmtree(path, ignore_errors=True)
-        content.rename(path)
+        with _naming(path, content):
+            content.mkdir()
+            yield content
+            shutil.rmtree(path, ignore_errors=True)
+            content.rename(path)
+
+
+@contextmanager
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Let the system's errors name what was to be written: a full disk names nothing, and a temporary file is gone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or str(error.filename).startswith(str(temporary))):
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mobileyolo.core.datasets import printable
 from mobileyolo.core.records import FindingCount, Severity, Suite, ValidationVerdict
+from mobileyolo.core.text import printable
 from mobileyolo.dataset.finding_kinds import TableName
 
 SHOWN_OFFENDERS = 10

@@ -6,8 +6,10 @@ import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from time import time_ns
@@ -77,12 +79,27 @@ def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
     prefer = "threads" if len(images) < FEW else "processes"
     options = {"initializer": _end_with, "initargs": (os.getpid(),)} if prefer == "processes" else {}
     parallel = Parallel(environment.threads(), prefer=prefer, return_as="generator", batch_size=1, **options)
+    with _interrupts_kept_from_children():
+        scans = parallel(delayed(_read_chunk)(root, chunk) for chunk in chunks)
     with tqdm(total=len(images), unit=" images", desc="Reading", disable=None, delay=1) as bar:
-        for done in parallel(delayed(_read_chunk)(root, chunk) for chunk in chunks):
+        for done in scans:
             bar.update(len(done.images))
             yield done
     if prefer == "processes":
         get_reusable_executor(reuse=True).shutdown()  # idle processes would keep their memory for minutes
+
+
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Let processes that start in this block ignore Ctrl-C: it ends them through this one, without their tracebacks."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may do so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which they inherit, but not on Windows
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end_with(parent: int) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mobileyolo.core.datasets import printable
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import SPLITS, Split
+from mobileyolo.core.text import printable
 from mobileyolo.dataset.description import Entry, class_names
 from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
 from mobileyolo.dataset.text import shortened

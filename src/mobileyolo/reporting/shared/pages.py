@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mobileyolo.core.datasets import printable
+from mobileyolo.core.text import printable
 from mobileyolo.reporting.shared.languages import ENGLISH, Language
 
 LONGEST_TEXT = 300  # of paths and values
