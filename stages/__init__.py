@@ -43,9 +43,11 @@ def run(main: Callable[[Params], None]) -> None:
     except UserError as error:
         progress.record_failure(str(error))
         sys.exit(f"error: {error}{progress.way_back()}")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         progress.record_failure("interrupted")
-        sys.exit("interrupted; the next dvc repro runs this stage again from its start")
+        sys.exit(
+            getattr(stop, "__notes__", ["interrupted; the next dvc repro runs this stage again from its start"])[0]
+        )
     except BaseException as error:
         progress.record_failure(f"{type(error).__name__}: {error}")
         raise

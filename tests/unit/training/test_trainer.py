@@ -42,6 +42,7 @@ from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
 from mobileyolo.training import trainer as training
+from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
@@ -124,7 +125,8 @@ def run(
     taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
     plan = planned(setting, seed=seed, teacher=taught_by)
     model = training.ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
-    return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch)
+    checkpoints = Checkpoints.of(plan, [], [])
+    return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch, checkpoints)
 
 
 @pytest.fixture(scope="module")
@@ -446,4 +448,4 @@ def test_a_training_that_leaves_its_recipe_is_an_error(
         monkeypatch.setattr(DetectionTrainer, "_handle_nan_recovery", lambda *_: True)
     with pytest.raises(TrainingError, match="unequal terms"):
         run(setting)
-    assert list((tmp_path / ".mobileyolo").iterdir()) == []
+    assert not list(tmp_path.rglob("epoch-*.pt"))
