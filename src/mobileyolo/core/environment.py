@@ -13,9 +13,9 @@ import re
 import signal
 import subprocess
 import sys
-import warnings
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -108,13 +108,28 @@ def cache_dir() -> Path:
 def end_with_parent() -> None:
     """End this process when its parent ends, so that no training goes on after `dvc repro` was killed.
 
-    Only Linux offers that; on other systems there is a warning.
+    On Linux the system sees to it; elsewhere a thread watches the parent.
+
+    Raises:
+        SystemExit: the parent has ended already.
     """
+    parent = os.getppid()
     if sys.platform == "linux":
         pr_set_pdeathsig = 1  # prctl(2)
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        # A process that dies while this one starts leaves it to another parent, which belongs to another session.
+        if os.getppid() != parent or (stage_name() and os.getsid(parent) != os.getsid(0)):
+            raise SystemExit("dvc has ended, so this stage ends too")
     else:
-        warnings.warn("on this system, a training goes on after dvc was killed; end it by hand", stacklevel=2)
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(parent).wait()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def strict_tracking() -> bool:

@@ -191,13 +191,14 @@ class ArmTrainer(DetectionTrainer):
     def save_model(self) -> bool:
         """Remember the best epoch; the parent would write last.pt and best.pt."""
         if self.fitness == self.best_fitness:
-            tensors = _student(copy.deepcopy(self.ema.ema)).half().state_dict()
-            # Weights beyond half precision's range become its largest numbers, as in Ultralytics' own checkpoints.
+            model = self.ema.ema
+            student = model.student_model if isinstance(model, DistillationModel) else model
             self.best_epoch = BestEpoch(
                 epoch=self.epoch + 1,
+                # Weights beyond half precision's range become its largest numbers, as in Ultralytics' own checkpoints.
                 tensors={
-                    name: torch.nan_to_num(value) if value.is_floating_point() else value
-                    for name, value in tensors.items()
+                    name: torch.nan_to_num(value.half()) if value.is_floating_point() else value.clone()
+                    for name, value in student.state_dict().items()
                 },
                 metrics={name: float(value) for name, value in {**self.metrics, "fitness": self.fitness}.items()},
             )
@@ -342,6 +343,8 @@ def train(
     try:
         if len(trainer.history) < trainer.epochs:  # else it was stopped after the last epoch
             trainer.train()
+            for split in ("train", "val"):
+                data[split].check_unchanged()
     except (KeyboardInterrupt, SystemExit) as stop:
         stop.add_note(
             f"interrupted after epoch {len(trainer.history)} of {trainer.epochs}; run the same command to go on"
@@ -393,6 +396,7 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
         "pretrained": False,
         # Ultralytics' check of AMP downloads weights.
         "amp": False,
+        "workers": bridge.WORKERS,
         "plots": False,
         "exist_ok": True,
         # An absolute path; otherwise Ultralytics writes into its own runs folder.
@@ -426,13 +430,3 @@ def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
 
 
 _LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers", "distill_model"})
-
-
-def _student(model: Any) -> Any:
-    """The trained model, without the parts that only distillation needs."""
-    if not isinstance(model, DistillationModel):
-        return model
-    model._remove_feature_hooks()
-    student = model.student_model
-    student.criterion = None
-    return student

@@ -38,6 +38,9 @@ def check_terms(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -
 
 def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]:
     """Name of each term, and its value in both results."""
+    engines = first.training.engine, other.training.engine
+    for key in sorted(engines[0].keys() | engines[1].keys()):
+        yield f"engine {key}", str(engines[0].get(key)), str(engines[1].get(key))
     yield "recipe_digest", first.training.recipe_digest, other.training.recipe_digest
     yield "data_digest", first.training.data_digest, other.training.data_digest
     yield "split", first.statistics.split, other.statistics.split

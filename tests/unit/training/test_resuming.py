@@ -9,14 +9,12 @@ import time
 from pathlib import Path
 
 import filelock
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from mobileyolo.core.files import ModelFiles
-from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount, Teacher, TrainingTime
+from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount, Teacher
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.training import checkpoints as module
@@ -143,7 +141,6 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_as_one_that_was_not(
     pieces = in_pieces(lab, tmp_path / "pieces", (1, 3), recipe)
     assert_equal(whole, pieces, tmp_path)
     assert (whole.time.stops, pieces.time.stops) == ((), (1, 3))
-    assert pieces.time.started <= TrainingTime.model_validate(pieces.time).started
 
 
 def test_so_does_one_that_is_taught(lab: Lab, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,10 +328,3 @@ def test_a_second_process_waits_for_the_first_and_says_for_whom(tmp_path: Path, 
     ]
     with filelock.FileLock(checkpoints.folder / "lock").acquire(blocking=False):
         pass
-
-
-def test_augmentation_never_changes_the_image_that_is_kept_in_memory(lab: Lab) -> None:
-    """The buffer of the mosaic: after a stop it is read from the files again."""
-    file = next((lab.root / "train" / "images").iterdir())
-    pixels = np.asarray(Image.open(file))
-    assert pixels.size
