@@ -44,13 +44,14 @@ def engine() -> dict[str, str]:
     """
     device = torch_utils.select_device(environment.device(), verbose=False).type
     packages = ("ultralytics", "torch", "numpy", "opencv-python", "pillow")
+    # As Ultralytics (8.4) counts them: none on a CPU, and at most a GPU's share of the cores.
+    cores = (os.cpu_count() or 1) // max(torch.cuda.device_count(), 1)
     return {
         **{package: version(package) for package in packages},
         "device": device,
         "threads": str(environment.threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        # As Ultralytics counts them: none on a CPU, and at most one a core.
-        "workers": "0" if device in ("cpu", "mps") else str(min(os.cpu_count() or 1, WORKERS)),
+        "workers": "0" if device in ("cpu", "mps") else str(min(cores, WORKERS)),
     }
 
 

@@ -111,9 +111,7 @@ PARENT_THAT_ENDS_FIRST = textwrap.dedent(
 )
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere a thread finds out, also afterwards"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread finds out, also afterwards")
 @pytest.mark.parametrize(
     ("stage", "said"),
     [
