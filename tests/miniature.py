@@ -49,7 +49,11 @@ def make_data(root: Path, crowd: int = 0) -> dict[str, Any]:
 
 
 def make_trainer(
-    folder: Path, data: dict[str, Any], kind: type[ArmTrainer] = ArmTrainer, teacher: Path | None = None
+    folder: Path,
+    data: dict[str, Any],
+    kind: type[ArmTrainer] = ArmTrainer,
+    teacher: Path | None = None,
+    **changes: Any,
 ) -> ArmTrainer:
     """A trainer of mnv1_n for two epochs.
 
@@ -58,6 +62,7 @@ def make_trainer(
         data: a `make_data`.
         kind: ArmTrainer, or a class made of it.
         teacher: a checkpoint to learn from.
+        changes: of Ultralytics' settings.
     """
     bridge.prepare()
     settings = {
@@ -75,6 +80,7 @@ def make_trainer(
         "project": str(folder),
         "name": "miniature",
         **({"distill_model": str(teacher)} if teacher else {}),
+        **changes,
     }
     architecture = model_dict("mnv1_n", len(NAMES), bridge.stock_architecture())
     return kind(settings, ArmModel(architecture, {}, teacher), data, lambda *_: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -238,8 +239,11 @@ class ArmTrainer(DetectionTrainer):
         """Do nothing: the stage evaluate measures best.pt, on another split."""
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
-        """Raise an error where the parent would return to the last checkpoint: the other arm would not do so."""
-        if super()._handle_nan_recovery(epoch):
+        """Raise an error where the parent would return to the last checkpoint: the other arm would not do so.
+
+        The parent's would not look at the first epoch, and after a stop it would take the next one for that.
+        """
+        if not (bool(self.loss.isfinite()) and math.isfinite(self.fitness)):
             raise TrainingError(
                 f"loss or fitness was NaN or infinite in epoch {epoch + 1}; Ultralytics would continue from the last "
                 "checkpoint, which puts the arms on unequal terms; lower train.lr0 for both"
@@ -327,6 +331,7 @@ def train(
         state: the last one that they have, if the training has begun already.
 
     Raises:
+        DatasetError: an image is another one than was validated, or was written to meanwhile.
         KeyboardInterrupt: with a note on how far the training has come; likewise SystemExit.
         TrainingError: Ultralytics departed from the recipe: it lowered the batch because memory ran out, or wanted to
             return to the last checkpoint because loss or fitness was NaN or infinite.

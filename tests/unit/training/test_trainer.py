@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -253,6 +254,28 @@ def test_an_image_that_changed_since_validation_stops_the_training(setting: Sett
         SplitLabels(manifest, root, "train")
 
 
+def test_an_image_that_changes_during_the_training_is_refused_by_name(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = setting.root / "val/images/001.png"
+    with pytest.raises(DatasetError, match=r"val.images.001\.png: gone or changed since the dataset was validated"):
+        run(setting, on_epoch=lambda *_: os.utime(image))
+
+
+def test_an_image_that_changes_during_the_evaluation_is_refused_by_name(
+    setting: Setting, files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = setting.root / "test/images/001.png"
+
+    def touch(validator: evaluation.RecordingValidator) -> None:
+        os.utime(image)
+
+    monkeypatch.setattr(evaluation.RecordingValidator, "finalize_metrics", touch)
+    with pytest.raises(DatasetError, match=r"test.images.001\.png: gone or changed since the dataset was validated"):
+        measure(setting, files)
+
+
 def test_an_npy_file_beside_an_image_is_neither_used_nor_deleted(
     setting: Setting, trained: training.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -445,7 +468,7 @@ def test_a_training_that_leaves_its_recipe_is_an_error(
     if failing == "batch":
         monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
     else:
-        monkeypatch.setattr(DetectionTrainer, "_handle_nan_recovery", lambda *_: True)
+        monkeypatch.setattr(DetectionTrainer, "validate", lambda _: ({}, float("nan")))
     with pytest.raises(TrainingError, match="unequal terms"):
         run(setting)
     assert not list(tmp_path.rglob("epoch-*.pt"))
