@@ -15,14 +15,12 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT / "src"), os.environ.get("PYTHONPATH")]))
 
-from mobileyolo.core import environment  # noqa: E402 -- needs the path above
+from mobileyolo import extras  # noqa: E402 -- needs the path above
+from mobileyolo.core import environment  # noqa: E402
 
-environment.end_with_parent()  # before any import that takes time
-
-from mobileyolo import extras  # noqa: E402
-
-environment.isolate(_ROOT)
 sys.excepthook = extras.excepthook  # a stage imports before it calls `run`
+environment.end_with_parent()  # before any import that takes time
+environment.isolate(_ROOT)
 
 from mobileyolo import progress  # noqa: E402 -- after isolate
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402

@@ -15,11 +15,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from mobileyolo.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import psutil
 
 STATE_DIR = Path(".mobileyolo")  # temporary files and private settings of this workspace; ignored by git
 
@@ -106,29 +110,50 @@ def cache_dir() -> Path:
 
 
 def end_with_parent() -> None:
-    """End this process when its parent ends, so that no training goes on after `dvc repro` was killed.
-
-    On Linux the system sees to it; elsewhere a thread watches the parent.
+    """End this process when the one that started it ends, so that no training goes on after `dvc repro` was killed.
 
     Raises:
-        SystemExit: the parent has ended already.
+        SystemExit: DVC started this process, and has ended already.
     """
-    parent = os.getppid()
     if sys.platform == "linux":
         pr_set_pdeathsig = 1  # prctl(2)
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-        # A process that dies while this one starts leaves it to another parent, which belongs to another session.
-        if os.getppid() != parent or (stage_name() and os.getsid(parent) != os.getsid(0)):
-            raise SystemExit("dvc has ended, so this stage ends too")
-    else:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    starter = _starter()
+    # One that dies while this process starts leaves it to a parent in another session, or to none.
+    if stage_name() and not (starter and _in_this_session(starter.pid)):
+        raise SystemExit("dvc has ended, so this stage ends too")
+    if starter and not (sys.platform == "linux" and starter.pid == os.getppid()):
+        threading.Thread(target=_end_after, args=(starter,), daemon=True).start()
 
 
-def _end_after(parent: int) -> None:
-    import psutil
+def _starter() -> psutil.Process | None:
+    """Who started this process: the nearest ancestor whose command line does not name a stage.
 
-    with suppress(psutil.NoSuchProcess):
-        psutil.Process(parent).wait()
+    DVC starts a command in a shell. Some shells (dash, cmd.exe) stay between both, others (bash) become the command.
+    """
+    import psutil  # belongs to an extra; who asks for help or the version may not have it
+
+    try:
+        for ancestor in psutil.Process().parents():
+            if not any("stages." in word for word in ancestor.cmdline()):
+                return ancestor
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        pass
+    return None
+
+
+def _in_this_session(pid: int) -> bool:
+    """Does a process belong to the same session as this one? Windows has no sessions of processes."""
+    if not hasattr(os, "getsid"):
+        return True
+    try:
+        return os.getsid(pid) == os.getsid(0)
+    except ProcessLookupError:
+        return False
+
+
+def _end_after(process: psutil.Process) -> None:
+    process.wait()
     os.kill(os.getpid(), signal.SIGTERM)
 
 

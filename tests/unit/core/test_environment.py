@@ -98,6 +98,35 @@ def test_a_training_ends_when_the_process_that_started_it_is_killed(system: str)
     assert alive == []
 
 
+PARENT_SHELL_AND_CHILD = textwrap.dedent(
+    """
+    import subprocess, sys
+    child = "from mobileyolo.core import environment; import os, time; environment.end_with_parent(); " \\
+            "print(os.getpid(), flush=True); time.sleep(600)"
+    stage = "stages" + ".train"  # this process must not be named like that, as dvc is not
+    command = f"'{sys.executable}' -c '{child}' {stage}; exit 0"  # with a command after it, the shell stays
+    subprocess.run(["/bin/sh", "-c", command])
+    """
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it needs /bin/sh")
+def test_a_training_ends_with_dvc_though_a_shell_stands_between_them() -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT_SHELL_AND_CHILD],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "DVC_STAGE": "train@candidate-0"},
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    assert child.ppid() != parent.pid
+    parent.kill()
+    parent.wait(timeout=60)
+    _, alive = psutil.wait_procs([child], timeout=60)
+    assert alive == []
+
+
 PARENT_THAT_ENDS_FIRST = textwrap.dedent(
     """
     import os, subprocess, sys
