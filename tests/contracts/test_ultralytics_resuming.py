@@ -25,7 +25,7 @@ def watched() -> Any:  # noqa: C901 -- a class of small methods
 
         @property
         def accumulate(self) -> int:
-            vars(self).setdefault("seen", []).append("accumulate")
+            self.__dict__.setdefault("seen", []).append("accumulate")
             return 3
 
         @accumulate.setter
