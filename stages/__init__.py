@@ -18,10 +18,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT / "src"), os.
 from mobileyolo import endings  # noqa: E402 -- needs the path above
 from mobileyolo.core import environment  # noqa: E402
 
-environment.isolate(_ROOT)
 sys.excepthook = endings.excepthook  # a stage imports before it calls `run`
 if sys.argv[0] == "-m":  # a stage is being started, and not only imported
+    environment.end_with_parent()  # before any import that takes time
     endings.leave_when_stopped()
+environment.isolate(_ROOT)
 
 from mobileyolo import progress  # noqa: E402 -- after isolate
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402

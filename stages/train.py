@@ -1,17 +1,17 @@
-"""Train one arm with one seed, and keep the best epoch."""
+"""Train one arm with one seed, or go on with it, and keep the best epoch."""
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from mobileyolo.core import environment
 from mobileyolo.core.config import Params
 from mobileyolo.core.console import say
-from mobileyolo.core.files import DATASET_FILE, ModelFiles, start_file
-from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingTime
+from mobileyolo.core.declared import declared_code
+from mobileyolo.core.files import DATASET_FILE, ModelFiles, model_file, start_file, start_weights_file
+from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingRecord, TrainingTime
 from mobileyolo.tracking import Tracker
+from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.training.trainer import ArmModel, plan, train
 from stages import arm_argument, run, seed_of_stage
@@ -19,22 +19,26 @@ from stages import arm_argument, run, seed_of_stage
 
 def main(params: Params) -> None:
     """Write models/<arm>/s<seed>/ and reports/times/<arm>/s<seed>.json, and log the run while it goes on."""
-    environment.end_with_parent()
-    started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     arm, seed = arm_argument(), seed_of_stage()
-    recipe = params.section(TrainingRecipe)
-    card = DatasetCard.read(DATASET_FILE)
-    files = ModelFiles(arm, seed)
-    planned = plan(arm, seed, recipe, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
-    with Tracker.open(params.data_dir, card).training(planned) as live:
-        trained = train(planned, Path(params.data_dir), card, Manifest.read(), ArmModel.read(arm, seed), live.log_epoch)
-        trained.write(files)
-        live.finish(trained.record)
-    seconds = round(time.monotonic() - start)
-    machine, threads = environment.processor(), environment.threads()
-    TrainingTime(started=started, seconds=seconds, machine=machine, threads=threads).write(files.time)
-    epochs, best = f"{len(trained.history)} of {recipe.epochs} epochs", trained.record.best_epoch
-    say(f"{arm}, seed {seed}: {epochs} in {timedelta(seconds=seconds)}; the best on val was epoch {best}")
+    card, files = DatasetCard.read(DATASET_FILE), ModelFiles(arm, seed)
+    start, teacher = StartRecord.read(start_file(arm)), Teacher.read(files.teacher)
+    planned = plan(arm, seed, params.section(TrainingRecipe), card, start, teacher)
+    inputs = [model_file(arm), start_weights_file(arm), files.teacher_weights]
+    checkpoints = Checkpoints.of(planned, inputs, declared_code(Path("dvc.yaml"), "train"))
+    checkpoints.tidy()
+    with checkpoints.held(say):
+        if not checkpoints.restore(files):
+            state = checkpoints.latest()
+            epochs = state["history"] if state else ()
+            say(checkpoints.told(state))
+            with Tracker.open(params.data_dir, card).training(planned, epochs) as live:
+                root, model = Path(params.data_dir), ArmModel.read(arm, seed)
+                trained = train(planned, root, card, Manifest.read(), model, live.log_epoch, checkpoints, state)
+                trained.write(files)
+                live.finish(trained.record)
+            checkpoints.finish(files)
+    best, time = TrainingRecord.read(files.training).best_epoch, TrainingTime.read(files.time)
+    say(f"{checkpoints.label}: trained in {timedelta(seconds=time.seconds)}; the best epoch on val was {best}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def make_data(root: Path, crowd: int = 0) -> dict[str, Any]:
         for file in sorted((root / split / "images").iterdir()):
             image = file.relative_to(root).as_posix()
             label = root / split / "labels" / f"{file.stem}.txt"
-            images.append((split, image, label.name, IMGSZ, IMGSZ, file.stat().st_size, "0" * 64))
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            images.append((split, image, label.name, IMGSZ, IMGSZ, file.stat().st_size, digest))
             own = [_box(line) for line in label.read_text(encoding="utf-8").splitlines()]
             if crowd and split == "val" and file.stem == "000":
                 own = [(0, *(0.1 + 0.8 * index / crowd,) * 2, 0.1, 0.1) for index in range(crowd)]
@@ -47,7 +49,11 @@ def make_data(root: Path, crowd: int = 0) -> dict[str, Any]:
 
 
 def make_trainer(
-    folder: Path, data: dict[str, Any], kind: type[ArmTrainer] = ArmTrainer, teacher: Path | None = None
+    folder: Path,
+    data: dict[str, Any],
+    kind: type[ArmTrainer] = ArmTrainer,
+    teacher: Path | None = None,
+    **changes: Any,
 ) -> ArmTrainer:
     """A trainer of mnv1_n for two epochs.
 
@@ -56,6 +62,7 @@ def make_trainer(
         data: a `make_data`.
         kind: ArmTrainer, or a class made of it.
         teacher: a checkpoint to learn from.
+        changes: of Ultralytics' settings.
     """
     bridge.prepare()
     settings = {
@@ -73,6 +80,7 @@ def make_trainer(
         "project": str(folder),
         "name": "miniature",
         **({"distill_model": str(teacher)} if teacher else {}),
+        **changes,
     }
     architecture = model_dict("mnv1_n", len(NAMES), bridge.stock_architecture())
     return kind(settings, ArmModel(architecture, {}, teacher), data, lambda *_: None)

@@ -194,7 +194,7 @@ def make_result(
             start=RANDOM,
             teacher=Teacher(name="none"),
             recipe={"epochs": 40, "imgsz": 320, "batch": 8, "optimizer": "AdamW", "lr0": 0.003, "cos_lr": False},
-            engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu"},
+            engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu", "threads": "1"},
             recipe_digest=_sha256("recipe"),
         ),
         metrics=MetricsRecord(

@@ -52,7 +52,7 @@ class Ending:
 
 
 # A stop of which nothing more is known; where something is, the error has a note.
-_STOPS = {
+_STOPS: dict[int, Ending] = {
     signal.SIGINT: Ending("interrupted; the same command goes on from here", 128 + signal.SIGINT),
     signal.SIGTERM: Ending("stopped by SIGTERM; the same command goes on from here", 128 + signal.SIGTERM),
 }
@@ -67,7 +67,7 @@ def ending(error: BaseException, needed: str = "pipeline") -> Ending | None:
     """
     if isinstance(error, Terminated | KeyboardInterrupt):
         stop = _STOPS[signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT]
-        return Ending(*getattr(error, "__notes__", [stop.reason])[:1], stop.code)
+        return Ending(getattr(error, "__notes__", [stop.reason])[0], stop.code)
     if isinstance(error, UserError):
         return Ending(str(error), 1)
     if isinstance(error, ModuleNotFoundError):

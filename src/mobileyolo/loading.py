@@ -6,10 +6,12 @@ that lie beside the images. This one takes all labels from the manifest, and nev
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ultralytics.data.augment import Albumentations
 from ultralytics.data.dataset import YOLODataset
 
 from mobileyolo.core.errors import DatasetError
@@ -21,6 +23,7 @@ class SplitLabels:
 
     Attributes:
         labels: one dictionary for each image, in the manifest's order; shape is (height, width), bboxes are xywhn.
+        sha256: of each image's file when it was validated.
     """
 
     def __init__(self, manifest: Manifest, root: Path, split: Split) -> None:
@@ -33,10 +36,14 @@ class SplitLabels:
         boxes = {str(image): own for image, own in manifest.boxes.groupby("image", sort=False)}
         no_boxes = manifest.boxes.iloc[:0]
         self.labels: list[dict[str, Any]] = []
+        self.sha256: list[str] = images["sha256"].tolist()
+        self._states: list[tuple[int, int]] = []
         for row in images.itertuples(index=False):
             file = root / str(row.image)
-            if not file.is_file() or file.stat().st_size != row.bytes:
-                raise DatasetError(f"{file}: gone or changed since the dataset was validated; run dvc repro again")
+            state = _state(file)
+            if state is None or state[0] != row.bytes:
+                raise _changed(file)
+            self._states.append(state)
             own = boxes.get(str(row.image), no_boxes)
             self.labels.append(
                 {
@@ -51,6 +58,30 @@ class SplitLabels:
                 }
             )
 
+    def check_unchanged(self) -> None:
+        """Look at size and time of each file, after they were used.
+
+        Raises:
+            DatasetError: an image was deleted or written to since this object was made.
+        """
+        for label, state in zip(self.labels, self._states, strict=True):
+            file = Path(label["im_file"])
+            if _state(file) != state:
+                raise _changed(file)
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    """Size in bytes and time of the last change in nanoseconds; None without such a file."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if file.is_file() else None
+
+
+def _changed(file: Path) -> DatasetError:
+    return DatasetError(f"{file}: gone or changed since the dataset was validated; run dvc repro again")
+
 
 class ManifestDataset(YOLODataset):
     """Ultralytics' dataset; its argument img_path takes `SplitLabels` instead of folders."""
@@ -59,6 +90,7 @@ class ManifestDataset(YOLODataset):
         super().__init__(*args, **kwargs)
         # load_image would prefer an .npy file of the same name, and delete one that it can't read.
         self.npy_files = [Path("no-npy-cache")] * self.ni
+        self._as_validated = [False] * self.ni
 
     def get_img_files(self, img_path: SplitLabels) -> list[str]:
         """Paths of the images."""
@@ -67,6 +99,28 @@ class ManifestDataset(YOLODataset):
     def get_labels(self) -> list[dict[str, Any]]:
         """Copies of the labels, because the dataset changes them."""
         return [dict(label) for label in self.img_path.labels]
+
+    def load_image(self, i: int, *args: Any, **kwargs: Any) -> tuple[np.ndarray, tuple[int, int], tuple[int, int]]:
+        """One image; before it is read for the first time, its file is compared with the one that was validated.
+
+        Raises:
+            DatasetError: it is another one.
+        """
+        if not self._as_validated[i]:
+            file = Path(self.im_files[i])
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != self.img_path.sha256[i]:
+                raise _changed(file)
+            self._as_validated[i] = True
+        loaded: tuple[np.ndarray, tuple[int, int], tuple[int, int]] = super().load_image(i, *args, **kwargs)
+        return loaded
+
+    def build_transforms(self, hyp: Any = None) -> Any:
+        """Ultralytics' transforms without albumentations': they depend on whether that package is installed."""
+        transforms = super().build_transforms(hyp)
+        for transform in transforms.transforms:
+            if isinstance(transform, Albumentations):
+                transform.transform = None  # as where the package is missing
+        return transforms
 
 
 def dataset_dictionary(

@@ -24,6 +24,10 @@ TRAINER_HOOKS = (
     "build_dataset",
     "_build_train_pipeline",
     "get_validator",
+    "resume_training",
+    "optimizer_step",
+    "_close_dataloader_mosaic",
+    "save_model",
     "_handle_nan_recovery",
     "final_eval",
     "_record_epoch",
@@ -79,12 +83,12 @@ def recording(kind: type[Any], names: Sequence[str], calls: list[Call]) -> type[
     return made
 
 
-def train(kind: type[ArmTrainer] = ArmTrainer, teacher: Path | None = None) -> Recorded:
-    """Train for two epochs."""
+def train(kind: type[ArmTrainer] = ArmTrainer, teacher: Path | None = None, **changes: Any) -> Recorded:
+    """Train for two epochs, with other settings of Ultralytics' if asked."""
     calls: list[Call] = []
     folder = Path(tempfile.mkdtemp(prefix="mobileyolo-contract-"))
     data = make_data(folder / "dataset")
-    trainer = make_trainer(folder, data, recording(kind, TRAINER_HOOKS, calls), teacher)
+    trainer = make_trainer(folder, data, recording(kind, TRAINER_HOOKS, calls), teacher, **changes)
     trainer.train()
     return Recorded(calls, trainer, data)
 

@@ -20,6 +20,7 @@ PACKAGES = {
     "Great Expectations": "great-expectations",
     "MLflow": "mlflow",
     "DVC": "dvc",
+    "PyTorch": "torch",
     "joblib": "joblib",
     "timm": "timm",
     "OpenVINO": "openvino",

@@ -77,13 +77,10 @@ class Workspace:
 
     def run(self, *command: str, check: bool = True) -> Result:
         """Run a command in the workspace; what it tries to reach beyond this machine is refused and written down."""
-        variables = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-        # `python` in dvc.yaml is the interpreter that runs this test.
-        variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=variables | {"PYTHONUTF8": "1", trap.LOG: str(self.lookups_log)},
+            env=_variables() | {trap.LOG: str(self.lookups_log)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -110,6 +107,21 @@ class Workspace:
         """These attempts so far, by all commands that ran here."""
         return self.lookups_log.read_text(encoding="utf-8").splitlines() if self.lookups_log.exists() else []
 
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Begin a dvc command in the workspace, in a session of its own as from a terminal; without its output.
+
+        Where no SHELL is set, as in many services and containers, DVC runs a stage in /bin/sh. That is often one that
+        stays between dvc and the stage.
+        """
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.path,
+            env={name: value for name, value in _variables().items() if name != "SHELL"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def read(self, name: str) -> bytes:
         """A file's content."""
         return (self.path / name).read_bytes()
@@ -119,3 +131,11 @@ class Workspace:
         client = MlflowClient(f"sqlite:///{(self.path / 'mlflow.db').as_posix()}")
         ids = [experiment.experiment_id for experiment in client.search_experiments()]
         return list(client.search_runs(ids, order_by=["attributes.start_time"]))
+
+
+def _variables() -> dict[str, str]:
+    """The environment of a command."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
+    # `python` in dvc.yaml is the interpreter that runs this test.
+    variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
+    return variables | {"PYTHONUTF8": "1"}

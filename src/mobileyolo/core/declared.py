@@ -95,6 +95,21 @@ def _changed_code(entry: Mapping[str, Any], before: Mapping[str, str], now: Mapp
             yield file
 
 
+def declared_code(pipeline: Path, stage: str) -> list[Path]:
+    """Files and folders of code that dvc.yaml names for a stage: a change of them runs it again.
+
+    Args:
+        pipeline: dvc.yaml.
+        stage: DVC's name for it, such as build@candidate.
+
+    Raises:
+        StageError: dvc.yaml has no such stage.
+    """
+    entry = _entry(pipeline, stage)
+    deps = entry.get("do", entry)["deps"]
+    return [pipeline.parent / path for path in deps if path.startswith(("src/", "stages/"))]
+
+
 def _entry(pipeline: Path, stage: str) -> Mapping[str, Any]:
     """What dvc.yaml holds for a stage."""
     name = stage.partition("@")[0]

@@ -13,13 +13,17 @@ import re
 import signal
 import subprocess
 import sys
-import warnings
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from mobileyolo.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import psutil
 
 STATE_DIR = Path(".mobileyolo")  # temporary files and private settings of this workspace; ignored by git
 
@@ -121,15 +125,51 @@ def cache_dir() -> Path:
 
 
 def end_with_parent() -> None:
-    """End this process when its parent ends, so that no training goes on after `dvc repro` was killed.
+    """End this process when the one that started it ends, so that no training goes on after `dvc repro` was killed.
 
-    Only Linux offers that; on other systems there is a warning.
+    Raises:
+        SystemExit: DVC started this process, and has ended already.
     """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1  # prctl(2)
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    else:
-        warnings.warn("on this system, a training goes on after dvc was killed; end it by hand", stacklevel=2)
+    starter = _starter()
+    # One that dies while this process starts leaves it to a parent in another session, or to none.
+    if stage_name() and not (starter and _in_this_session(starter.pid)):
+        raise SystemExit("dvc has ended, so this stage ends too")
+    if starter and not (sys.platform == "linux" and starter.pid == os.getppid()):
+        threading.Thread(target=_end_after, args=(starter,), daemon=True).start()
+
+
+def _starter() -> psutil.Process | None:
+    """Who started this process: the nearest ancestor whose command line does not name a stage.
+
+    DVC starts a command in a shell. Some shells (dash, cmd.exe) stay between both, others (bash) become the command.
+    """
+    import psutil  # belongs to an extra; who asks for help or the version may not have it
+
+    try:
+        for ancestor in psutil.Process().parents():
+            if not any("stages." in word for word in ancestor.cmdline()):
+                return ancestor
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        pass
+    return None
+
+
+def _in_this_session(pid: int) -> bool:
+    """Does a process belong to the same session as this one? Windows has no sessions of processes."""
+    if not hasattr(os, "getsid"):
+        return True
+    try:
+        return os.getsid(pid) == os.getsid(0)
+    except ProcessLookupError:
+        return False
+
+
+def _end_after(process: psutil.Process) -> None:
+    process.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def strict_tracking() -> bool:

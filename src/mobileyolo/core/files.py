@@ -162,6 +162,11 @@ class ModelFiles:
         return self._folder / "training.json"
 
     @property
+    def trained(self) -> tuple[Path, ...]:
+        """All that a training writes; their names differ."""
+        return self.weights, self.history, self.training, self.time
+
+    @property
     def metrics(self) -> Path:
         """Held-out metrics, a `MetricsRecord`."""
         return Path("reports/metrics", self.arm, f"s{self.seed}.json")

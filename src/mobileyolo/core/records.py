@@ -269,9 +269,10 @@ class TrainingTime(Record):
     """When and where a model was trained: reports/times/<arm>/s<seed>.json. No result depends on it."""
 
     started: str  # UTC, ISO 8601, whole seconds
-    seconds: float
+    seconds: float  # without the time between a stop and going on
     machine: str
     threads: int
+    stops: tuple[int, ...] = ()  # epochs after which the training was stopped, and went on later
 
 
 class LatencySetting(Record):

@@ -102,6 +102,9 @@ def evaluate(
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
         profile: cost of the model's arm.
+
+    Raises:
+        DatasetError: an image is another one than was validated, or was written to meanwhile.
     """
     split = card.held_out(options.split)
     splits: tuple[Split, ...] = (split,) if split == "val" else (split, "val")
@@ -109,9 +112,12 @@ def evaluate(
     weights_mb = sum(tensor.numel() * 2 for tensor in model.state_dict().values()) / 1e6
     save_dir = (environment.STATE_DIR / "evaluation").resolve()
     validators = {each: RecordingValidator(_settings(options, imgsz, each), save_dir) for each in splits}
-    with bridge.serving(dataset_dictionary(manifest, card.names, root, splits)):
+    data = dataset_dictionary(manifest, card.names, root, splits)
+    with bridge.serving(data):
         for validator in validators.values():
             validator(model=model)
+    for each in splits:
+        data[each].check_unchanged()
     box, tables = validators[split].metrics.box, ResultTables.of(validators[split].results, root)
     thresholds = _deployed(CONFIDENCES, ResultTables.of(validators["val"].results, root))
     confidence = confidence_to_deploy(thresholds)

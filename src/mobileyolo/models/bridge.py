@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from ultralytics import __version__ as ultralytics_version
 from ultralytics.engine import validator
 from ultralytics.nn import tasks
 from ultralytics.utils import ROOT, SETTINGS, torch_utils
@@ -24,6 +25,7 @@ from mobileyolo.models.checkpoints import read_checkpoint
 
 # Integrations that Ultralytics starts by itself. This project uses MLflow and DVC directly, and the others not at all.
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
+WORKERS = 4  # loader processes on a GPU; each draws random numbers of its own, so their number changes the result
 # Hints that Ultralytics prints once; it would then write its settings file to remember that.
 _HINTS = ("vscode_msg", "openvino_msg")
 
@@ -38,11 +40,20 @@ def prepare() -> None:
 
 
 def engine() -> dict[str, str]:
-    """What a result depends on besides its inputs: versions of the libraries, and the kind of device."""
+    """What a result depends on besides its inputs: versions, kind of device, threads, instruction set, loader workers.
+
+    Another one of these is another training: its weights differ as much as those of another seed.
+    """
+    device = torch_utils.select_device(environment.device(), verbose=False).type
+    packages = ("ultralytics", "torch", "numpy", "opencv-python", "pillow")
+    # As Ultralytics (8.4) counts them: none on a CPU, and at most a GPU's share of the cores.
+    cores = (os.cpu_count() or 1) // max(torch.cuda.device_count(), 1)
     return {
-        "ultralytics": ultralytics_version,
-        "torch": torch.__version__,
-        "device": torch_utils.select_device(environment.device(), verbose=False).type,
+        **{package: version(package) for package in packages},
+        "device": device,
+        "threads": str(environment.threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "workers": "0" if device in ("cpu", "mps") else str(min(cores, WORKERS)),
     }
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import sys
-import tempfile
+import time
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
+from ultralytics import __version__ as ultralytics_version
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 from ultralytics.nn.distill_model import DistillationModel
@@ -21,13 +25,22 @@ from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm, width_of
 from mobileyolo.core.errors import TrainingError
 from mobileyolo.core.files import ModelFiles, digest_of, model_file, read_mapping, start_weights_file, write_table
-from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingPlan, TrainingRecord
+from mobileyolo.core.records import (
+    DatasetCard,
+    Manifest,
+    StartRecord,
+    Teacher,
+    TrainingPlan,
+    TrainingRecord,
+    TrainingTime,
+)
 from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict
-from mobileyolo.models.checkpoints import read_checkpoint
 from mobileyolo.models.weights import Tensors, read_saved, save
+from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
+from mobileyolo.training.resuming import Continuation, State, capture, restore
 
 # Columns of history.csv, and their names in Ultralytics 8.4.
 HISTORY_COLUMNS = {
@@ -57,16 +70,19 @@ class Trained:
     Attributes:
         history: one row for each epoch; columns epoch, HISTORY_COLUMNS and, with a teacher, DISTILLATION_COLUMN.
         checkpoint: content of best.pt.
+        time: when, where and how long.
     """
 
     record: TrainingRecord
     history: pd.DataFrame
     checkpoint: dict[str, Any]
+    time: TrainingTime
 
     def write(self, files: ModelFiles) -> None:
         """Write the model's files, each completely or not at all."""
         write_table(files.history, self.history)
         self.record.write(files.training)
+        self.time.write(files.time)
         save(self.checkpoint, files.weights)
 
 
@@ -95,8 +111,30 @@ class ArmModel:
         )
 
 
+@dataclass(frozen=True)
+class BestEpoch:
+    """The weights of the epoch with the highest fitness on val, the later one of equals.
+
+    Attributes:
+        epoch: counted from 1.
+        tensors: of the model's exponential moving average, by name, in half precision.
+        metrics: of that epoch's validation, by Ultralytics' names.
+    """
+
+    epoch: int
+    tensors: Tensors
+    metrics: dict[str, float]
+
+
 class ArmTrainer(DetectionTrainer):
-    """Ultralytics' trainer with our model and dataset, which also records every epoch."""
+    """Ultralytics' trainer with our model and dataset, which records every epoch and goes on after a stop.
+
+    Attributes:
+        history: a row for each epoch, see `Trained`.
+        best_epoch: so far; not there before the first epoch has ended.
+    """
+
+    best_epoch: BestEpoch
 
     model: Any  # the parent's
 
@@ -106,15 +144,68 @@ class ArmTrainer(DetectionTrainer):
         model: ArmModel,
         data: dict[str, Any],
         on_epoch: EpochListener,
+        state: State | None = None,
     ) -> None:
         self._arm_model = model
         self._dataset = data
+        self._accumulated = 1
+        self._continuation = Continuation(self, state) if state else None
         super().__init__(overrides=settings)
         self._batch_asked = self.args.batch
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, float]] = list(state["history"]) if state else []
+        if state:
+            self.best_epoch = BestEpoch(**state["best_epoch"])
         self._on_epoch = on_epoch
-        # Called in each epoch after validation and checkpoint.
+        self._batches = 0  # begun, over all epochs
+        self._last_step = state["last_step"] if state else -1  # the batch, from 0, with the optimizer's last step
+        self.add_callback("on_train_start", self._begin)
+        self.add_callback("on_train_epoch_start", self._begin_epoch)
+        self.add_callback("on_train_batch_start", self._count_batch)
+        # Called in each epoch after validation and `save_model`.
         self.add_callback("on_fit_epoch_end", self._record_epoch)
+
+    @property
+    def accumulate(self) -> int:
+        """Batches between two steps of the optimizer; more until the first step after a stop, see `Continuation`."""
+        return self._accumulated + (self._continuation.lag if self._continuation else 0)
+
+    @accumulate.setter
+    def accumulate(self, batches: int) -> None:
+        self._accumulated = batches
+
+    def state(self) -> State:
+        """All that the next epoch depends on, and the results so far."""
+        return {**capture(self, self._last_step), "history": self.history, "best_epoch": vars(self.best_epoch)}
+
+    def resume_training(self, ckpt: object) -> None:
+        """Go on from our state; Ultralytics' own would not be exact. Called at the end of its setup."""
+        super().resume_training(ckpt)
+        if self._continuation:
+            restore(self, self._continuation.state)
+            self._batches = self.start_epoch * len(self.train_loader)
+
+    def optimizer_step(self) -> None:
+        """As the parent's; remembers the batch."""
+        super().optimizer_step()
+        self._last_step = self._batches - 1
+        if self._continuation:
+            self._continuation.lag = 0
+
+    def save_model(self) -> bool:
+        """Remember the best epoch; the parent would write last.pt and best.pt."""
+        if self.fitness == self.best_fitness:
+            model = self.ema.ema
+            student = model.student_model if isinstance(model, DistillationModel) else model
+            self.best_epoch = BestEpoch(
+                epoch=self.epoch + 1,
+                # Weights beyond half precision's range become its largest numbers, as in Ultralytics' own checkpoints.
+                tensors={
+                    name: torch.nan_to_num(value.half()) if value.is_floating_point() else value.clone()
+                    for name, value in student.state_dict().items()
+                },
+                metrics={name: float(value) for name, value in {**self.metrics, "fitness": self.fitness}.items()},
+            )
+        return True
 
     def get_dataset(self) -> dict[str, Any]:
         """The dataset from the manifest, instead of one from a data YAML."""
@@ -149,20 +240,34 @@ class ArmTrainer(DetectionTrainer):
     def get_validator(self) -> DetectionValidator:
         """Ultralytics' own validator. The parent's method is replaced because it looks at folder names."""
         return DetectionValidator(
-            self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks=self.callbacks
+            self.test_loader, save_dir=self.save_dir, args=copy.copy(self.args), _callbacks=self.callbacks
         )
 
     def final_eval(self) -> None:
         """Do nothing: the stage evaluate measures best.pt, on another split."""
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
-        """Raise an error where the parent would return to the last checkpoint: the other arm would not do so."""
-        if super()._handle_nan_recovery(epoch):
+        """Raise an error where the parent would return to the last checkpoint: the other arm would not do so.
+
+        The parent's would not look at the first epoch, and after a stop it would take the next one for that.
+        """
+        if not (bool(self.loss.isfinite()) and math.isfinite(self.fitness)):
             raise TrainingError(
                 f"loss or fitness was NaN or infinite in epoch {epoch + 1}; Ultralytics would continue from the last "
                 "checkpoint, which puts the arms on unequal terms; lower train.lr0 for both"
             )
         return False
+
+    def _begin(self, _trainer: BaseTrainer) -> None:
+        if self._continuation:
+            self._continuation.before_loop()
+
+    def _begin_epoch(self, _trainer: BaseTrainer) -> None:
+        if self._continuation and self.epoch == self.start_epoch:
+            self._continuation.before_first_epoch()
+
+    def _count_batch(self, _trainer: BaseTrainer) -> None:
+        self._batches += 1
 
     def _record_epoch(self, _trainer: BaseTrainer) -> None:
         if self.args.batch != self._batch_asked:
@@ -218,8 +323,10 @@ def train(
     manifest: Manifest,
     model: ArmModel,
     on_epoch: EpochListener,
+    checkpoints: Checkpoints,
+    state: State | None = None,
 ) -> Trained:
-    """Train one arm with one seed.
+    """Train one arm with one seed, or go on with it.
 
     Args:
         planned: the training.
@@ -227,27 +334,64 @@ def train(
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
         model: the model before its training.
-        on_epoch: called with each epoch's losses and validation metrics.
+        on_epoch: called with each epoch's losses and validation metrics, once it is kept.
+        checkpoints: which keep the state after each epoch.
+        state: the last one that they have, if the training has begun already.
 
     Raises:
+        DatasetError: an image is another one than was validated, or was written to meanwhile.
+        KeyboardInterrupt: with a note on how far the training has come.
         TrainingError: Ultralytics departed from the recipe: it lowered the batch because memory ran out, or wanted to
             return to the last checkpoint because loss or fitness was NaN or infinite.
     """
     bridge.prepare()
     data = dataset_dictionary(manifest, card.names, root, ("train", "val"))
-    state = environment.STATE_DIR.resolve()
-    state.mkdir(exist_ok=True)
-    # A folder of its own, so that no other training that still runs can write a checkpoint there.
-    with tempfile.TemporaryDirectory(dir=state, prefix=f"{planned.arm}-s{planned.seed}-") as workspace:
-        settings = _settings(planned, model.teacher, Path(workspace))
-        trainer = ArmTrainer(settings, model, data, on_epoch)
-        trainer.train()
-        checkpoint, digest = _published(trainer)
+    clock = _Clock.begin(state)
+
+    def keep(epoch: int, row: dict[str, float]) -> None:
+        checkpoints.save(epoch, {**trainer.state(), "time": clock.read().model_dump(mode="json")})
+        on_epoch(epoch, row)
+
+    trainer = ArmTrainer(_settings(planned, model.teacher, checkpoints.scratch), model, data, keep, state)
+    try:
+        if len(trainer.history) < trainer.epochs:  # else it was stopped after the last epoch
+            trainer.train()
+            for split in ("train", "val"):
+                data[split].check_unchanged()
+    except KeyboardInterrupt as stop:
+        stop.add_note(
+            f"interrupted after epoch {len(trainer.history)} of {trainer.epochs}; run the same command to go on"
+        )
+        raise
+    checkpoint, digest = _published(trainer)
     return Trained(
         record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
         history=pd.DataFrame(trainer.history),
         checkpoint=checkpoint,
+        time=clock.read(),
     )
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """How long a training takes, without the time between a stop and going on."""
+
+    before: TrainingTime
+    begun: float
+
+    @classmethod
+    def begin(cls, state: State | None) -> _Clock:
+        machine, threads = environment.processor(), environment.threads()
+        started, seconds, stops = datetime.now(UTC).isoformat(timespec="seconds"), 0.0, ()
+        if state:
+            earlier = TrainingTime.model_validate(state["time"])
+            started, seconds, stops = earlier.started, earlier.seconds, (*earlier.stops, state["epoch"])
+        before = TrainingTime(started=started, seconds=seconds, machine=machine, threads=threads, stops=stops)
+        return cls(before, time.monotonic())
+
+    def read(self) -> TrainingTime:
+        seconds = round(self.before.seconds + time.monotonic() - self.begun)
+        return self.before.model_copy(update={"seconds": seconds})
 
 
 def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> dict[str, Any]:
@@ -265,6 +409,7 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
         "pretrained": False,
         # Ultralytics' check of AMP downloads weights.
         "amp": False,
+        "workers": bridge.WORKERS,
         "plots": False,
         "exist_ok": True,
         # An absolute path; otherwise Ultralytics writes into its own runs folder.
@@ -278,31 +423,23 @@ def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
 
     Optimizer, date, git state and absolute paths are left out; the rest depends on the training only.
     """
-    best = read_checkpoint(trainer.best)
-    model = _student(best["ema"])
-    settings = {key: value for key, value in best["train_args"].items() if key not in _LOCAL_SETTINGS}
+    best = trainer.best_epoch
+    model = trainer.get_model().half().eval().requires_grad_(False)
+    model.load_state_dict(best.tensors)
+    model.names = trainer.data["names"]
+    settings = {key: value for key, value in vars(trainer.args).items() if key not in _LOCAL_SETTINGS}
     model.args = settings
     published = {
-        "epoch": best["epoch"] + 1,
+        "epoch": best.epoch,
         "model": model,
         "ema": None,
         "optimizer": None,
         "train_args": settings,
-        "train_metrics": best["train_metrics"],
-        "version": best["version"],
-        "license": best["license"],
+        "train_metrics": best.metrics,
+        "version": ultralytics_version,
+        "license": "AGPL-3.0 (https://ultralytics.com/license)",
     }
     return published, bridge.weights_digest(model)
 
 
 _LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers", "distill_model"})
-
-
-def _student(model: Any) -> Any:
-    """The trained model, without the parts that only distillation needs."""
-    if not isinstance(model, DistillationModel):
-        return model
-    model._remove_feature_hooks()
-    student = model.student_model
-    student.criterion = None
-    return student

@@ -31,18 +31,29 @@ def check_terms(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -
             if found != expected:
                 raise ComparisonError(
                     f"{term} differs: {expected!r} for {first.label}, {found!r} for {other.label}; "
-                    "train and evaluate both arms again on the same terms"
+                    f"train and evaluate both arms again on the same terms{_way(term)}"
                 )
         _check_images(first, other)
 
 
 def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]:
     """Name of each term, and its value in both results."""
+    engines = first.training.engine, other.training.engine
+    for key in sorted(engines[0].keys() | engines[1].keys()):
+        yield f"engine {key}", str(engines[0].get(key)), str(engines[1].get(key))
     yield "recipe_digest", first.training.recipe_digest, other.training.recipe_digest
     yield "data_digest", first.training.data_digest, other.training.data_digest
     yield "split", first.statistics.split, other.statistics.split
     for key in sorted(first.statistics.measured.keys() | other.statistics.measured.keys()):
         yield f"evaluation {key}", str(first.statistics.measured.get(key)), str(other.statistics.measured.get(key))
+
+
+def _way(term: str) -> str:
+    """How to get equal terms, where no parameter says it."""
+    if not term.startswith(("engine ", "evaluation ")):
+        return ""
+    threads = "MOBILEYOLO_THREADS sets their number; " if term.endswith(" threads") else ""
+    return f" ({threads}`dvc repro --force` runs all of it on this machine)"
 
 
 def _check_images(first: ArmResult, other: ArmResult) -> None:

@@ -37,9 +37,9 @@ def test_a_result_of_the_present_parameters_is_not_stale(workspace: Path) -> Non
 def test_a_changed_parameter_is_named_with_both_values(workspace: Path) -> None:
     file = workspace / "params.yaml"
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("epochs: 4", "epochs: 8").replace("train: 560", "train: 300"), encoding="utf-8")
+    file.write_text(text.replace("epochs: 4", "epochs: 8").replace("train: 800", "train: 300"), encoding="utf-8")
     (line,) = staleness()
-    assert "digits.train: 560 -> 300; train.epochs: 4 -> 8" in line
+    assert "digits.train: 800 -> 300; train.epochs: 4 -> 8" in line
     assert line.endswith("run dvc repro")
 
 

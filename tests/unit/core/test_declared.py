@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mobileyolo.core.declared import check_unchanged, code_digests
+from mobileyolo.core.declared import check_unchanged, code_digests, declared_code
 from mobileyolo.core.errors import StageError
 
 PIPELINE = Path(__file__).parents[3] / "dvc.yaml"
@@ -54,3 +54,46 @@ def test_the_code_is_every_file_of_it_but_not_what_python_compiled(tmp_path: Pat
     digests = code_digests(tmp_path)
     assert sorted(digests) == sorted(names)
     assert len({*digests.values()}) == len(names)
+
+
+EXAMPLE = """
+stages:
+  check:
+    cmd: python -m stages.check
+    deps: [params.yaml, src/mobileyolo/core, stages/check.py]
+  build:
+    foreach: {baseline: {}, candidate: {}}
+    do:
+      cmd: python -m stages.build ${key}
+      deps: [data/dataset.yaml, src/mobileyolo/models, stages/build.py]
+  train:
+    matrix: {arm: [baseline, candidate], seed: [0]}
+    cmd: python -m stages.train ${item.arm}
+    deps: [data/manifest, "models/${item.arm}/start.pt", src/mobileyolo/loading.py, stages/train.py]
+"""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    path = tmp_path / "dvc.yaml"
+    path.write_text(EXAMPLE, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"),
+    [
+        ("check", ["src/mobileyolo/core", "stages/check.py"]),
+        ("build@candidate", ["src/mobileyolo/models", "stages/build.py"]),
+        ("train@candidate-0", ["src/mobileyolo/loading.py", "stages/train.py"]),
+    ],
+)
+def test_the_code_of_a_stage_is_what_it_depends_on_below_src_and_stages(
+    pipeline: Path, stage: str, code: list[str]
+) -> None:
+    assert declared_code(pipeline, stage) == [pipeline.parent / path for path in code]
+
+
+def test_a_stage_that_is_not_there_is_named(pipeline: Path) -> None:
+    with pytest.raises(StageError, match=r"dvc\.yaml has no stage 'trian'; it has check, build, train"):
+        declared_code(pipeline, "trian@candidate-0")

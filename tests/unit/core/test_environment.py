@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,8 @@ import pytest
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ConfigError, StageError
 from stages import seed_of_stage
+
+SOURCE = Path(__file__).parents[3] / "src"
 
 
 @pytest.mark.parametrize(
@@ -71,9 +72,9 @@ def test_a_stage_without_a_seed_is_refused(monkeypatch: pytest.MonkeyPatch, stag
 PARENT_AND_CHILD = textwrap.dedent(
     """
     import subprocess, sys
-    child = "import time; from mobileyolo.core import environment; environment.end_with_parent(); " \\
-            "print('ready', flush=True); time.sleep(600)"
-    process = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE, text=True)
+    child = "import psutil, sys, time; from mobileyolo.core import environment; sys.platform = sys.argv[1]; " \\
+            "environment.end_with_parent(); print('ready', flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", child, sys.argv[1]], stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
     print(process.pid, flush=True)
     process.wait()
@@ -81,27 +82,82 @@ PARENT_AND_CHILD = textwrap.dedent(
 )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux'")
-def test_a_training_ends_when_the_process_that_started_it_is_killed() -> None:
-    source = Path(__file__).parents[3] / "src"
+@pytest.mark.parametrize("system", [sys.platform, pytest.param("another", id="a system without prctl")])
+def test_a_training_ends_when_the_process_that_started_it_is_killed(system: str) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT_AND_CHILD],
+        [sys.executable, "-c", PARENT_AND_CHILD, system],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(source)},
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
     )
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    parent.send_signal(signal.SIGKILL)
+    parent.kill()
     parent.wait(timeout=60)
     _, alive = psutil.wait_procs([child], timeout=60)
     assert alive == []
 
 
-@pytest.mark.skipif(sys.platform == "linux", reason="Linux has it")
-def test_without_that_protection_there_is_a_warning() -> None:
-    with pytest.warns(UserWarning, match="end it by hand"):
-        environment.end_with_parent()
+PARENT_SHELL_AND_CHILD = textwrap.dedent(
+    """
+    import subprocess, sys
+    child = "from mobileyolo.core import environment; import os, time; environment.end_with_parent(); " \\
+            "print(os.getpid(), flush=True); time.sleep(600)"
+    stage = "stages" + ".train"  # this process must not be named like that, as dvc is not
+    command = f"'{sys.executable}' -c '{child}' {stage}; exit 0"  # with a command after it, the shell stays
+    subprocess.run(["/bin/sh", "-c", command])
+    """
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it needs /bin/sh")
+def test_a_training_ends_with_dvc_though_a_shell_stands_between_them() -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT_SHELL_AND_CHILD],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "DVC_STAGE": "train@candidate-0"},
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    assert child.ppid() != parent.pid
+    parent.kill()
+    parent.wait(timeout=60)
+    _, alive = psutil.wait_procs([child], timeout=60)
+    assert alive == []
+
+
+PARENT_THAT_ENDS_FIRST = textwrap.dedent(
+    """
+    import os, subprocess, sys
+    child = "import os, sys, time; from mobileyolo.core import environment\\n" \\
+            "while os.getppid() == int(sys.argv[1]): time.sleep(0.01)\\n" \\
+            "try: environment.end_with_parent()\\n" \\
+            "except SystemExit as end: print(end)\\n" \\
+            "else: print('goes on')"
+    subprocess.Popen([sys.executable, "-c", child, str(os.getpid())])
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread finds out, also afterwards")
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("train@candidate-0", "dvc has ended, so this stage ends too"),
+        ("", "goes on"),  # by hand, for example with nohup
+    ],
+)
+def test_a_stage_whose_dvc_was_killed_before_it_could_look_ends_too(stage: str, said: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", PARENT_THAT_ENDS_FIRST],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "DVC_STAGE": stage},
+        start_new_session=True,  # the child's; who takes it over belongs to another one
+        timeout=120,
+    )
+    assert (told.stdout.strip(), told.stderr) == (said, "")
 
 
 IMPORT_ENGINES = textwrap.dedent(
@@ -123,7 +179,7 @@ def test_engines_neither_leave_an_identifier_in_the_home_nor_send_usage_data(tmp
     work.mkdir()
     variables = {name: value for name, value in os.environ.items() if name not in {"CI", "ORT_DISABLE_TELEMETRY"}}
     variables |= {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)}
-    variables |= {"PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    variables |= {"PYTHONPATH": str(SOURCE)}
     variables.pop("XDG_CACHE_HOME", None)
     told = subprocess.run(
         [sys.executable, "-c", IMPORT_ENGINES], cwd=work, env=variables, capture_output=True, text=True, check=True

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
+import pytest
 import torch
 from ultralytics.engine import validator
 from ultralytics.utils import SETTINGS, torch_utils
@@ -32,3 +36,23 @@ def test_a_digest_tells_weights_apart_and_nothing_else() -> None:
     with torch.no_grad():
         next(iter(same.parameters())).flatten()[0] += 1e-3
     assert bridge.weights_digest(one) != bridge.weights_digest(same)
+
+
+def test_the_engine_is_what_weights_depend_on_besides_the_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOBILEYOLO_DEVICE", "cpu")
+    monkeypatch.setenv("MOBILEYOLO_THREADS", "3")
+    engine = bridge.engine()
+    packages = {"ultralytics", "torch", "numpy", "opencv-python", "pillow"}
+    assert engine.keys() == packages | {"device", "threads", "instructions", "workers"}
+    assert all(engine.values())
+    assert (engine["device"], engine["threads"], engine["workers"]) == ("cpu", "3", "0")
+
+
+@pytest.mark.parametrize(("cores", "gpus", "workers"), [(16, 1, "4"), (2, 1, "2"), (4, 2, "2")])
+def test_the_engine_counts_loader_workers_as_ultralytics_does(
+    monkeypatch: pytest.MonkeyPatch, cores: int, gpus: int, workers: str
+) -> None:
+    monkeypatch.setattr(torch_utils, "select_device", lambda *_, **__: SimpleNamespace(type="cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert bridge.engine()["workers"] == workers

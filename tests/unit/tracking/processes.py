@@ -103,7 +103,7 @@ def train_and_lose_the_weights() -> None:
     def out_of_reach(_run: RunWriter, _record: TrainingRecord) -> None:
         raise ConnectionError
 
-    RunWriter.mark_trained = out_of_reach  # type: ignore[method-assign]
+    RunWriter.mark_trained = out_of_reach  # type: ignore[method-assign, assignment]
     with Tracker.open("shapes", CARD).training(PLAN) as live:
         log_epochs(live, range(1, 5))
         live.finish(RECORD)

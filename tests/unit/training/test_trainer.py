@@ -43,6 +43,7 @@ from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
 from mobileyolo.training import trainer as training
+from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
@@ -125,7 +126,8 @@ def run(
     taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
     plan = planned(setting, seed=seed, teacher=taught_by)
     model = training.ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
-    return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch)
+    checkpoints = Checkpoints.of(plan, [], [])
+    return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch, checkpoints)
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +269,28 @@ def test_an_image_that_changed_since_validation_stops_the_training(setting: Sett
     image.write_bytes(image.read_bytes() + b"x")
     with pytest.raises(DatasetError, match=r"train.images.000\.png: gone or changed"):
         SplitLabels(manifest, root, "train")
+
+
+def test_an_image_that_changes_during_the_training_is_refused_by_name(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = setting.root / "val/images/001.png"
+    with pytest.raises(DatasetError, match=r"val.images.001\.png: gone or changed since the dataset was validated"):
+        run(setting, on_epoch=lambda *_: os.utime(image))
+
+
+def test_an_image_that_changes_during_the_evaluation_is_refused_by_name(
+    setting: Setting, files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = setting.root / "test/images/001.png"
+
+    def touch(validator: evaluation.RecordingValidator) -> None:
+        os.utime(image)
+
+    monkeypatch.setattr(evaluation.RecordingValidator, "finalize_metrics", touch)
+    with pytest.raises(DatasetError, match=r"test.images.001\.png: gone or changed since the dataset was validated"):
+        measure(setting, files)
 
 
 def test_an_npy_file_beside_an_image_is_neither_used_nor_deleted(
@@ -461,7 +485,7 @@ def test_a_training_that_leaves_its_recipe_is_an_error(
     if failing == "batch":
         monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
     else:
-        monkeypatch.setattr(DetectionTrainer, "_handle_nan_recovery", lambda *_: True)
+        monkeypatch.setattr(DetectionTrainer, "validate", lambda _: ({}, float("nan")))
     with pytest.raises(TrainingError, match="unequal terms"):
         run(setting)
-    assert list((tmp_path / ".mobileyolo").iterdir()) == []
+    assert not list(tmp_path.rglob("epoch-*.pt"))

@@ -19,6 +19,15 @@ from tests.synthetic_results import make_arms, with_changes, with_training
             r"recipe_digest differs: '[0-9a-f]{64}' for baseline s0, 'deadbeef' for candidate s0; train and evaluate",
         ),
         (
+            lambda result: with_training(result, engine=result.training.engine | {"threads": "2"}),
+            r"engine threads differs: '1' for baseline s0, '2' for candidate s0; train and evaluate both arms again on "
+            r"the same terms \(MOBILEYOLO_THREADS sets their number; `dvc repro --force` runs all of it",
+        ),
+        (  # in the record of a training by an earlier version
+            lambda result: with_training(result, engine={"torch": "2.14.1", "device": "cpu", "threads": "1"}),
+            r"engine ultralytics differs: '8\.4' for baseline s0, 'None' for candidate s0; .* \(`dvc repro --force`",
+        ),
+        (
             lambda result: with_training(result, data_digest="deadbeef"),
             r"data_digest differs: '[0-9a-f]{64}' for baseline s0, 'deadbeef' for candidate s0",
         ),

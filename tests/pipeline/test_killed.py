@@ -1,0 +1,109 @@
+"""`dvc repro` that is killed while it trains, and repeated."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from mobileyolo.core.records import TrainingTime
+from tests.pipeline.workspace import Workspace
+from tests.synthetic import write_dataset
+
+pytestmark = pytest.mark.pipeline
+
+STAGE = "train@baseline-0"
+PATIENCE = 600  # seconds for what takes a few on an idle machine
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """All is done that comes before the training."""
+    dataset = write_dataset(tmp_path_factory.mktemp("elsewhere") / "shapes", train=8, val=4, test=4)
+    workspace = Workspace.create(tmp_path_factory.mktemp("workspace"), dataset)
+    workspace.dvc("repro", "validate", "build@baseline", "teach-baseline@0")
+    return workspace
+
+
+def set_epochs(workspace: Workspace, epochs: int) -> None:
+    params = workspace.params()
+    params["train"]["epochs"] = epochs
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def wait_until(condition: Callable[[], object], dvc: subprocess.Popen[bytes]) -> None:
+    """Look often, so that a kill comes soon afterwards."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert dvc.poll() is None, "dvc has ended"
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def stages_below(dvc: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Processes of the stage train, its shell among them if that is still there."""
+    found = []
+    for process in psutil.Process(dvc.pid).children(recursive=True):
+        try:
+            if any("stages.train" in argument for argument in process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def kill(dvc: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Kill dvc alone; what is still alive of the stage after a while."""
+    processes = psutil.Process(dvc.pid).children(recursive=True)
+    dvc.kill()
+    dvc.wait()
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    for process in alive:
+        process.kill()
+    return alive
+
+
+def hashes(workspace: Workspace) -> dict[str, str]:
+    """What dvc.lock says of the model's files; the times differ from run to run."""
+    outs = yaml.safe_load(workspace.read("dvc.lock"))["stages"][STAGE]["outs"]
+    return {out["path"]: out["md5"] for out in outs if out["path"].startswith("models/")}
+
+
+def stops(workspace: Workspace) -> tuple[int, ...]:
+    return TrainingTime.read(workspace.path / "reports/times/baseline/s0.json").stops
+
+
+def test_a_training_goes_on_after_dvc_was_killed_and_gives_the_same_files(workspace: Workspace) -> None:
+    set_epochs(workspace, 8)
+    dvc = workspace.begin("repro", STAGE)
+    wait_until(lambda: list(workspace.path.glob(".mobileyolo/trainings/*/epoch-*.pt")), dvc)
+    assert kill(dvc) == []
+    again = workspace.dvc("repro", STAGE)
+    (stopped,) = stops(workspace)
+    assert f"baseline, seed 0: goes on after epoch {stopped} of 8" in again.output
+    gone_on = hashes(workspace)
+    assert [Path(path).name for path in sorted(gone_on)] == ["best.pt", "history.csv", "training.json"]
+    statuses = {run.info.status for run in workspace.runs()}
+    assert "FINISHED" in statuses
+    assert statuses <= {"FINISHED", "KILLED"}
+
+    shutil.rmtree(workspace.path / ".mobileyolo/trainings")
+    workspace.dvc("repro", "--force", "--single-item", STAGE)
+    assert stops(workspace) == ()
+    assert hashes(workspace) == gone_on
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.6, 1.0, 1.5])
+def test_no_training_outlives_a_dvc_that_is_killed_while_the_stage_starts(workspace: Workspace, delay: float) -> None:
+    set_epochs(workspace, 1000)  # it would not end by itself
+    dvc = workspace.begin("repro", "--force", "--single-item", STAGE)
+    wait_until(lambda: stages_below(dvc), dvc)
+    time.sleep(delay)
+    assert stages_below(dvc)
+    assert kill(dvc) == []
