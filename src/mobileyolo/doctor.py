@@ -253,6 +253,7 @@ def _temporary_folders() -> Iterator[Path]:
     for path in _beside_results():
         if _TEMPORARY_FOLDER.fullmatch(path.name) and {each.name for each in path.glob("*")} <= {"content"}:
             yield path
+    # Of versions before 0.3; later ones keep checkpoints in trainings/, which are no leftovers.
     yield from (path for path in STATE_DIR.glob("*") if _TRAINING_FOLDER.fullmatch(path.name))
 
 

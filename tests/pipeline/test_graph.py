@@ -191,7 +191,7 @@ def test_a_training_depends_on_every_parameter_of_its_section_but_the_teacher() 
 
 def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     params = load_params(ROOT / "params.yaml", declared_parameters(ROOT / "dvc.yaml", "build@candidate"))
-    assert params.get("train.imgsz", ImageSize) == 160
+    assert params.get("train.imgsz", ImageSize) == 128
     assert params.data_dir  # where the data lies decides no result
     for undeclared in ("train.epochs", "baseline", "seeds", "data.group"):
         with pytest.raises(StageError, match=f"{undeclared} was read, but dvc.yaml does not name it"):

@@ -29,11 +29,8 @@ def origin_tags() -> dict[str, str]:
 
 def ending(error: BaseException) -> tuple[str, str]:
     """The status of a run that an error ends, and the reason in a line: KILLED by a signal, else FAILED."""
-    signals = {128 + each: each.name for each in signal.Signals}  # as `termination_raises` and shells number them
     if isinstance(error, KeyboardInterrupt):
-        return "KILLED", signal.SIGINT.name
-    if isinstance(error, SystemExit) and error.code in signals:
-        return "KILLED", signals[error.code]
+        return "KILLED", (signal.SIGTERM if isinstance(error, environment.Terminated) else signal.SIGINT).name
     return "FAILED", f"{type(error).__name__}: {error}".splitlines()[0][:_REASON_LENGTH].removesuffix(": ")
 
 

@@ -146,8 +146,11 @@ class Checkpoints:
         return True
 
     def tidy(self) -> None:
-        """Remove other trainings that have finished, and those that nobody went on with for a month."""
-        for other in self._others():
+        """Remove other trainings that have finished, and those that nobody went on with for a month.
+
+        This one, too, if it has finished and DVC has its files since: who runs the stage then wants it trained again.
+        """
+        for other in [*self._others(), *([self] if self._taken() else [])]:
             lock = filelock.FileLock(other.folder / "lock")
             try:
                 with lock.acquire(blocking=False):
@@ -181,6 +184,13 @@ class Checkpoints:
                 told = ", ".join(f"{key} {engine.get(key)}, now {mine.get(key)}" for key in differing)
                 return f"; one that stopped after epoch {_epoch(files[-1])} had another engine, and is left: {told}"
         return ""
+
+    def _taken(self) -> bool:
+        """Has DVC recorded the finished training's weights?"""
+        weights, lock = self._finished / "best.pt", environment.main_workspace() / "dvc.lock"
+        if not weights.is_file() or not lock.is_file():
+            return False
+        return hashlib.md5(weights.read_bytes(), usedforsecurity=False).hexdigest() in lock.read_text(encoding="utf-8")
 
     @property
     def _finished(self) -> Path:
