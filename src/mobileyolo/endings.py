@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn
 
 from mobileyolo import extras
-from mobileyolo.core.console import harmless
+from mobileyolo.core.console import fail, harmless
 from mobileyolo.core.environment import Terminated
 from mobileyolo.core.errors import UserError
 
@@ -44,10 +44,14 @@ class Ending:
     reason: str
     code: int
 
+    def __str__(self) -> str:
+        return f"error: {self.reason}" if self.code == 1 else self.reason
+
     def leave(self, advice: str = "") -> NoReturn:
         """End the process; on the console are the reason and the advice, without control characters."""
-        reason = f"error: {self.reason}" if self.code == 1 else self.reason
-        sys.stderr.write(f"{harmless(reason + advice)}\n")
+        if self.code == 1:
+            fail(f"{self}{advice}")
+        sys.stderr.write(f"{harmless(f'{self}{advice}')}\n")
         sys.exit(self.code)
 
 

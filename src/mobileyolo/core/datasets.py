@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 PILLOW_FORMATS = ("BMP", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 LARGEST_AREA = 89_478_485  # pixels; above, Pillow warns of a decompression bomb (a quarter GB decoded)
@@ -69,7 +69,10 @@ def open_image(content: bytes) -> Image.Image:
     elif content[:2] in {b"II", b"MM"}:
         _check_tags(content)
     # Pillow opens MPO as JPEG.
-    image = Image.open(io.BytesIO(content), formats=[name for name in PILLOW_FORMATS if name != "MPO"])
+    try:
+        image = Image.open(io.BytesIO(content), formats=[name for name in PILLOW_FORMATS if name != "MPO"])
+    except ModuleNotFoundError as error:  # Ultralytics (8.4) replaces Image.open by one that wants a package for HEIF
+        raise UnidentifiedImageError("of no format that is read") from error
     width, height = image.size
     if width * height > LARGEST_AREA:
         raise ValueError(f"{width} x {height} pixels, more than {LARGEST_AREA:,}")

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.files import replacing_folder, write_table, write_text
 from mobileyolo.core.records import SPLITS, Split
+from mobileyolo.core.text import printable
 from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS, IMAGE_FORMATS
 from mobileyolo.importing.checking import CheckedImage
 from mobileyolo.importing.sources import Note
@@ -97,4 +98,6 @@ def _folded(stem: str) -> str:
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:
     rows = [(note.file, note.record, note.outcome, note.reason, note.value) for note in notes]
-    return pd.DataFrame(rows, columns=["file", "record", "outcome", "reason", "value"])
+    # JSON and file names may have characters that can't be written as UTF-8, which pandas refuses to hold.
+    sound = [tuple(map(printable, row)) for row in rows]
+    return pd.DataFrame(sound, columns=["file", "record", "outcome", "reason", "value"])

@@ -34,7 +34,7 @@ def test_a_stage_fails_without_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("stages.declared_parameters", raising)
+    monkeypatch.setattr("stages.load_params", raising)
     with pytest.raises(SystemExit) as ended:
         run(raising)
     assert str(ended.value).startswith(f"error: {HARMLESS}: no such class")

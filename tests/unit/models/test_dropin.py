@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,14 @@ ANY_BOX = {"imgsz": 64, "conf": 1e-6, "max_det": 20, "verbose": False, "device":
 def _no_integrations() -> None:
     """Ultralytics would log to MLflow below the working folder; its settings file is this test run's own."""
     SETTINGS.update(dict.fromkeys(("mlflow", "dvc", "sync"), False))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _lookups_need_not_be_told() -> Iterator[None]:
+    """The drop-in leaves Ultralytics' own lookups alone; here they are refused, and not written down."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(trap.LOG, os.devnull)
+        yield
 
 
 def run(script: str | Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from mobileyolo.core.environment import Terminated
 from mobileyolo.core.files import (
     CHINESE_REPORT_FILE,
     COMPARISON_FILE,
@@ -113,7 +114,7 @@ def test_a_run_in_an_experiment_carries_its_name(store: MlflowClient, monkeypatc
         (ValueError("nan loss\nin detail"), "FAILED", "ValueError: nan loss"),
         (ValueError(), "FAILED", "ValueError"),
         (SystemExit(1), "FAILED", "SystemExit: 1"),
-        (SystemExit(128 + signal.SIGTERM), "KILLED", "SIGTERM"),
+        (Terminated(), "KILLED", "SIGTERM"),
         (KeyboardInterrupt(), "KILLED", "SIGINT"),
     ],
 )
