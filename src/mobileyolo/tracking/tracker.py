@@ -29,7 +29,7 @@ from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import results
 from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.earlier_runs import LoggedModel, find_models, history_of
-from mobileyolo.tracking.endings import ending
+from mobileyolo.tracking.endings import end_lost_runs, ending
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.store import open_store
 from mobileyolo.tracking.store_errors import StoreErrorsAsWarnings
@@ -201,7 +201,9 @@ class Tracker:
 def read_models(data_digest: str) -> list[LoggedModel]:
     """Every model of the store that was trained on this data; none, with a warning, if the store can't be read."""
     with StoreErrorsAsWarnings("so nothing is known of earlier candidates and seeds.")("reading earlier runs"):
-        return find_models(open_store(), data_digest)
+        client = open_store()
+        end_lost_runs(client)  # a stage that was killed may have its outputs from DVC's cache since, and log nothing
+        return find_models(client, data_digest)
     return []
 
 
