@@ -16,7 +16,8 @@ from mobileyolo.core.records import TrainingTime
 from tests.pipeline.workspace import Workspace
 from tests.synthetic import write_dataset
 
-pytestmark = pytest.mark.pipeline
+# Slow, because test_kills.py kills in every stage in each run; this one looks closer at two moments of a training.
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 STAGE = "train@baseline-0"
 PATIENCE = 600  # seconds for what takes a few on an idle machine

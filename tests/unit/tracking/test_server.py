@@ -79,6 +79,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -
     server.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_what_a_server_missed_is_there_once_it_is_back(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
