@@ -60,16 +60,13 @@ def test_after_a_failed_experiment_the_way_back_is_told(workspace: Path, monkeyp
     assert progress.way_back() == ""
 
 
-def test_a_failure_is_remembered_until_its_stage_succeeds(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_is_remembered_until_its_stage_succeeds(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_params: object) -> None:
         raise ConfigError("epochs: wrong\nand more")
 
     with pytest.raises(SystemExit) as end:
         run(fail)
-    assert end.value.code == 1
-    assert capsys.readouterr().err == "error: epochs: wrong\nand more\n"
+    assert end.value.code == "error: epochs: wrong\nand more"  # which Python prints, and exits with 1
     assert progress.last_failure() == "check: epochs: wrong"
     monkeypatch.setenv("DVC_STAGE", "cost")
     run(lambda _params: None)
@@ -95,8 +92,11 @@ def test_a_stopped_stage_ends_with_one_line(
 
     with pytest.raises(SystemExit) as end:
         run(stop)
-    assert end.value.code == code
-    (line,) = capsys.readouterr().err.splitlines()
+    ended, told = end.value.code, capsys.readouterr().err
+    if isinstance(ended, str):  # Python prints it, and exits with 1
+        told = ended
+    assert (1 if isinstance(ended, str) else ended) == code
+    (line,) = told.splitlines()
     assert line.startswith(said)
     assert progress.last_failure() == f"check: {line.removeprefix('error: ')}"
 
