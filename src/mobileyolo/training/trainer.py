@@ -349,6 +349,8 @@ def train(
     clock = _Clock.begin(state)
 
     def keep(epoch: int, row: dict[str, float]) -> None:
+        for split in ("train", "val"):  # before each checkpoint: one that saw other images must never be gone on with
+            data[split].check_unchanged()
         checkpoints.save(epoch, {**trainer.state(), "time": clock.read().model_dump(mode="json")})
         on_epoch(epoch, row)
 
@@ -356,8 +358,6 @@ def train(
     try:
         if len(trainer.history) < trainer.epochs:  # else it was stopped after the last epoch
             trainer.train()
-            for split in ("train", "val"):
-                data[split].check_unchanged()
     except KeyboardInterrupt as stop:
         stop.add_note(
             f"interrupted after epoch {len(trainer.history)} of {trainer.epochs}; run the same command to go on"
