@@ -28,13 +28,9 @@ from mobileyolo.core.files import (
     write_text,
 )
 from mobileyolo.core.records import (
-    DatasetCard,
     FindingCount,
     Manifest,
     Severity,
-    SplitCount,
-    Teacher,
-    TrainingPlan,
     TrainingRecord,
     ValidationVerdict,
 )
@@ -44,24 +40,11 @@ from mobileyolo.tracking import Tracker, log_results
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_comparison import make_inputs
-from tests.synthetic_results import RANDOM, make_metrics, make_statistics
+from tests.synthetic_results import make_metrics, make_statistics
 from tests.unit.tracking import processes
 
-CARD = DatasetCard(
-    digest="0123456789abcdef" * 4, names=("square", "bar"), splits={"train": SplitCount(images=4, boxes=8)}
-)
-PLAN = TrainingPlan(
-    arm="candidate",
-    backbone="mnv1_n",
-    width=0.25,
-    seed=0,
-    data_digest=CARD.digest,
-    recipe={"epochs": 2, "lr0": 0.01},
-    start=RANDOM,
-    teacher=Teacher(name="none"),
-    engine={"ultralytics": "8.4", "torch": "2.14.1", "device": "cpu"},
-    recipe_digest="r" * 64,
-)
+CARD = processes.CARD
+PLAN = processes.PLAN.model_copy(update={"recipe": {"epochs": 2, "lr0": 0.01}})
 RECORD = TrainingRecord(**PLAN.model_dump(), best_epoch=2, weights_digest="w" * 64)
 HISTORY = pd.DataFrame({"epoch": [1, 2], "train_box_loss": [3.0, 2.0], "map50": [0.1, 0.2], "map50_95": [0.05, 0.1]})
 

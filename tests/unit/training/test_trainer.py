@@ -278,6 +278,7 @@ def test_an_image_that_changes_during_the_training_is_refused_by_name(
     image = setting.root / "val/images/001.png"
     with pytest.raises(DatasetError, match=r"val.images.001\.png: gone or changed since the dataset was validated"):
         run(setting, on_epoch=lambda *_: os.utime(image))
+    assert [file.name for file in tmp_path.rglob("epoch-*.pt")] == ["epoch-00001.pt"]  # of before the change
 
 
 def test_an_image_that_changes_during_the_evaluation_is_refused_by_name(
