@@ -13,7 +13,8 @@ from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher,
 from mobileyolo.tracking import Tracker
 from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
-from mobileyolo.training.trainer import ArmModel, plan, train
+from mobileyolo.training.train import plan, train
+from mobileyolo.training.trainer import ArmModel
 from stages import arm_argument, run, seed_of_stage
 
 

@@ -217,7 +217,7 @@ class TrainingPlan(Record):
     recipe: dict[str, bool | int | float | str]  # the train section, without the teacher
     start: Start
     teacher: Teacher
-    engine: dict[str, str]  # versions of Ultralytics and PyTorch, kind of device
+    engine: dict[str, str]  # versions of the libraries, kind of device, threads, instruction set, loader workers
     recipe_digest: str  # of all that must be equal in two models that are compared
 
 

@@ -1,45 +1,29 @@
-"""The training of one arm: Ultralytics' trainer, with the manifest as dataset and one recipe for both arms."""
+"""Ultralytics' trainer, with the manifest as dataset and one recipe for both arms."""
 
 from __future__ import annotations
 
 import copy
 import math
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
-from ultralytics import __version__ as ultralytics_version
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import unwrap_model
 
-from mobileyolo.core import environment
-from mobileyolo.core.backbones import Arm, width_of
+from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import TrainingError
-from mobileyolo.core.files import ModelFiles, digest_of, model_file, read_mapping, start_weights_file, write_table
-from mobileyolo.core.records import (
-    DatasetCard,
-    Manifest,
-    StartRecord,
-    Teacher,
-    TrainingPlan,
-    TrainingRecord,
-    TrainingTime,
-)
-from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
+from mobileyolo.core.files import ModelFiles, model_file, read_mapping, start_weights_file
+from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict
-from mobileyolo.models.weights import Tensors, read_saved, save
-from mobileyolo.training.checkpoints import Checkpoints
-from mobileyolo.training.parameters import TrainingRecipe
+from mobileyolo.models.weights import Tensors, read_saved
 from mobileyolo.training.resuming import Continuation, State, capture, restore
 
 # Columns of history.csv, and their names in Ultralytics 8.4.
@@ -61,29 +45,6 @@ DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # the last column, o
 MAX_DET = 300  # boxes an image in the validation after each epoch; as the comment at evaluate.max_det says
 
 EpochListener = Callable[[int, dict[str, float]], None]  # epoch, counted from 1, and values by HISTORY_COLUMNS
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished training.
-
-    Attributes:
-        history: one row for each epoch; columns epoch, HISTORY_COLUMNS and, with a teacher, DISTILLATION_COLUMN.
-        checkpoint: content of best.pt.
-        time: when, where and how long.
-    """
-
-    record: TrainingRecord
-    history: pd.DataFrame
-    checkpoint: dict[str, Any]
-    time: TrainingTime
-
-    def write(self, files: ModelFiles) -> None:
-        """Write the model's files, each completely or not at all."""
-        write_table(files.history, self.history)
-        self.record.write(files.training)
-        self.time.write(files.time)
-        save(self.checkpoint, files.weights)
 
 
 @dataclass(frozen=True)
@@ -280,166 +241,3 @@ class ArmTrainer(DetectionTrainer):
         row = {column: float(values[name]) for column, name in columns.items()}
         self.history.append({"epoch": self.epoch + 1, **row})
         self._on_epoch(self.epoch + 1, row)
-
-
-def plan(
-    arm: Arm, seed: int, recipe: TrainingRecipe, card: DatasetCard, start: StartRecord, teacher: Teacher
-) -> TrainingPlan:
-    """Collect what params.yaml and earlier stages say about one training.
-
-    Args:
-        arm: baseline or candidate.
-        seed: of the initial weights, the data order and the augmentation.
-        recipe: how both arms are trained.
-        card: what validation found the dataset to be.
-        start: the arm's backbone and initial weights.
-        teacher: of the arm.
-    """
-    equal_terms = {
-        "data": card.digest,
-        "train": recipe.model_dump(),
-        "engine": bridge.engine(),
-        "offered": {role: source.digest for role, source in start.offered.items()},
-        "teacher": [teacher.digest, teacher.dis] if teacher.both_arms else None,
-    }
-    return TrainingPlan(
-        arm=arm,
-        backbone=start.backbone,
-        width=width_of(start.backbone),
-        seed=seed,
-        data_digest=card.digest,
-        recipe=recipe.model_dump(),
-        start=start.summary(),
-        teacher=teacher,
-        engine=bridge.engine(),
-        recipe_digest=digest_of(equal_terms),
-    )
-
-
-def train(
-    planned: TrainingPlan,
-    root: Path,
-    card: DatasetCard,
-    manifest: Manifest,
-    model: ArmModel,
-    on_epoch: EpochListener,
-    checkpoints: Checkpoints,
-    state: State | None = None,
-) -> Trained:
-    """Train one arm with one seed, or go on with it.
-
-    Args:
-        planned: the training.
-        root: the dataset's folder.
-        card: what validation found the dataset to be.
-        manifest: the dataset's clean rows.
-        model: the model before its training.
-        on_epoch: called with each epoch's losses and validation metrics, once it is kept.
-        checkpoints: which keep the state after each epoch.
-        state: the last one that they have, if the training has begun already.
-
-    Raises:
-        DatasetError: an image is another one than was validated, or was written to meanwhile.
-        KeyboardInterrupt: with a note on how far the training has come.
-        TrainingError: Ultralytics departed from the recipe: it lowered the batch because memory ran out, or wanted to
-            return to the last checkpoint because loss or fitness was NaN or infinite.
-    """
-    bridge.prepare()
-    data = dataset_dictionary(manifest, card.names, root, ("train", "val"))
-    clock = _Clock.begin(state)
-
-    def keep(epoch: int, row: dict[str, float]) -> None:
-        for split in ("train", "val"):  # before each checkpoint: one that saw other images must never be gone on with
-            data[split].check_unchanged()
-        checkpoints.save(epoch, {**trainer.state(), "time": clock.read().model_dump(mode="json")})
-        on_epoch(epoch, row)
-
-    trainer = ArmTrainer(_settings(planned, model.teacher, checkpoints.scratch), model, data, keep, state)
-    try:
-        if len(trainer.history) < trainer.epochs:  # else it was stopped after the last epoch
-            trainer.train()
-    except KeyboardInterrupt as stop:
-        stop.add_note(
-            f"interrupted after epoch {len(trainer.history)} of {trainer.epochs}; run the same command to go on"
-        )
-        raise
-    checkpoint, digest = _published(trainer)
-    return Trained(
-        record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
-        history=pd.DataFrame(trainer.history),
-        checkpoint=checkpoint,
-        time=clock.read(),
-    )
-
-
-@dataclass(frozen=True)
-class _Clock:
-    """How long a training takes, without the time between a stop and going on."""
-
-    before: TrainingTime
-    begun: float
-
-    @classmethod
-    def begin(cls, state: State | None) -> _Clock:
-        machine, threads = environment.processor(), environment.threads()
-        started, seconds, stops = datetime.now(UTC).isoformat(timespec="seconds"), 0.0, ()
-        if state:
-            earlier = TrainingTime.model_validate(state["time"])
-            started, seconds, stops = earlier.started, earlier.seconds, (*earlier.stops, state["epoch"])
-        before = TrainingTime(started=started, seconds=seconds, machine=machine, threads=threads, stops=stops)
-        return cls(before, time.monotonic())
-
-    def read(self) -> TrainingTime:
-        seconds = round(self.before.seconds + time.monotonic() - self.begun)
-        return self.before.model_copy(update={"seconds": seconds})
-
-
-def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> dict[str, Any]:
-    """Ultralytics' train settings."""
-    return {
-        **planned.recipe,
-        **({"distill_model": str(teacher), "dis": planned.teacher.dis} if teacher else {}),
-        "model": "model.yaml",  # never read: get_model builds the model
-        "data": "manifest",  # never read: get_dataset returns the manifest
-        "seed": planned.seed,
-        "deterministic": True,
-        "device": environment.device(),
-        # No early stopping: both arms train for the same number of epochs.
-        "patience": planned.recipe["epochs"],
-        "pretrained": False,
-        # Ultralytics' check of AMP downloads weights.
-        "amp": False,
-        "workers": bridge.WORKERS,
-        "plots": False,
-        "exist_ok": True,
-        # An absolute path; otherwise Ultralytics writes into its own runs folder.
-        "project": str(workspace.parent),
-        "name": workspace.name,
-    }
-
-
-def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
-    """The best epoch's checkpoint in Ultralytics' format, and the digest of its weights.
-
-    Optimizer, date, git state and absolute paths are left out; the rest depends on the training only.
-    """
-    best = trainer.best_epoch
-    model = trainer.get_model().half().eval().requires_grad_(False)
-    model.load_state_dict(best.tensors)
-    model.names = trainer.data["names"]
-    settings = {key: value for key, value in vars(trainer.args).items() if key not in _LOCAL_SETTINGS}
-    model.args = settings
-    published = {
-        "epoch": best.epoch,
-        "model": model,
-        "ema": None,
-        "optimizer": None,
-        "train_args": settings,
-        "train_metrics": best.metrics,
-        "version": ultralytics_version,
-        "license": "AGPL-3.0 (https://ultralytics.com/license)",
-    }
-    return published, bridge.weights_digest(model)
-
-
-_LOCAL_SETTINGS = frozenset({"project", "name", "save_dir", "device", "data", "model", "workers", "distill_model"})

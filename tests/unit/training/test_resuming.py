@@ -18,9 +18,10 @@ from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount, Te
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.training import checkpoints as module
-from mobileyolo.training import trainer as training
+from mobileyolo.training import train as training
 from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
+from mobileyolo.training.trainer import ArmModel
 from tests.synthetic import write_dataset
 from tests.unit.training.test_trainer import make_manifest, make_params, recipe_of
 
@@ -59,7 +60,7 @@ class Lab:
         """Train, from the last checkpoint that is there; like Ctrl-C after an epoch, if asked."""
         checkpoints = self.checkpoints(recipe, teacher)
         checkpoints.folder.mkdir(parents=True, exist_ok=True)
-        model = training.ArmModel(self.architecture, start or {}, teacher)
+        model = ArmModel(self.architecture, start or {}, teacher)
 
         def on_epoch(epoch: int, _row: dict[str, float]) -> None:
             if epoch == stop_after:

@@ -42,9 +42,10 @@ from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
-from mobileyolo.training import trainer as training
+from mobileyolo.training import train as training
 from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
+from mobileyolo.training.trainer import ArmModel, ArmTrainer, EpochListener
 from mobileyolo.verdict.metrics import WeightedMetrics
 from tests.synthetic import write_dataset
 
@@ -121,11 +122,11 @@ def run(
     seed: int = 0,
     start: weights.Tensors | None = None,
     teacher: Path | None = None,
-    on_epoch: training.EpochListener = lambda *_: None,
+    on_epoch: EpochListener = lambda *_: None,
 ) -> training.Trained:
     taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
     plan = planned(setting, seed=seed, teacher=taught_by)
-    model = training.ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
+    model = ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
     checkpoints = Checkpoints.of(plan, [], [])
     return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch, checkpoints)
 
@@ -200,14 +201,14 @@ def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_o
 def test_weights_from_elsewhere_survive_into_the_first_step(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     start = {"model.5.cv1.conv.weight": torch.full((128, 256, 1, 1), 0.125)}
     seen: list[torch.nn.Module] = []
-    preprocess = training.ArmTrainer.preprocess_batch
+    preprocess = ArmTrainer.preprocess_batch
 
-    def first_batch(trainer: training.ArmTrainer, batch: dict[str, Any]) -> Any:
+    def first_batch(trainer: ArmTrainer, batch: dict[str, Any]) -> Any:
         if not seen:
             seen.append(copy.deepcopy(trainer.model))
         return preprocess(trainer, batch)
 
-    monkeypatch.setattr(training.ArmTrainer, "preprocess_batch", first_batch)
+    monkeypatch.setattr(ArmTrainer, "preprocess_batch", first_batch)
     torch.manual_seed(7)
     run(setting, start=start)
     begun = seen[0].state_dict()
@@ -484,7 +485,7 @@ def test_a_training_that_leaves_its_recipe_is_an_error(
     """Ultralytics halves the batch when memory runs out, and returns to a checkpoint when the loss is NaN."""
     monkeypatch.chdir(tmp_path)
     if failing == "batch":
-        monkeypatch.setattr(training.ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
+        monkeypatch.setattr(ArmTrainer, "optimizer_step", lambda trainer: setattr(trainer.args, "batch", 2))
     else:
         monkeypatch.setattr(DetectionTrainer, "validate", lambda _: ({}, float("nan")))
     with pytest.raises(TrainingError, match="unequal terms"):
