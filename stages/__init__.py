@@ -27,8 +27,9 @@ environment.isolate(_ROOT)
 from mobileyolo import progress  # noqa: E402 -- after isolate
 from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import Params, load_params  # noqa: E402
-from mobileyolo.core.declared import check_unchanged, code_digests, declared_parameters  # noqa: E402
+from mobileyolo.core.declared import declared_parameters  # noqa: E402
 from mobileyolo.core.errors import StageError  # noqa: E402
+from mobileyolo.core.unchanged import check_unchanged, code_digests  # noqa: E402
 
 progress.quiet_libraries()
 _CODE = code_digests(_ROOT)  # as it is imported now

@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     start, teacher = StartRecord.read(start_file(arm)), Teacher.read(files.teacher)
     planned = plan(arm, seed, params.section(TrainingRecipe), card, start, teacher)
     inputs = [model_file(arm), start_weights_file(arm), files.teacher_weights]
-    checkpoints = Checkpoints.of(planned, inputs, declared_code(Path("dvc.yaml"), "train"))
+    checkpoints = Checkpoints.of(planned, inputs, [Path(code) for code in declared_code(Path("dvc.yaml"), "train")])
     checkpoints.tidy()
     with checkpoints.held(say):
         if not checkpoints.restore(files):

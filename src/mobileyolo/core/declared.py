@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mobileyolo.core.config import PARAMS_FILE, leaves
+from mobileyolo.core.config import PARAMS_FILE
 from mobileyolo.core.errors import StageError
+
+CODE = ("src/mobileyolo/", "stages/")  # folders of the code, from that of dvc.yaml
 
 
 def declared_parameters(pipeline: Path, stage: str) -> frozenset[str] | None:
@@ -38,65 +39,8 @@ def declared_parameters(pipeline: Path, stage: str) -> frozenset[str] | None:
     return frozenset(str(named.get(key, key)) for key in listed)
 
 
-def code_digests(root: Path) -> dict[str, str]:
-    """Digest of each file of the code, by its path below the root."""
-    files = (file for folder in ("src/mobileyolo", "stages") for file in sorted((root / folder).rglob("*")))
-    return {
-        file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-        if file.is_file() and file.parent.name != "__pycache__"
-    }
-
-
-def check_unchanged(
-    pipeline: Path,
-    stage: str,
-    params: tuple[Mapping[str, Any], Mapping[str, Any]],
-    code: tuple[Mapping[str, str], Mapping[str, str]],
-) -> None:
-    """See that what a stage depends on is, at its end, what it was at its start.
-
-    DVC (3.67) looks at dependencies once more when a stage has ended, and records what it finds then. An edit while a
-    stage runs would be recorded as what its result came from, in dvc.lock and in the run-cache.
-
-    Args:
-        pipeline: dvc.yaml.
-        stage: DVC's name for it.
-        params: all of params.yaml, at the stage's start and now.
-        code: `code_digests`, likewise.
-
-    Raises:
-        StageError: something has changed; nothing is recorded then.
-    """
-    changed = [*_changed_params(declared_parameters(pipeline, stage), *params)]
-    changed += _changed_code(_entry(pipeline, stage), *code)
-    if changed:
-        raise StageError(
-            f"{'; '.join(changed)} changed while this stage ran. Its result is of what was there before, and DVC would "
-            "record it as that of what is there now; so it is not kept. Run dvc repro again"
-        )
-
-
-def _changed_params(
-    declared: frozenset[str] | None, before: Mapping[str, Any], now: Mapping[str, Any]
-) -> Iterator[str]:
-    old, new = dict(leaves(before)), dict(leaves(now))
-    for key in sorted(old.keys() | new.keys()):
-        watched = declared is None or any(key == each or key.startswith(f"{each}.") for each in declared)
-        if watched and old.get(key) != new.get(key):
-            yield f"{key} in {PARAMS_FILE} ({old.get(key)} -> {new.get(key)})"
-
-
-def _changed_code(entry: Mapping[str, Any], before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    body = entry.get("do", entry)
-    watched = [os.path.normpath(Path(body.get("wdir", "."), each)).replace(os.sep, "/") for each in body["deps"]]
-    for file in sorted(before.keys() | now.keys()):
-        if before.get(file) != now.get(file) and any(file == each or file.startswith(f"{each}/") for each in watched):
-            yield file
-
-
-def declared_code(pipeline: Path, stage: str) -> list[Path]:
-    """Files and folders of code that dvc.yaml names for a stage: a change of them runs it again.
+def declared_code(pipeline: Path, stage: str) -> list[str]:
+    """Files and folders of code that dvc.yaml names for a stage, from its folder: a change of them runs it again.
 
     Args:
         pipeline: dvc.yaml.
@@ -106,8 +50,9 @@ def declared_code(pipeline: Path, stage: str) -> list[Path]:
         StageError: dvc.yaml has no such stage.
     """
     entry = _entry(pipeline, stage)
-    deps = entry.get("do", entry)["deps"]
-    return [pipeline.parent / path for path in deps if path.startswith(("src/", "stages/"))]
+    body = entry.get("do", entry)
+    paths = [os.path.normpath(Path(body.get("wdir", "."), dep)).replace(os.sep, "/") for dep in body["deps"]]
+    return [path for path in paths if path.startswith(CODE)]
 
 
 def _entry(pipeline: Path, stage: str) -> Mapping[str, Any]:
