@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import psutil
+
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import Split
 from mobileyolo.dataset.text import read_text
@@ -29,6 +31,9 @@ from mobileyolo.importing.sources import (
 )
 
 ANNOTATIONS_MB = 4000  # COCO's own is 450 MB
+_BYTES_A_VALUE = (
+    60  # of memory, beside the text; Python 3.11 took 30 to 50 (boxes, polygons, empty objects)
+)
 SECTIONS = ("images", "annotations", "categories")
 
 
@@ -79,7 +84,9 @@ def _files(root: Path, notes: list[Note]) -> list[_File]:
     files = []
     for name in candidates:
         try:
-            data = json.loads(read_text(root / name, ANNOTATIONS_MB, "annotation file"))
+            text = read_text(root / name, ANNOTATIONS_MB, "annotation file")
+            _check_memory(root / name, text)
+            data = json.loads(text)
         except json.JSONDecodeError as error:
             raise DatasetError(f"{root / name}:{error.lineno}: not JSON: {error.msg}") from None
         except (RecursionError, ValueError) as error:  # nested too deeply, or a number with thousands of digits
@@ -94,6 +101,21 @@ def _files(root: Path, notes: list[Note]) -> list[_File]:
             f"{', '.join(candidates) or 'no .json file'}; name the folder that holds both annotations and images"
         )
     return files
+
+
+def _check_memory(path: Path, text: str) -> None:
+    """Refuse a file before Python makes objects of it that the machine has no room for.
+
+    Raises:
+        DatasetError: it has too many values.
+    """
+    needed = len(text) + _BYTES_A_VALUE * sum(text.count(mark) for mark in ",[{")
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise DatasetError(
+            f"{path}: reading it takes about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
+            "divide it into several files, each with its own images"
+        )
 
 
 def _categories(file: _File, notes: list[Note]) -> dict[int | str, str]:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from mobileyolo.core.errors import DatasetError
@@ -143,6 +145,16 @@ def test_two_image_files_of_one_name_are_not_guessed_between(tmp_path: Path) -> 
     import_dataset("coco", source, tmp_path / "target", Options())
     assert (FILE, "image 5", "left out", "several image files of that name") in notes(tmp_path / "target")
     assert "005" not in labels(tmp_path / "target")
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_coco(tmp_path / "source")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000_000))
+    (source / FILE).write_text(f"[{','.join(['{}'] * 10_000_000)}]", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"boxes\.json: reading it takes about 1\.2 GB .*, and 1\.0 GB are free"):
+        import_dataset("coco", source, tmp_path / "target", Options())
 
 
 @pytest.mark.parametrize(
