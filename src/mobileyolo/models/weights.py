@@ -55,9 +55,10 @@ def read_backbone(path: Path) -> Tensors:
     if path.suffix != ".safetensors":
         return read_saved(path)
     with bridge.reading(path, "a state dict"):
-        from safetensors.torch import load_file  # comes with timm
+        from safetensors.torch import load  # comes with timm
 
-        tensors: Tensors = load_file(path)
+        # Its load_file maps the file into memory, where an empty tensor lies upon the next: torch refuses to save them.
+        tensors: Tensors = load(path.read_bytes())
         return tensors
 
 
@@ -77,14 +78,15 @@ def read_detector(path: Path) -> Tensors:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    model = _read_detector(path)
-    expected = [row[2] for row in _tail_rows()]
-    found = [type(layer).__name__ for layer in model.model[-len(expected) :]]
-    if found != [name.removeprefix("nn.") for name in expected]:
-        raise WeightsError(
-            f"{path}: is not a YOLO11 detector: its last layers are {', '.join(found)}, not {', '.join(expected)}"
-        )
-    return dict(model.state_dict())
+    with bridge.reading(path, "a YOLO11 detector"):
+        model = _read_detector(path)
+        expected = [row[2] for row in _tail_rows()]
+        found = [type(layer).__name__ for layer in model.model[-len(expected) :]]
+        if found != [name.removeprefix("nn.") for name in expected]:
+            raise WeightsError(
+                f"{path}: is not a YOLO11 detector: its last layers are {', '.join(found)}, not {', '.join(expected)}"
+            )
+        return dict(model.state_dict())
 
 
 def read_teacher(path: Path) -> dict[str, DetectionModel]:
@@ -93,11 +95,12 @@ def read_teacher(path: Path) -> dict[str, DetectionModel]:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    model = _read_detector(path)
-    maps = len(model.model[-1].f)
-    if maps != len(MobileNetV1.strides) - 1:
-        raise WeightsError(f"{path}: detects on {maps} feature maps; a teacher needs 3, like the model it teaches")
-    return {"model": model}
+    with bridge.reading(path, "a detector"):
+        model = _read_detector(path)
+        maps = len(model.model[-1].f)
+        if maps != len(MobileNetV1.strides) - 1:
+            raise WeightsError(f"{path}: detects on {maps} feature maps; a teacher needs 3, like the model it teaches")
+        return {"model": model}
 
 
 _READERS: Mapping[Role, Callable[[Path], object]] = {
@@ -169,7 +172,7 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
 
 
 def _read_detector(path: Path) -> DetectionModel:
-    """The model in a checkpoint of a detector with Ultralytics' head, in single precision."""
+    """The model in a checkpoint of a detector with Ultralytics' head, in single precision; `reading` surrounds it."""
     model = bridge.load_model(path)
     if type(model.model[-1]) is not Detect:
         raise WeightsError(f"{path}: ends in {type(model.model[-1]).__name__}, not in Detect")
