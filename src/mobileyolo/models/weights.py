@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +56,10 @@ def read_backbone(path: Path) -> Tensors:
     if path.suffix != ".safetensors":
         return read_saved(path)
     with bridge.reading(path, "a state dict"):
-        from safetensors.torch import load  # comes with timm
+        from safetensors.torch import load_file  # comes with timm
 
-        # Its load_file maps the file into memory, where an empty tensor lies upon the next: torch refuses to save them.
-        tensors: Tensors = load(path.read_bytes())
-        return tensors
+        # In the mapped file an empty tensor lies upon the next one, which torch would refuse to save.
+        return {name: tensor.clone() for name, tensor in load_file(path).items()}
 
 
 def read_saved(path: Path) -> Tensors:
@@ -187,16 +187,12 @@ def _tail_rows() -> list[Row]:
 
 
 def _renumbered(tensors: Tensors, layers: int) -> Tensors:
-    """A detector's tensors by their names in a model with this number of layers."""
-    source_layers = 1 + max(_layer(name) for name in tensors)
+    """A detector's tensors by their names in a model with this number of layers; those of no layer are left out."""
+    layer_of = {name: int(found[1]) for name in tensors if (found := re.match(r"model\.(\d+)\.", name))}
+    source_layers = 1 + max(layer_of.values(), default=0)
     tail, shift = len(_tail_rows()), layers - source_layers
     return {
-        name.replace(f".{layer}.", f".{layer + shift}.", 1): tensor
-        for name, tensor in tensors.items()
-        if (layer := _layer(name)) >= source_layers - tail or not shift
+        name.replace(f".{layer}.", f".{layer + shift}.", 1): tensors[name]
+        for name, layer in layer_of.items()
+        if layer >= source_layers - tail or not shift
     }
-
-
-def _layer(name: str) -> int:
-    """Number of the layer that a tensor belongs to: 9 of model.9.cv1.conv.weight."""
-    return int(name.split(".")[1])
