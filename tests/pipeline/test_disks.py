@@ -58,9 +58,11 @@ def finished(workspace: Workspace) -> Workspace:
 
 
 def outputs_of(workspace: Workspace, stage: str) -> list[Path]:
-    """What dvc.lock lists as a stage's outputs."""
-    lock = yaml.safe_load(workspace.read("dvc.lock"))
-    return [workspace.path / out["path"] for out in lock["stages"][stage]["outs"]]
+    """What dvc.lock lists as a stage's outputs, by their paths from the stage's wdir."""
+    lock, pipeline = (yaml.safe_load(workspace.read(name))["stages"] for name in ("dvc.lock", "dvc.yaml"))
+    entry = pipeline[stage.partition("@")[0]]
+    folder = workspace.path / entry.get("do", entry).get("wdir", ".")
+    return [(folder / out["path"]).resolve() for out in lock[stage]["outs"]]
 
 
 def contents(paths: list[Path]) -> dict[Path, bytes]:
