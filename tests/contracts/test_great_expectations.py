@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tempfile
 from functools import cache
@@ -61,18 +62,21 @@ def judge(bars: bool) -> Judged:
 @cache
 def pages() -> Path:
     """Data Docs of that, without the crash, as this project writes them."""
+    folder = Path(tempfile.mkdtemp(prefix="mobileyolo-contract-")) / "docs"
+    write_pages(judged(), folder)
+    return folder
+
+
+def write_pages(done: Judged, folder: Path) -> None:
     from mobileyolo.dataset.data_docs.results import store_results
     from mobileyolo.dataset.data_docs.site import write_site
 
-    folder = Path(tempfile.mkdtemp(prefix="mobileyolo-contract-")) / "docs"
-    whole = judged().whole
-    results = [each for each in whole.results if each.expectation_config.meta["kind"] != "crash"]
-    whole = type(whole)(
-        success=False, results=results, suite_name="boxes", statistics=whole.statistics, meta=whole.meta
+    results = [each for each in done.whole.results if each.expectation_config.meta["kind"] != "crash"]
+    whole = type(done.whole)(
+        success=False, results=results, suite_name="boxes", statistics=done.whole.statistics, meta=done.whole.meta
     )
-    store_results(judged().context, "faults", [whole])
-    write_site(judged().context, folder)
-    return folder
+    store_results(done.context, "faults", [whole])
+    write_site(done.context, folder)
 
 
 @contract("MulticolumnMapMetricProvider")
@@ -158,3 +162,15 @@ def test_data_docs_take_templates_of_ours_before_their_own() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in pages().rglob("*.html"))
     assert "<style" in text  # ours is part of the page
     assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=.(?:https?:)?//", text)
+
+
+@contract("render.renderer.site_builder")
+def test_a_page_that_the_disk_does_not_take_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mobileyolo.dataset.data_docs.views import OfflinePageView
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(OfflinePageView, "render", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_pages(judge(bars=False), tmp_path / "docs")

@@ -1,4 +1,4 @@
-"""Hard conditions for a workspace: a disk that fills up, and the want of root's right to ignore permissions."""
+"""Hard conditions for a workspace: a full disk, read-only folders, and no right of root's to ignore permissions."""
 
 from __future__ import annotations
 
@@ -7,28 +7,45 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 needs_root = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0, reason="a small disk of its own is mounted, which takes root on Linux"
+    sys.platform != "linux" or os.geteuid() != 0, reason="something is mounted, which takes root on Linux"
 )
 
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """Mount a disk of its own at a folder; the test is skipped where the system does not permit it."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with _mounted("-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)):
         yield folder
+
+
+@contextmanager
+def read_only(folders: Iterable[Path]) -> Iterator[None]:
+    """Let nothing in these folders, which need not exist before, be written in this block, not even by root."""
+    with ExitStack() as mounts:
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            mounts.enter_context(_mounted("--bind", str(folder), str(folder)))
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+
+
+@contextmanager
+def _mounted(*arguments: str) -> Iterator[None]:
+    """Mount something at the folder that comes last in this block."""
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", arguments[-1]], check=True)
 
 
 @contextmanager

@@ -64,6 +64,24 @@ def test_a_full_disk_which_names_no_file_is_told_with_the_file_that_was_being_wr
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_read_only_disk_is_told_with_the_path_that_was_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses to make the temporary file, and also to remove it, although it is not there."""
+
+    def refuse(path: str | Path, *_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr("os.mkdir", refuse)
+    with pytest.raises(OSError, match="Read-only") as file_error, replacing(tmp_path / "best.pt") as temporary:
+        refuse(temporary)
+    with pytest.raises(OSError, match="Read-only") as folder_error, replacing_folder(tmp_path / "s0"):
+        pass
+    assert file_error.value.filename == str(tmp_path / "best.pt")
+    assert folder_error.value.filename == str(tmp_path / "s0")
+
+
 def test_an_error_of_a_decoder_keeps_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"^cannot identify image file$"), replacing(tmp_path / "x.png"):
         raise OSError("cannot identify image file")

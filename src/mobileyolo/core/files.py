@@ -187,34 +187,43 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`. It replaces `path` when the block ends, and is deleted if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _naming(path, temporary):
+    with _naming(path, temporary):
+        try:
             yield temporary
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path`. It replaces `path` when the block ends, and is deleted if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+    prefix = f".{path.name}."
+    with (
+        _naming(path, path.with_name(prefix)),
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as temporary,
+    ):
         content = Path(temporary, "content")
-        with _naming(path, content):
-            content.mkdir()
-            yield content
-            shutil.rmtree(path, ignore_errors=True)
-            content.rename(path)
+        content.mkdir()
+        yield content
+        shutil.rmtree(path, ignore_errors=True)
+        content.rename(path)
 
 
 @contextmanager
 def _naming(path: Path, temporary: Path) -> Iterator[None]:
-    """Let the system's errors name what was to be written: a full disk names nothing, and a temporary file is gone."""
+    """Let the system's errors name what was to be written: a full disk names nothing, and a temporary file is gone.
+
+    Args:
+        path: what was to be written.
+        temporary: what the temporary paths begin with.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is not None and (error.filename is None or str(error.filename).startswith(str(temporary))):
+        named = "" if error.filename is None else str(Path(str(error.filename)).absolute())
+        if error.errno is not None and (not named or named.startswith(str(temporary.absolute()))):
             error.filename = str(path)
         raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import logging
 import os
 import warnings
@@ -19,6 +20,7 @@ from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
 
 LOG = "export.log"
 TAIL = 5  # lines of the log that an error shows
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no fault of a converter's
 
 
 def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynamic: bool = False) -> Path:
@@ -36,6 +38,7 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynami
 
     Raises:
         ExportError: the format's packages are not installed, or the export failed.
+        OSError: the disk is full or read-only.
     """
     check_packages([name])
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +56,8 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynami
         with chdir(folder), _silence(Path(LOG)):
             Exporter(overrides=settings)(model=exported)
     except Exception as error:  # the engines' own converters can raise anything
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise
         said = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
         what = f"{EXPORT_FORMATS[name].title}: the export failed: {type(error).__name__}: {error}"
         raise ExportError("\n".join([what, *said])) from error

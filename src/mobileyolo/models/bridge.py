@@ -95,14 +95,14 @@ def load_model(weights: Path) -> tasks.DetectionModel:
     with reading(weights, "an Ultralytics checkpoint"):
         checkpoint = read_checkpoint(weights)
         model = checkpoint.get("ema") or checkpoint["model"]
-    if not isinstance(model, tasks.DetectionModel):
-        raise WeightsError(f"{weights}: holds a {type(model).__name__}, not a detection model")
-    return model.float().eval()
+        if not isinstance(model, tasks.DetectionModel):
+            raise WeightsError(f"{weights}: holds a {type(model).__name__}, not a detection model")
+        return model.float().eval()
 
 
 @contextmanager
 def reading(path: Path, wanted: str) -> Iterator[None]:
-    """Make one clear error of whatever is raised while a file of weights is read.
+    """Make one clear error of whatever is raised while a file of weights is read, and while what it holds is looked at.
 
     Args:
         path: the file.
@@ -117,6 +117,8 @@ def reading(path: Path, wanted: str) -> Iterator[None]:
         raise WeightsError(f"{path}: the file is empty")
     try:
         yield
+    except WeightsError:
+        raise
     except Exception as error:  # torch, safetensors and Ultralytics can raise almost anything for damaged bytes
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{path}: can't be read as {wanted}: it is damaged or something else ({reason})") from error

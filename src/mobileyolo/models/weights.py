@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,8 @@ def read_backbone(path: Path) -> Tensors:
     with bridge.reading(path, "a state dict"):
         from safetensors.torch import load_file  # comes with timm
 
-        tensors: Tensors = load_file(path)
-        return tensors
+        # In the mapped file an empty tensor lies upon the next one, which torch would refuse to save.
+        return {name: tensor.clone() for name, tensor in load_file(path).items()}
 
 
 def read_saved(path: Path) -> Tensors:
@@ -77,14 +78,15 @@ def read_detector(path: Path) -> Tensors:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    model = _read_detector(path)
-    expected = [row[2] for row in _tail_rows()]
-    found = [type(layer).__name__ for layer in model.model[-len(expected) :]]
-    if found != [name.removeprefix("nn.") for name in expected]:
-        raise WeightsError(
-            f"{path}: is not a YOLO11 detector: its last layers are {', '.join(found)}, not {', '.join(expected)}"
-        )
-    return dict(model.state_dict())
+    with bridge.reading(path, "a YOLO11 detector"):
+        model = _read_detector(path)
+        expected = [row[2] for row in _tail_rows()]
+        found = [type(layer).__name__ for layer in model.model[-len(expected) :]]
+        if found != [name.removeprefix("nn.") for name in expected]:
+            raise WeightsError(
+                f"{path}: is not a YOLO11 detector: its last layers are {', '.join(found)}, not {', '.join(expected)}"
+            )
+        return dict(model.state_dict())
 
 
 def read_teacher(path: Path) -> dict[str, DetectionModel]:
@@ -93,11 +95,12 @@ def read_teacher(path: Path) -> dict[str, DetectionModel]:
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
-    model = _read_detector(path)
-    maps = len(model.model[-1].f)
-    if maps != len(MobileNetV1.strides) - 1:
-        raise WeightsError(f"{path}: detects on {maps} feature maps; a teacher needs 3, like the model it teaches")
-    return {"model": model}
+    with bridge.reading(path, "a detector"):
+        model = _read_detector(path)
+        maps = len(model.model[-1].f)
+        if maps != len(MobileNetV1.strides) - 1:
+            raise WeightsError(f"{path}: detects on {maps} feature maps; a teacher needs 3, like the model it teaches")
+        return {"model": model}
 
 
 _READERS: Mapping[Role, Callable[[Path], object]] = {
@@ -169,7 +172,7 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
 
 
 def _read_detector(path: Path) -> DetectionModel:
-    """The model in a checkpoint of a detector with Ultralytics' head, in single precision."""
+    """The model in a checkpoint of a detector with Ultralytics' head, in single precision; `reading` surrounds it."""
     model = bridge.load_model(path)
     if type(model.model[-1]) is not Detect:
         raise WeightsError(f"{path}: ends in {type(model.model[-1]).__name__}, not in Detect")
@@ -184,16 +187,12 @@ def _tail_rows() -> list[Row]:
 
 
 def _renumbered(tensors: Tensors, layers: int) -> Tensors:
-    """A detector's tensors by their names in a model with this number of layers."""
-    source_layers = 1 + max(_layer(name) for name in tensors)
+    """A detector's tensors by their names in a model with this number of layers; those of no layer are left out."""
+    layer_of = {name: int(found[1]) for name in tensors if (found := re.match(r"model\.(\d+)\.", name))}
+    source_layers = 1 + max(layer_of.values(), default=0)
     tail, shift = len(_tail_rows()), layers - source_layers
     return {
-        name.replace(f".{layer}.", f".{layer + shift}.", 1): tensor
-        for name, tensor in tensors.items()
-        if (layer := _layer(name)) >= source_layers - tail or not shift
+        name.replace(f".{layer}.", f".{layer + shift}.", 1): tensors[name]
+        for name, layer in layer_of.items()
+        if layer >= source_layers - tail or not shift
     }
-
-
-def _layer(name: str) -> int:
-    """Number of the layer that a tensor belongs to: 9 of model.9.cv1.conv.weight."""
-    return int(name.split(".")[1])

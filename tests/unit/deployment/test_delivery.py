@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -208,3 +209,13 @@ def test_an_error_of_the_exporter_comes_with_what_it_printed(workspace: Path, mo
     monkeypatch.setattr(Exporter, "__call__", fail)
     with pytest.raises(ExportError, match="OpenVINO: the export failed: RuntimeError: no such operator\nwhat the conv"):
         run(write_model("candidate"), "openvino")
+
+
+def test_a_full_disk_is_no_fault_of_the_exporter(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Exporter, "__call__", fail)
+    with pytest.raises(OSError, match="No space left"):
+        run(write_model("candidate"), "openvino")
+    assert not Path("exports").exists()

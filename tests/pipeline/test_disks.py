@@ -1,15 +1,16 @@
-"""A full disk: each stage ends with one sentence, leaves nothing half-written, and succeeds once there is space."""
+"""A full disk and read-only folders: each stage ends with one sentence, leaves nothing half-written, and runs again."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.pipeline.hardship import full, needs_root, small_disk
+from tests.pipeline.hardship import full, needs_root, read_only, small_disk
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
 
@@ -27,6 +28,12 @@ OTHERS = {
     "latency": "",
     "cost": "",
     "compare": "",
+}
+AGAIN = "then give the same command again"
+# What is said; of a full disk the system often does not tell which file it was.
+SAID = {
+    "full": f"no space is left on this disk; free some, {AGAIN}",
+    "read-only": f": this disk or folder is read-only; make it writable, {AGAIN}",
 }
 
 
@@ -51,9 +58,11 @@ def finished(workspace: Workspace) -> Workspace:
 
 
 def outputs_of(workspace: Workspace, stage: str) -> list[Path]:
-    """What dvc.lock lists as a stage's outputs."""
-    lock = yaml.safe_load(workspace.read("dvc.lock"))
-    return [workspace.path / out["path"] for out in lock["stages"][stage]["outs"]]
+    """What dvc.lock lists as a stage's outputs, by their paths from the stage's wdir."""
+    lock, pipeline = (yaml.safe_load(workspace.read(name))["stages"] for name in ("dvc.lock", "dvc.yaml"))
+    entry = pipeline[stage.partition("@")[0]]
+    folder = workspace.path / entry.get("do", entry).get("wdir", ".")
+    return [(folder / out["path"]).resolve() for out in lock[stage]["outs"]]
 
 
 def contents(paths: list[Path]) -> dict[Path, bytes]:
@@ -61,8 +70,14 @@ def contents(paths: list[Path]) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in files if "docs" not in file.parts}  # Data Docs have a date
 
 
-def run_as_dvc_does(workspace: Workspace, stage: str, argument: str, outputs: list[Path]) -> Result:
-    """Run a stage as DVC does: after it has removed the outputs. DVC itself would stop before that on a full disk."""
+def hardship(kind: str, workspace: Workspace) -> AbstractContextManager[None]:
+    if kind == "full":
+        return full(workspace.path.parent)
+    return read_only(workspace.path / name for name in ("data", "models", "reports"))
+
+
+def run_as_dvc_does(kind: str, workspace: Workspace, stage: str, argument: str, outputs: list[Path]) -> Result:
+    """Run a stage as DVC does: after it has removed the outputs. DVC itself would stop before that."""
     for path in outputs:
         if path.is_dir():
             shutil.rmtree(path)
@@ -70,17 +85,23 @@ def run_as_dvc_does(workspace: Workspace, stage: str, argument: str, outputs: li
             path.unlink(missing_ok=True)
     module = stage.partition("@")[0].partition("-")[0]
     words = [f"DVC_STAGE={stage}", "python", "-m", f"stages.{module}", *argument.split()]
-    with full(workspace.path.parent):
+    with hardship(kind, workspace):
         return workspace.run("env", *words, check=False)
 
 
-def check_on_a_full_disk(workspace: Workspace, stage: str, argument: str) -> None:
+def check_stage(kind: str, workspace: Workspace, stage: str, argument: str) -> None:
+    workspace.dvc("repro", stage)  # also what an earlier test that failed has left out
     outputs = outputs_of(workspace, stage)
     whole = contents(outputs)
-    failed = run_as_dvc_does(workspace, stage, argument, outputs)
+    failed = run_as_dvc_does(kind, workspace, stage, argument, outputs)
     assert failed.code == 1, failed.output
-    assert "no space is left on this disk; free some, then give the same command again" in failed.output
+    errors = [line for line in failed.output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, failed.output
+    assert errors[0].endswith(SAID[kind])
     assert "Traceback" not in failed.output
+    if kind == "read-only":
+        named = workspace.path / errors[0].removeprefix("error: ").removesuffix(SAID[kind])
+        assert any(path.is_relative_to(named) or named.is_relative_to(path) for path in outputs), errors
     assert contents(outputs).items() <= whole.items()
     assert not [path for path in (workspace.path / "models").rglob(".*") if path.name != ".gitignore"]
     again = workspace.dvc("repro", "--force", "--single-item", "--no-run-cache", stage)
@@ -88,16 +109,19 @@ def check_on_a_full_disk(workspace: Workspace, stage: str, argument: str) -> Non
     assert contents(outputs).keys() == whole.keys()
 
 
+@pytest.mark.parametrize("kind", SAID)
 @pytest.mark.parametrize("stage", FIRST)
-def test_a_stage_without_space_ends_with_one_sentence_and_runs_again(workspace: Workspace, stage: str) -> None:
-    workspace.dvc("repro", stage)
-    check_on_a_full_disk(workspace, stage, FIRST[stage])
+def test_a_stage_that_can_not_write_ends_with_one_sentence_and_runs_again(
+    workspace: Workspace, stage: str, kind: str
+) -> None:
+    check_stage(kind, workspace, stage, FIRST[stage])
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", SAID)
 @pytest.mark.parametrize("stage", OTHERS)
-def test_so_does_every_other_stage(finished: Workspace, stage: str) -> None:
-    check_on_a_full_disk(finished, stage, OTHERS[stage])
+def test_so_does_every_other_stage(finished: Workspace, stage: str, kind: str) -> None:
+    check_stage(kind, finished, stage, OTHERS[stage])
 
 
 def test_whatever_dvc_leaves_on_a_full_disk_it_goes_on_with_space_after_the_doctor(workspace: Workspace) -> None:
