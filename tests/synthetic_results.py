@@ -310,12 +310,11 @@ def make_cost_sheet() -> CostSheet:
         models=(
             cost("mnv1_n", 0.25, 1),
             cost("mnv1_s", 0.5, 3),
-            cost("MobileNetV1", 0.75, 6),
+            cost("mnv1@0.75", 0.75, 6),
             cost("mnv1_m", 1.0, 9),
             cost("yolo11n", None, 4),
             cost("yolo11s", None, 12),
             cost("yolo11x", None, 90),
-            cost("yolo11s as shipped", None, 20),
         ),
         savings=tuple(Saving(width=width, stem=5_000, layers=(layer,)) for width in (0.25, 0.5, 0.75, 1.0)),
     )

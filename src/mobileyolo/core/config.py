@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from mobileyolo.core.backbones import BACKBONES
+from mobileyolo.core.backbones import spec_of
 from mobileyolo.core.errors import ConfigError, StageError
 
 PARAMS_FILE = Path("params.yaml")
@@ -55,8 +55,7 @@ Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1)
 
 
 def _known_backbone(name: object) -> object:
-    if not isinstance(name, str) or name not in BACKBONES:
-        raise ValueError(f"unknown backbone; choose one of {', '.join(BACKBONES)}")
+    spec_of(name if isinstance(name, str) else "")
     return name
 
 

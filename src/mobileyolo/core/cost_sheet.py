@@ -101,5 +101,5 @@ class CostSheet(Record):
 
     classes: int
     imgsz: tuple[int, ...]  # pixels; the first is resolution multiplier beta 1
-    models: tuple[ModelCost, ...]  # MobileNetV1 by width, stock backbones under the same neck, stock as shipped
+    models: tuple[ModelCost, ...]  # MobileNetV1 by width, then stock backbones
     savings: tuple[Saving, ...]  # by width, at the first imgsz

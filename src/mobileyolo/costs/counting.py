@@ -7,7 +7,7 @@ counts the same, so the parts add up exactly to the total of `profile.profile` (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -17,34 +17,33 @@ from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn.modules import SPPF, Conv
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo.core.backbones import BACKBONES, BackboneSpec, MobileNet
+from mobileyolo.core.backbones import BACKBONES, MobileNet, name_of, width_of
 from mobileyolo.core.cost_sheet import CostSheet, ModelCost, Parts, Saving, SeparableLayer
 from mobileyolo.models import bridge
-from mobileyolo.models.architecture import ModelDict, assemble, shipped_dict
+from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
 # arXiv 1704.04861: width multipliers of table 6, input sides of table 7.
 PAPER_WIDTHS = (0.25, 0.5, 0.75, 1.0)
 PAPER_SIDES = (224, 192, 160, 128)  # pixels; the first is resolution multiplier beta 1
 STEP = 32  # pixels; YOLO11's largest stride
-# Scale n is missing because YOLO11n as shipped is the backbone yolo11n.
-SHIPPED_SCALES = "sm"
 
 
-def measure(classes: int, imgsz: int) -> CostSheet:
+def measure(classes: int, imgsz: int, arms: Iterable[str] = ()) -> CostSheet:
     """Cost of every backbone by width and resolution, and what separable layers save.
 
     Args:
         classes: number of classes.
         imgsz: side of the square input in pixels at resolution multiplier 1; a multiple of 32.
+        arms: backbones that are on the sheet beside those that always are.
     """
+    stock = bridge.stock_architecture()
     sides = resolutions(imgsz)
     return CostSheet(
         classes=classes,
         imgsz=sides,
         models=tuple(
-            _cost(name, width, bridge.build_model(architecture), sides)
-            for name, width, architecture in _architectures(classes)
+            _cost(name, bridge.build_model(model_dict(name, classes, stock)), sides) for name in _backbones(arms)
         ),
         savings=tuple(measure_saving(width, imgsz) for width in PAPER_WIDTHS),
     )
@@ -92,28 +91,20 @@ def measure_saving(width: float, imgsz: int) -> Saving:
     return Saving(width=width, stem=stem, layers=distinct)
 
 
-def _architectures(classes: int) -> Iterator[tuple[str, float | None, ModelDict]]:
-    """Name, width and dictionary of every model on the sheet: MobileNetV1 by increasing width, then stock backbones."""
-    stock = bridge.stock_architecture()
-    unnamed = [MobileNet(width) for width in PAPER_WIDTHS if MobileNet(width) not in BACKBONES.values()]
-    backbones: list[tuple[str, BackboneSpec]] = [*BACKBONES.items(), *(("MobileNetV1", each) for each in unnamed)]
-    mobile = [(name, each) for name, each in backbones if isinstance(each, MobileNet)]
-    for name, each in sorted(mobile, key=lambda item: item[1].width):
-        yield name, each.width, assemble(each, classes, stock)
-    for name, spec in backbones:
-        if not isinstance(spec, MobileNet):
-            yield name, None, assemble(spec, classes, stock)
-    for scale in SHIPPED_SCALES:
-        yield f"yolo11{scale} as shipped", None, shipped_dict(scale, classes, stock)
+def _backbones(arms: Iterable[str]) -> list[str]:
+    """Names on the sheet: MobileNetV1 by increasing width, then stock backbones."""
+    names = {*BACKBONES, *(name_of(MobileNet(width)) for width in PAPER_WIDTHS), *arms}
+    mobile = sorted((name for name in names if width_of(name) is not None), key=lambda name: width_of(name) or 0)
+    return mobile + [name for name in BACKBONES if width_of(name) is None]
 
 
-def _cost(name: str, width: float | None, model: DetectionModel, sides: tuple[int, ...]) -> ModelCost:
+def _cost(name: str, model: DetectionModel, sides: tuple[int, ...]) -> ModelCost:
     layers = model.fuse(verbose=False).eval().model
     neck = next(index for index, layer in enumerate(layers) if isinstance(layer, SPPF))
     parameters = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
     return ModelCost(
         name=name,
-        width=width,
+        width=width_of(name),
         parameters=_by_part(parameters, neck),
         flops=tuple(_by_part(counts, neck) for counts in _flops_by_layer(model, sides)),
     )

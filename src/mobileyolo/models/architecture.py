@@ -11,7 +11,7 @@ import math
 from copy import deepcopy
 from typing import Any
 
-from mobileyolo.core.backbones import BACKBONES, BackboneSpec, Stock
+from mobileyolo.core.backbones import Stock, spec_of
 
 ModelDict = dict[str, Any]
 Row = list[Any]  # [from, repeats, module, args]
@@ -71,25 +71,21 @@ def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
     """Architecture of `backbone` under YOLO11n's neck and head.
 
     Args:
-        backbone: a key of BACKBONES.
+        backbone: its name.
         classes: number of classes.
         stock: YOLO11's own architecture as Ultralytics ships it (yolo11.yaml), with its scales.
     """
-    return assemble(BACKBONES[backbone], classes, stock)
-
-
-def assemble(backbone: BackboneSpec, classes: int, stock: ModelDict) -> ModelDict:
-    """Like `model_dict`, for any backbone, with or without a name in BACKBONES."""
+    spec = spec_of(backbone)
     neck_rows = deepcopy(stock["backbone"][STOCK_BACKBONE_ROWS:] + stock["head"])
     scaled_neck = [_scaled(row, stock["scales"], NECK_SCALE, classes) for row in neck_rows]
-    if isinstance(backbone, Stock):
+    if isinstance(spec, Stock):
         rows = [
-            _scaled(row, stock["scales"], backbone.scale, classes)
+            _scaled(row, stock["scales"], spec.scale, classes)
             for row in deepcopy(stock["backbone"][:STOCK_BACKBONE_ROWS])
         ]
         taps = STOCK_TAPS
     else:
-        rows = mobilenet_rows(backbone.width)
+        rows = mobilenet_rows(spec.width)
         taps = (2, 3, 4)
     moved = dict(zip(STOCK_TAPS, taps, strict=True))
     shift = len(rows) - STOCK_BACKBONE_ROWS
@@ -103,17 +99,6 @@ def assemble(backbone: BackboneSpec, classes: int, stock: ModelDict) -> ModelDic
         "backbone": rows[:backbone_length],
         "head": rows[backbone_length:],
     }
-
-
-def shipped_dict(scale: str, classes: int, stock: ModelDict) -> ModelDict:
-    """YOLO11 as Ultralytics ships it: backbone, neck and head all of one scale.
-
-    Args:
-        scale: a key of the stock architecture's scales.
-        classes: number of classes.
-        stock: as for `model_dict`.
-    """
-    return {**deepcopy(stock), "scale": scale, "nc": classes}
 
 
 def _scaled(row: Row, scales: dict[str, list[float]], scale: str, classes: int) -> Row:

@@ -39,7 +39,7 @@ def test_the_shipped_parameters_are_valid() -> None:
     assert (parameters.backbone, parameters.baseline) == ("mnv1_n", "yolo11n")
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", [*BACKBONES, "mnv1@0.75", "mnv1@2"])
 def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[str, Any], backbone: str) -> None:
     assert load(tmp_path, values | {"backbone": backbone, "baseline": backbone}).backbone == backbone
 
@@ -48,6 +48,11 @@ def test_every_backbone_can_stand_on_either_side(tmp_path: Path, values: dict[st
     ("key", "value", "said"),
     [
         ("backbone", "nonsense", "backbone: 'nonsense': unknown backbone; choose one of mnv1_n, mnv1_s, mnv1_m"),
+        ("backbone", "mnv1@", "backbone: 'mnv1@': the width multiplier behind mnv1@ should be a number in (0, 2]"),
+        ("backbone", "mnv1@2.5", "backbone: 'mnv1@2.5': the width multiplier behind mnv1@ should be a number"),
+        ("backbone", "mnv1@nan", "backbone: 'mnv1@nan': the width multiplier behind mnv1@ should be a number"),
+        ("backbone", "mnv1@0.750", "backbone: 'mnv1@0.750': write mnv1@0.75"),
+        ("backbone", "mnv1@0.25", "backbone: 'mnv1@0.25': write mnv1_n"),
         ("backbone", "x; touch pwned", "backbone: 'x; touch pwned': unknown backbone"),
         ("backbone", None, "backbone: None: unknown backbone"),
         ("trian.epochs", 3, "trian: unknown key; did you mean 'train'? choose one of backbone, baseline, seeds"),

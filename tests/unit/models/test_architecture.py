@@ -6,9 +6,9 @@ import pytest
 import torch
 from ultralytics.nn.tasks import DetectionModel
 
-from mobileyolo.core.backbones import BACKBONES, MobileNet, width_of
+from mobileyolo.core.backbones import BACKBONES, width_of
 from mobileyolo.models import bridge
-from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, assemble, mobilenet_channels, model_dict, shipped_dict
+from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, mobilenet_channels, model_dict
 
 STOCK = bridge.stock_architecture()
 
@@ -98,15 +98,13 @@ def test_only_mobilenets_have_a_width() -> None:
     assert [width_of(name) for name in ("mnv1_n", "mnv1_s", "mnv1_m", "yolo11n")] == [0.25, 0.5, 1.0, None]
 
 
-def test_a_backbone_without_a_name_is_assembled_like_one_with_a_name() -> None:
-    assert assemble(MobileNet(0.5), 3, STOCK) == model_dict("mnv1_s", 3, STOCK)
-    wider = assemble(MobileNet(0.75), 3, STOCK)
+def test_any_width_has_its_own_channels_and_the_same_neck_and_head() -> None:
+    wider = model_dict("mnv1@0.75", 3, STOCK)
     assert [row[3] for row in wider["backbone"][:5]] == [[0.75], [96, -4], [192, -3], [384, -2], [768, -1]]
     assert wider["backbone"][5:] == model_dict("mnv1_s", 3, STOCK)["backbone"][5:]
     assert wider["head"] == model_dict("mnv1_s", 3, STOCK)["head"]
 
 
-@pytest.mark.parametrize("scale", "nsm")
-def test_a_shipped_model_is_ultralytics_own_tensor_by_tensor(scale: str) -> None:
-    ours = bridge.build_model(shipped_dict(scale, 3, STOCK))
-    assert shapes(ours) == shapes(DetectionModel(f"yolo11{scale}.yaml", nc=3, verbose=False))
+def test_the_stock_model_is_ultralytics_own_tensor_by_tensor() -> None:
+    ours = bridge.build_model(model_dict("yolo11n", 3, STOCK))
+    assert shapes(ours) == shapes(DetectionModel("yolo11n.yaml", nc=3, verbose=False))

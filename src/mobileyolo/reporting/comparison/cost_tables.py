@@ -114,7 +114,7 @@ def console_sheet(sheet: CostSheet) -> str:
     return "\n\n".join(
         (
             f"Fused models at {side} x {side} px, {sheet.classes} classes; beside each total the shares of its parts.\n"
-            "All have the neck and head of YOLO11n, except those called as shipped; yolo11n is both.",
+            "All have the neck and head of YOLO11n.",
             console(parts_table(sheet)),
             console(resolution_table(sheet)),
             f"Depthwise separable layers of MobileNetV1 against standard convolutions at {side} px: millions of\n"

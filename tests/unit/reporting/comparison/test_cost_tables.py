@@ -10,7 +10,7 @@ def test_the_sentence_names_the_width_that_costs_what_yolo11n_does_and_how_far_o
     # Made up: backbones of 4, 1, 3, 6 and 9 million beside a neck and head of 1.5 million.
     assert cost_tables.matching_sentence(make_cost_sheet()) == (
         "mnv1_s (α 0.5) is the MobileNetV1 whose cost is closest to yolo11n: 0.82 times its GFLOPs and 0.82 times its "
-        "parameters. The others: mnv1_n (α 0.25) 0.45 and 0.45, MobileNetV1 (α 0.75) 1.36 and 1.36, mnv1_m (α 1) 1.91 "
+        "parameters. The others: mnv1_n (α 0.25) 0.45 and 0.45, mnv1@0.75 (α 0.75) 1.36 and 1.36, mnv1_m (α 1) 1.91 "
         "and 1.91."
     )
 
@@ -18,7 +18,7 @@ def test_the_sentence_names_the_width_that_costs_what_yolo11n_does_and_how_far_o
 def test_parts_table_has_totals_and_shares() -> None:
     table = cost_tables.parts_table(make_cost_sheet())
     assert table.rows[0] == ("mnv1_n (α 0.25)", "2.50 M", "40 / 48 / 12 %", "2.50", "40 / 48 / 12 %")
-    assert [row[0] for row in table.rows[-2:]] == ["yolo11x", "yolo11s as shipped"]
+    assert [row[0] for row in table.rows[-2:]] == ["yolo11s", "yolo11x"]
 
 
 def test_resolution_table_has_a_column_for_each_side_with_its_multiplier() -> None:
