@@ -13,7 +13,7 @@ from tests.pipeline.test_graph import LEFT_OUT
 from tests.pipeline.workspace import Workspace
 from tests.synthetic import write_dataset
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 # What the stages call of each wing, doing nothing.
 SILENT = {
