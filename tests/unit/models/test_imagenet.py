@@ -9,7 +9,7 @@ from torch.nn import functional
 from mobileyolo.core.errors import UserError, WeightsError
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
-from mobileyolo.models.imagenet import from_timm
+from mobileyolo.models.imagenet import convert
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
 WIDTHS = {"mobilenetv1_100": 1.0, "mobilenetv1_125": 1.25}
@@ -67,7 +67,7 @@ def images() -> Tensor:
 @pytest.mark.parametrize("name", WIDTHS)
 def test_it_computes_what_timm_computes_for_an_image_with_a_black_border(name: str, eps: float, images: Tensor) -> None:
     theirs, ours = timm_network(name), built_network(WIDTHS[name], eps)
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
+    ours.load_state_dict(convert(theirs.state_dict(), ours))
     with torch.inference_mode():
         maps = ours(images)
         assert max(differences(maps, timm_maps(theirs, images, padded=0.0))) < 1e-9
@@ -78,7 +78,7 @@ def test_it_computes_what_timm_computes_for_an_image_with_a_black_border(name: s
 def test_plain_timm_differs_only_where_it_sees_the_top_or_the_left_border(images: Tensor) -> None:
     """The stem pads four sides, but at stride 2 and an even size its windows reach two of them only."""
     theirs, ours = timm_network("mobilenetv1_100"), built_network(1.0, 1e-3)
-    ours.load_state_dict(from_timm(theirs.state_dict(), ours))
+    ours.load_state_dict(convert(theirs.state_dict(), ours))
     with torch.inference_mode():
         one, other = ours(images)[0], timm_maps(theirs, images)[0]
     assert (one - other).abs().max() > 0.1
@@ -88,7 +88,7 @@ def test_plain_timm_differs_only_where_it_sees_the_top_or_the_left_border(images
 def test_the_module_that_a_built_model_holds_takes_them_too(images: Tensor) -> None:
     model = bridge.build_model(model_dict("mnv1_m", 2, bridge.stock_architecture())).eval().double()
     backbone, theirs = model.model[0], timm_network("mobilenetv1_100")
-    backbone.load_state_dict(from_timm(theirs.state_dict(), backbone))
+    backbone.load_state_dict(convert(theirs.state_dict(), backbone))
     with torch.inference_mode():
         maps = backbone(images)[-4:]
         assert max(differences(maps, timm_maps(theirs, images, padded=0.0))) < 1e-9
@@ -98,7 +98,7 @@ def test_weights_and_network_are_left_as_they_were() -> None:
     theirs, ours = timm_network("mobilenetv1_100").state_dict(), built_network(1.0, 1e-3)
     weights = {name: tensor.clone() for name, tensor in theirs.items()}
     before = bridge.weights_digest(ours)
-    converted = from_timm(theirs, ours)
+    converted = convert(theirs, ours)
     assert bridge.weights_digest(ours) == before
     assert all(torch.equal(tensor, weights[name]) for name, tensor in theirs.items())
     assert {name: tensor.dtype for name, tensor in converted.items()} == {
@@ -117,5 +117,5 @@ def test_weights_and_network_are_left_as_they_were() -> None:
 def test_weights_of_another_network_are_refused(name: str, said: str) -> None:
     weights = timm.create_model(name, pretrained=False).state_dict()
     with pytest.raises(WeightsError, match=said) as refused:
-        from_timm(weights, MobileNetV1(1.0))
+        convert(weights, MobileNetV1(1.0))
     assert isinstance(refused.value, UserError)
