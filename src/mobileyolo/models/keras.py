@@ -73,7 +73,7 @@ def _member(group: Any, *names: str) -> Any:
 
     present = [name for name in names if isinstance(group, h5py.Group) and group.id.links.exists(name.encode())]
     if not present:
-        raise ValueError(f"it is no MobileNetV1 of Keras: {group.name} has no {names[0]}")
+        raise ValueError(f"there is no {names[0]} in {group.name}")
     if group.id.links.get_info(present[0].encode()).type != h5py.h5l.TYPE_HARD:
         raise ValueError(f"{present[0]} in {group.name} is a link to elsewhere")
     return group[present[0]]
