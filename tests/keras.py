@@ -19,18 +19,19 @@ GREY = 0.5  # what zeros are after x / 127.5 - 1, for an image in [0, 1]
 Arrays = dict[str, np.ndarray]
 
 
-def keras_arrays(width: float, seed: int = 0) -> Arrays:
-    """Random weights by layer and variable, in Keras' order of axes, so that maps neither vanish nor saturate."""
-    random = np.random.default_rng(seed)
+def keras_arrays(width: float) -> Arrays:
+    """Random weights by layer and variable, in Keras' order of axes, with norms that fit them, as trained ones do."""
+    random = np.random.default_rng(0)
     arrays: Arrays = {}
 
-    def add(layer: str, variable: str, kernel: tuple[int, ...], channels: int) -> None:
-        fan_in = np.prod(kernel) / channels
-        arrays[f"{layer}/{variable}"] = random.normal(0, np.sqrt(2 / fan_in), kernel)
+    def add(layer: str, variable: str, shape: tuple[int, ...], channels: int) -> None:
+        # Variances over four orders of magnitude; the small ones make the epsilon matter.
+        size = 10 ** random.uniform(-2, 0, shape[2:] if shape[3] == 1 else channels)
+        arrays[f"{layer}/{variable}"] = random.normal(0, 1, shape) * size / np.sqrt(np.prod(shape) / channels)
         arrays[f"{layer}_bn/gamma"] = random.uniform(0.5, 1.5, channels)
-        arrays[f"{layer}_bn/beta"] = random.normal(0.5, 0.5, channels)
-        arrays[f"{layer}_bn/moving_mean"] = random.normal(0, 0.5, channels)
-        arrays[f"{layer}_bn/moving_variance"] = 10 ** random.uniform(-3, 0.5, channels)  # small ones show the epsilon
+        arrays[f"{layer}_bn/beta"] = random.normal(0.5, 1, channels)
+        arrays[f"{layer}_bn/moving_mean"] = np.zeros(channels)
+        arrays[f"{layer}_bn/moving_variance"] = np.ones(channels)
 
     current = int(32 * width)
     add("conv1", "kernel", (3, 3, 3, current), current)
@@ -39,6 +40,7 @@ def keras_arrays(width: float, seed: int = 0) -> Arrays:
         add(f"conv_dw_{number}", "depthwise_kernel", (3, 3, current, 1), current)
         add(f"conv_pw_{number}", "kernel", (1, 1, current, outputs), outputs)
         current = outputs
+    keras_maps(arrays, torch.from_numpy(random.random((4, 3, 64, 64))), fit=True)
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
@@ -52,17 +54,21 @@ def write_keras(path: Path, arrays: Arrays, *, inside: str = "", ending: str = "
     return path
 
 
-def keras_maps(arrays: Arrays, images: Tensor, *, border: float = GREY) -> list[Tensor]:
+def keras_maps(arrays: Arrays, images: Tensor, *, border: float = GREY, fit: bool = False) -> list[Tensor]:
     """The maps at strides 4, 8, 16 and 32 that Keras' graph computes, in double precision.
 
     Args:
         arrays: weights by layer and variable.
         images: (N, 3, H, W), RGB in [0, 1]; H and W are multiples of 32.
         border: grey level that the stem sees beyond the image.
+        fit: first set the mean and variance in `arrays` to what these images give.
     """
     weights = {name: torch.from_numpy(array).double() for name, array in arrays.items()}
 
     def norm_relu6(x: Tensor, layer: str) -> Tensor:
+        if fit:
+            for name, value in (("moving_mean", x.mean((0, 2, 3))), ("moving_variance", x.var((0, 2, 3)))):
+                weights[f"{layer}_bn/{name}"], arrays[f"{layer}_bn/{name}"] = value, value.numpy()
         gamma, beta, mean, variance = (
             weights[f"{layer}_bn/{name}"].view(-1, 1, 1) for name in ("gamma", "beta", "moving_mean", "moving_variance")
         )
