@@ -31,7 +31,9 @@ from mobileyolo.importing.sources import (
 )
 
 ANNOTATIONS_MB = 4000  # COCO's own is 450 MB
-_BYTES_A_VALUE = 60  # of memory, beside the text; Python 3.11 took 30 to 50 (boxes, polygons, empty objects)
+_BYTES_A_VALUE = (
+    60  # of memory, beside the text; Python 3.11 took 30 to 50 (boxes, polygons, empty objects)
+)
 SECTIONS = ("images", "annotations", "categories")
 
 
