@@ -42,7 +42,7 @@ EXTRAS = {
         "sqlalchemy",
         "urllib3",
     ),
-    "imagenet": ("safetensors", "timm"),
+    "imagenet": ("h5py", "safetensors", "timm"),
     "export": ("ncnn", "openvino", "pnnx"),
 }
 

@@ -80,14 +80,14 @@ def test_timm_names_its_mobilenets_tensors_like_this() -> None:
     import timm
     import torch
 
-    from mobileyolo.models.imagenet import from_timm
+    from mobileyolo.models.imagenet import convert
     from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
     with torch.device("meta"):
         weights = timm.create_model("mobilenetv1_100", pretrained=False).state_dict()
     weights = {name: torch.ones(tensor.shape) for name, tensor in weights.items()}
     network = MobileNetV1(1.0)
-    converted = from_timm(weights, network)
+    converted = convert(weights, network)
     assert converted.keys() == network.state_dict().keys()
 
 

@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from mobileyolo.commands import COMMANDS
 from mobileyolo.deployment.formats import EXPORT_FORMATS
 from mobileyolo.extras import EXTRAS
+from mobileyolo.models.keras import SIGNATURE
 from tests.tutorial import write_tutorial
 
 ROOT = Path(__file__).parents[2]
@@ -148,8 +149,20 @@ def test_the_pipeline_needs_neither_timm_nor_an_engine_beyond_onnx_runtime() -> 
 def test_the_extra_imagenet_brings_what_reads_and_names_weights_of_timm() -> None:
     allowed = environment("imagenet")
     assert "openvino" not in allowed
-    script = "from mobileyolo import downloads; import safetensors.torch; print(downloads._timm_names())"
+    script = "import h5py; from mobileyolo import downloads; import safetensors.torch; print(downloads._timm_names())"
     assert "mobilenetv1_100" in said(run(script, allowed))
+
+
+def test_weights_of_keras_without_their_extra_are_one_line_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "mobilenet_v1_0.25_224"
+    path.write_bytes(SIGNATURE)
+    script = (
+        "import stages, pathlib\n"
+        "from mobileyolo.models.weights import read_backbone\n"
+        f"read_backbone(pathlib.Path({str(path)!r}))"
+    )
+    process = run(script, environment("pipeline"))
+    assert process.stderr == "error: h5py is not installed; pip install 'mobileyolo[imagenet]'\n"
 
 
 @pytest.mark.parametrize(("extra", "missing"), [("export", ""), ("pipeline", "OpenVINO: openvino is not installed")])

@@ -110,6 +110,7 @@ def reading(path: Path, wanted: str) -> Iterator[None]:
 
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
+        ModuleNotFoundError: a package that is needed to read it is not installed.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
@@ -117,9 +118,9 @@ def reading(path: Path, wanted: str) -> Iterator[None]:
         raise WeightsError(f"{path}: the file is empty")
     try:
         yield
-    except WeightsError:
+    except (WeightsError, ModuleNotFoundError):  # said already, or an extra of this package is not installed
         raise
-    except Exception as error:  # torch, safetensors and Ultralytics can raise almost anything for damaged bytes
+    except Exception as error:  # torch, safetensors, h5py and Ultralytics can raise almost anything for damaged bytes
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{path}: can't be read as {wanted}: it is damaged or something else ({reason})") from error
 

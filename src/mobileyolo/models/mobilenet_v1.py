@@ -5,6 +5,9 @@ Built from Ultralytics' Conv and DWConv, because Ultralytics' fuse() folds batch
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any, Literal, get_args
+
 import torch
 from torch import nn
 from ultralytics.nn.modules import Conv, DWConv, TorchVision
@@ -20,13 +23,25 @@ LAYERS_BY_MAP = (
     ((1024, 2), (1024, 1)),  # stride 32
 )
 
+# Where a convolution of stride 2 gets its zeros, if sides are even: all round, as in PyTorch, or at the right and
+# bottom only, as in TensorFlow, which calls it "same".
+Padding = Literal["symmetric", "same"]
 
-def depthwise_separable(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+
+def depthwise_separable(inputs: int, outputs: int, stride: int, padding: Padding = "symmetric") -> nn.Sequential:
     """A 3x3 depthwise and a 1x1 pointwise convolution, each with batch norm and ReLU6."""
-    return nn.Sequential(
+    layer = nn.Sequential(
         DWConv(inputs, inputs, k=3, s=stride, act=nn.ReLU6()),
         Conv(inputs, outputs, k=1, act=nn.ReLU6()),
     )
+    return _padded_after(layer) if stride == 2 and padding == "same" else layer
+
+
+def _padded_after(blocks: nn.Sequential) -> nn.Sequential:
+    """The same blocks under the same names, the first of which gets its zeros at the right and bottom only."""
+    first: Any = blocks[0]
+    first.conv.padding = (0, 0)
+    return nn.Sequential(OrderedDict([("pad", nn.ZeroPad2d((0, 1, 0, 1))), *blocks.named_children()]))
 
 
 class MobileNetV1(nn.Module):
@@ -40,18 +55,22 @@ class MobileNetV1(nn.Module):
 
     strides = (4, 8, 16, 32)
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, padding: Padding = "symmetric") -> None:
         """Build the network for 3 input channels.
 
         Args:
             width: the paper's width multiplier alpha, in (0, 2]. Channels are rounded to a multiple of 8.
+            padding: of the convolutions with stride 2. With "same" they compute what TensorFlow's do, for an image
+                whose sides are multiples of 32. It changes no tensor's name or shape.
 
         Raises:
-            ValueError: the width is out of range.
+            ValueError: the width is out of range, or the padding is unknown.
         """
         super().__init__()
         if not 0 < width <= 2:
             raise ValueError(f"MobileNetV1: width multiplier {width!r} is not in (0, 2]")
+        if padding not in get_args(Padding):
+            raise ValueError(f"MobileNetV1: padding {padding!r} is not one of {', '.join(get_args(Padding))}")
         self.width = width
         self.channels = tuple(mobilenet_channels(channels, width) for channels in MOBILENET_TAP_CHANNELS)
         current = mobilenet_channels(STEM_CHANNELS, width)
@@ -59,10 +78,11 @@ class MobileNetV1(nn.Module):
         for group, layers in zip(groups, LAYERS_BY_MAP, strict=True):
             for outputs, stride in layers:
                 scaled = mobilenet_channels(outputs, width)
-                group.append(depthwise_separable(current, scaled, stride))
+                group.append(depthwise_separable(current, scaled, stride, padding))
                 current = scaled
         # The attributes that Ultralytics' TorchVision module has for its blocks, and for returning the map of each.
-        self.m = nn.Sequential(*(nn.Sequential(*group) for group in groups))
+        stem, *others = (nn.Sequential(*group) for group in groups)
+        self.m = nn.Sequential(_padded_after(stem) if padding == "same" else stem, *others)
         self.split = True
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:

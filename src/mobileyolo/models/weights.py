@@ -19,7 +19,8 @@ from mobileyolo.core.records import StartRecord, WeightsSource
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, ModelDict, Row
 from mobileyolo.models.checkpoints import read_tensors
-from mobileyolo.models.imagenet import from_timm
+from mobileyolo.models.imagenet import convert
+from mobileyolo.models.keras import is_keras, read_keras
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
 
 Tensors = dict[str, Tensor]
@@ -48,11 +49,14 @@ def save(content: object, path: Path) -> None:
 
 
 def read_backbone(path: Path) -> Tensors:
-    """Tensors by name from a file of timm: safetensors, or a state dict saved by torch.
+    """Tensors by name from a file of Keras (HDF5), or of timm: safetensors, or a state dict saved by torch.
 
     Raises:
         WeightsError: the file is missing, damaged, or holds something else.
     """
+    if is_keras(path):
+        with bridge.reading(path, "MobileNetV1 of Keras"):
+            return read_keras(path)
     if path.suffix != ".safetensors":
         return read_saved(path)
     with bridge.reading(path, "a state dict"):
@@ -155,7 +159,7 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
             raise WeightsError(f"init.detector: no tensor of {offer.sources['detector'].name} fits this model")
         taken |= {name: ("detector", tensor) for name, tensor in fits.items()}
     if "backbone" in offer.tensors and architecture["backbone"][0][2] == MobileNetV1.__name__:
-        tensors = from_timm(offer.tensors["backbone"], model.model[0])
+        tensors = convert(offer.tensors["backbone"], model.model[0])
         taken |= {f"model.0.{name}": ("backbone", tensor) for name, tensor in tensors.items()}
     used = {role for role, _ in taken.values()}
     record = StartRecord(
