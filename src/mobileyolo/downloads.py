@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 
 from mobileyolo.core.errors import WeightsError
-from mobileyolo.core.files import WEIGHTS_DIR
+from mobileyolo.core.files import IMAGENET, WEIGHTS_DIR
 from mobileyolo.models.weights import save
 
 TIMM_MODELS = "mobilenetv1*"
 DETECTORS = tuple(f"yolo11{scale}.pt" for scale in "nsmlx")
+CLASSIFIERS = tuple(f"yolo11{scale}-cls.pt" for scale in "nsmlx")
 
 
 def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
@@ -18,21 +19,21 @@ def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
 
     Args:
         name: of a MobileNetV1 of timm, or of a YOLO11 checkpoint of Ultralytics.
-        folder: for the file.
+        folder: for detectors; ImageNet weights go into a folder in it, which params.yaml can name as a whole.
 
     Raises:
         WeightsError: no weights have that name, or the download failed.
     """
-    target = folder / name
-    if name in DETECTORS:
+    if name in (*DETECTORS, *CLASSIFIERS):
         download_to = _from_ultralytics
     elif name in (known := _timm_names()):
         download_to = _from_timm
     else:
-        raise WeightsError(f"{name!r}: unknown weights; choose one of {', '.join([*DETECTORS, *known])}")
+        raise WeightsError(f"{name!r}: unknown weights; choose one of {', '.join([*DETECTORS, *CLASSIFIERS, *known])}")
+    target = folder / name if name in DETECTORS else folder / IMAGENET / name
     if not target.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as temporary:
             part = Path(temporary, name)
             try:
                 download_to(name, part)

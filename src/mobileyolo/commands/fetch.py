@@ -1,11 +1,13 @@
 """Download starting weights by name into data/weights/.
 
-This is the only command that downloads anything. Known names are YOLO11's checkpoints (yolo11n.pt to yolo11x.pt, from
-Ultralytics) and timm's MobileNetV1 with ImageNet weights (such as mobilenetv1_100; these need an extra: pip install
-'mobileyolo[imagenet]'). A file that lies there already is kept.
+This is the only command that downloads anything. A file that lies there already is kept. Known names:
 
-Then name the file in params.yaml: as init.detector or train.teacher if it is a checkpoint of YOLO11, as init.backbone
-if it is timm's.
+- YOLO11's detectors, yolo11n.pt to yolo11x.pt, from Ultralytics: for init.detector and train.teacher;
+- backbones with ImageNet weights, which go into data/weights/imagenet/: YOLO11's classifiers, yolo11n-cls.pt to
+  yolo11x-cls.pt, from Ultralytics, and timm's MobileNetV1, such as mobilenetv1_100 (these need an extra: pip install
+  'mobileyolo[imagenet]').
+
+With one for each arm's backbone, init.backbone: imagenet starts both arms from ImageNet.
 """
 
 from __future__ import annotations
@@ -18,20 +20,23 @@ from mobileyolo.core.console import say
 SUMMARY = "download starting weights by name"
 EXTRA = "validate"
 EXAMPLES = """examples:
-  mobileyolo fetch yolo11n.pt mobilenetv1_100
-  dvc exp run -S backbone=mnv1_m -S init.detector=yolo11n.pt -S init.backbone=mobilenetv1_100
+  mobileyolo fetch mobilenetv1_100 yolo11n-cls.pt
+  dvc exp run -S backbone=mnv1_m -S init.backbone=imagenet
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Names."""
-    parser.add_argument("names", nargs="+", metavar="name", help="weights such as yolo11n.pt or mobilenetv1_100")
+    parser.add_argument("names", nargs="+", metavar="name", help="weights such as yolo11n-cls.pt or mobilenetv1_100")
 
 
 def run(names: list[str]) -> None:
     """Download them."""
     environment.allow_downloads()
+    from mobileyolo.core.files import IMAGENET, WEIGHTS_DIR
     from mobileyolo.downloads import download  # after the switch, which Ultralytics and timm read on import
 
     for name in names:
-        say(f"{download(name)}: name it in params.yaml as {name}")
+        path = download(name)
+        switch = "init.detector or train.teacher" if path.parent == WEIGHTS_DIR else f"init.backbone: {IMAGENET}"
+        say(f"{path}: for {switch} in params.yaml")
