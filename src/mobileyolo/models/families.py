@@ -32,7 +32,7 @@ def backbone_of(tensors: Mapping[str, Tensor], stock: ModelDict) -> BackboneSpec
         stock: YOLO11's own architecture, with its scales.
     """
     for first, last, axis in _KERNELS:
-        if first in tensors and last in tensors:
+        if all(name in tensors and tensors[name].ndim == 4 for name in (first, last)):
             width = tensors[last].shape[axis] / MOBILENET_TAP_CHANNELS[-1]
             fits = tensors[first].shape[axis] == mobilenet_channels(STEM_CHANNELS, width)
             return MobileNet(width) if fits else None

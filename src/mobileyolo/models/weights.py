@@ -184,7 +184,7 @@ class Offer:
         if len(fitting) > 1:
             names = " and ".join(each.source.name for each in fitting)
             raise WeightsError(
-                f"init.backbone: {names} all fit {backbone}; name one of them, or a folder with one file for each arm"
+                f"init.backbone: {names} fit {backbone} alike; name one of them, or a folder with one file for each arm"
             )
         if not fitting and any(type(theirs) is type(spec) for _, theirs in specs):
             there = ", ".join(f"{each.source.name} is for {name_of(theirs)}" for each, theirs in specs if theirs)
@@ -248,7 +248,10 @@ def start(backbone: str, architecture: ModelDict, offer: Offer) -> tuple[StartRe
 def _backbone_tensors(given: Pretrained, backbone: str, model: DetectionModel) -> Tensors:
     """The tensors of a file by their names in an arm's model, whose whole backbone they are."""
     if isinstance(spec_of(backbone), MobileNet):
-        return {f"model.0.{name}": tensor for name, tensor in from_timm(given.tensors, model.model[0]).items()}
+        try:
+            return {f"model.0.{name}": tensor for name, tensor in from_timm(given.tensors, model.model[0]).items()}
+        except WeightsError as error:
+            raise WeightsError(f"init.backbone: {given.source.name}: {error}") from None
     shapes = {name: each.shape for name, each in model.state_dict().items() if _layer(name) < STOCK_BACKBONE_ROWS}
     if shapes != {name: tensor.shape for name, tensor in given.tensors.items()}:
         raise WeightsError(f"init.backbone: {given.source.name}: its tensors are not those of YOLO11's backbone")

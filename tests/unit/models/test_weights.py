@@ -196,6 +196,17 @@ def test_the_width_of_a_mobilenet_is_told_by_its_tensors_of_either_publisher(wid
         assert backbone_of(tensors, STOCK) == MobileNet(last / 1024)
 
 
+def test_kernels_without_a_shape_of_kernels_are_of_no_backbone() -> None:
+    names = ("conv_stem.weight", "blocks.4.1.conv_pw.weight", "model.0.conv.weight")
+    assert backbone_of(dict.fromkeys(names, torch.tensor(1.0)), STOCK) is None
+
+
+def test_a_mobilenet_that_lacks_a_tensor_is_refused_with_the_name_of_the_file(tmp_path: Path) -> None:
+    given = offer(write_mobilenet(tmp_path / "mine.pt", 0.25))
+    with pytest.raises(WeightsError, match=r"init\.backbone: mine\.pt: .* has no tensor 'bn1\.weight'"):
+        start("mnv1_n", architecture("mnv1_n"), given)
+
+
 @pytest.mark.parametrize("backbone", ["mnv1@0.3", "mnv1@1.25"])
 def test_weights_fit_a_width_whose_channels_they_have(tmp_path: Path, backbone: str) -> None:
     given = offer(write_mobilenet(tmp_path / "mine.pt", float(backbone.removeprefix("mnv1@"))))
@@ -241,7 +252,7 @@ def test_a_folder_with_another_width_or_scale_only_is_refused(
 
 def test_two_files_that_fit_are_refused(classifier: Path, tmp_path: Path) -> None:
     given = offer(classifier, write_classifier(tmp_path / "other-cls.pt", seed=4))
-    with pytest.raises(WeightsError, match=r"yolo11n-cls\.pt and other-cls\.pt all fit yolo11n; name one of them"):
+    with pytest.raises(WeightsError, match=r"yolo11n-cls\.pt and other-cls\.pt fit yolo11n alike; name one of them"):
         given.backbone_for("yolo11n")
     assert given.backbone_for("mnv1_n") is None
 
