@@ -37,6 +37,7 @@ def main(params: Params) -> None:
     card, verdict = DatasetCard.read(DATASET_FILE), ValidationVerdict.read(VALIDATION.verdict)
     evidence = {arm: ArmEvidence.read(arm, seeds) for arm in ARMS}
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
+    init = params.get("init", dict[str, str])
     held_out = evidence["baseline"].results[0].statistics
     circumstances = Circumstances(
         scenes=Scenes.read().of(held_out.split, held_out.images["image"].tolist()),
@@ -49,7 +50,7 @@ def main(params: Params) -> None:
     results = {arm: evidence[arm].results for arm in ARMS}
     histories = {arm: evidence[arm].histories for arm in ARMS}
     sheet = CostSheet.read(COST_FILE)
-    write_reports(ReportInputs(comparison, results, histories, starts, sheet, verdict, Path(params.data_dir)))
+    write_reports(ReportInputs(comparison, results, histories, starts, init, sheet, verdict, Path(params.data_dir)))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
     log_results(params.data_dir, card, verdict, results, comparison)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mobileyolo.core.config import Params
 from mobileyolo.core.console import say
 from mobileyolo.core.files import FetchedWeights, replacing_folder
-from mobileyolo.core.records import WeightsSource
-from mobileyolo.models.parameters import WEIGHTS_KEYS, WeightsName, weights_file
+from mobileyolo.core.records import Fetched
+from mobileyolo.models.parameters import WEIGHTS_KEYS, WeightsName, weights_path
 from stages import argument, run
 
 
@@ -14,17 +14,17 @@ def main(params: Params) -> None:
     """Write models/weights/<role>/."""
     role = argument(WEIGHTS_KEYS)
     name = params.get(WEIGHTS_KEYS[role], WeightsName)
-    path = weights_file(role, name)
-    fetched = FetchedWeights(role)
-    with replacing_folder(fetched.folder) as folder:
+    path = weights_path(role, name)
+    files = FetchedWeights(role)
+    with replacing_folder(files.folder) as folder:
         if path is None:  # the usual case, which need not wait for torch
-            source = WeightsSource(name=name)
+            fetched = Fetched(name=name)
         else:
             from mobileyolo.models.weights import fetch
 
-            source = fetch(role, path, folder / fetched.weights.name)
-        source.write(folder / fetched.source.name)
-    say(f"{WEIGHTS_KEYS[role]}: {source.name}")
+            fetched = fetch(role, path, folder)
+        fetched.write(folder / files.record.name)
+    say(f"{WEIGHTS_KEYS[role]}: {', '.join(source.name for source in fetched.files) or name}")
 
 
 if __name__ == "__main__":

@@ -7,22 +7,23 @@ import shutil
 from mobileyolo.core.config import Params, Weight
 from mobileyolo.core.console import say
 from mobileyolo.core.files import BASELINE, NONE, FetchedWeights, ModelFiles, replacing_folder
-from mobileyolo.core.records import Teacher, TrainingRecord, WeightsSource
+from mobileyolo.core.records import Fetched, Teacher, TrainingRecord
 from stages import arm_argument, run, seed_of_stage
 
 
 def main(params: Params) -> None:
     """Write models/<arm>/teacher/s<seed>/."""
     arm, seed = arm_argument(), seed_of_stage()
-    files, fetched = ModelFiles(arm, seed), FetchedWeights("teacher")
+    files, copies = ModelFiles(arm, seed), FetchedWeights("teacher")
     dis = params.get("train.dis", Weight)
-    source = WeightsSource.read(fetched.source)
+    fetched = Fetched.read(copies.record)
     teacher = Teacher(name=NONE)
     with replacing_folder(files.teacher_folder) as folder:
-        if source.digest:
+        if fetched.files:
+            (source,) = fetched.files
             teacher = Teacher(name=source.name, digest=source.digest, dis=dis, both_arms=True)
-            shutil.copyfile(fetched.weights, folder / files.teacher_weights.name)
-        elif source.name == BASELINE and arm == "candidate":
+            shutil.copyfile(copies.weights(), folder / files.teacher_weights.name)
+        elif fetched.name == BASELINE and arm == "candidate":
             baseline = ModelFiles("baseline", seed)
             record = TrainingRecord.read(baseline.training)
             teacher = Teacher(name=f"{record.backbone} s{seed}", digest=record.weights_digest, dis=dis)

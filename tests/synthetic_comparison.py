@@ -178,11 +178,11 @@ def make_inputs(data_dir: Path = Path("gone"), seeds: int = 1, **changes: Any) -
             arm: StartRecord(
                 backbone=getattr(comparison, arm).backbone,
                 **RANDOM.model_dump(),
-                offered={},
                 random=("model.0.weight",),
             )
             for arm in ARMS
         },
+        init={"backbone": "none", "detector": "none"},
         sheet=make_cost_sheet(),
         validation=ValidationVerdict(passed=True, findings={}),
         data_dir=data_dir,

@@ -18,6 +18,7 @@ from mobileyolo.core.records import (
     History,
     LatencyRecord,
     MetricsRecord,
+    OfferRecord,
     Start,
     Teacher,
     Timing,
@@ -325,6 +326,7 @@ def make_evidence(arm: list[ArmResult]) -> ArmEvidence:
     epochs = int(arm[0].training.recipe["epochs"])
     curve = np.minimum(np.arange(1, epochs + 1) / 20, 1) * 0.6
     return ArmEvidence(
+        offer=OfferRecord(files={}),
         results=arm,
         histories=[pd.DataFrame({"epoch": np.arange(1, epochs + 1), "map50_95": curve}) for _ in arm],
         times=[TrainingTime(started="2026-01-02T03:04:05Z", seconds=321, machine="some CPU", threads=2) for _ in arm],

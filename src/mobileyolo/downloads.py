@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.response import addinfourl
 
 from mobileyolo.core.errors import WeightsError
-from mobileyolo.core.files import WEIGHTS_DIR
+from mobileyolo.core.files import IMAGENET, WEIGHTS_DIR
 from mobileyolo.models.imagenet import convert
 from mobileyolo.models.keras import LIMIT_MB, read_keras
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
@@ -16,6 +16,7 @@ from mobileyolo.models.weights import save
 
 TIMM_MODELS = "mobilenetv1*"
 DETECTORS = tuple(f"yolo11{scale}.pt" for scale in "nsmlx")
+CLASSIFIERS = tuple(f"yolo11{scale}-cls.pt" for scale in "nsmlx")
 # BASE_WEIGHT_PATH of keras/src/applications/mobilenet.py, and the names that it puts together. It gives no digests.
 KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
 KERAS_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
@@ -31,25 +32,26 @@ def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
     """Download weights into a file that params.yaml can name; a file that exists is kept.
 
     Args:
-        name: of a MobileNetV1 of Keras or timm, or of a YOLO11 checkpoint of Ultralytics.
-        folder: for the file.
+        name: of a MobileNetV1 of Keras or timm, or of a detector or classifier of Ultralytics.
+        folder: for detectors; ImageNet weights go into a folder in it, which params.yaml can name as a whole.
 
     Raises:
         WeightsError: no weights have that name, or the download failed or is something else.
         ModuleNotFoundError: the extra `imagenet` is not installed, and the name is of a MobileNetV1 or unknown.
     """
-    target = folder / name
-    if name in DETECTORS:
+    if name in (*DETECTORS, *CLASSIFIERS):
         download_to = _from_ultralytics
     elif name in KERAS_FILES:
         download_to = _from_keras
     elif name in (known := _timm_names()):
         download_to = _from_timm
     else:
-        raise WeightsError(f"{name!r}: unknown weights; choose one of {', '.join([*DETECTORS, *KERAS_FILES, *known])}")
+        choices = [*DETECTORS, *CLASSIFIERS, *KERAS_FILES, *known]
+        raise WeightsError(f"{name!r}: unknown weights; choose one of {', '.join(choices)}")
+    target = folder / name if name in DETECTORS else folder / IMAGENET / name
     if not target.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as temporary:
             part = Path(temporary, name)
             try:
                 download_to(name, part)

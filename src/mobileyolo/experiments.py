@@ -16,9 +16,9 @@ from dvc.repo import Repo
 
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import DIGITS_DIR, WEIGHTS_DIR
+from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, WEIGHTS_DIR
 
-_WEIGHTS = ("init.backbone", "init.detector", "train.teacher")  # keys that can name a file in WEIGHTS_DIR
+_WEIGHTS = ("init.backbone", "init.detector", "train.teacher")  # keys that can name a path in WEIGHTS_DIR
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any])
     """
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     command += [argument for each in overrides(wanted, present) for argument in ("--set-param", each)]
-    command += [argument for path in _own_weights(wanted) for argument in ("--copy-paths", path.as_posix())]
+    command += [argument for path in own_weights(wanted) for argument in ("--copy-paths", path.as_posix())]
     if subprocess.run(command, check=False).returncode:
         raise UserError(f"{name} has failed; the same command goes on with the models that were trained")
 
@@ -121,13 +121,15 @@ def _literal(value: object) -> str:
     return str(value).lower()  # true, false, 0.1
 
 
-def _own_weights(params: Mapping[str, Any]) -> Iterator[Path]:
-    """Weights that the user has put into WEIGHTS_DIR: git does not know them, so DVC has to be told to copy them."""
+def own_weights(params: Mapping[str, Any]) -> list[Path]:
+    """Weights that the user has put into WEIGHTS_DIR: git does not know them, so DVC has to be told to copy them.
+
+    Of a file in a folder it is the folder: DVC (3.67) copies into folders that are there already.
+    """
     values = dict(leaves(params))
-    for key in _WEIGHTS:
-        path = WEIGHTS_DIR / values[key]
-        if not Path(values[key]).is_absolute() and path.suffix and path.is_file():
-            yield path
+    named = [values[key] for key in _WEIGHTS if values[key] not in (NONE, BASELINE)]
+    relative = [Path(name) for name in named if not Path(name).is_absolute() and (WEIGHTS_DIR / name).exists()]
+    return list(dict.fromkeys(WEIGHTS_DIR / path.parts[0] for path in relative))
 
 
 def _git(*arguments: str) -> str:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mobileyolo.core.backbones import width_of
 from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, Seeds, validated
 from mobileyolo.core.errors import ConfigError
-from mobileyolo.core.files import NONE, WEIGHTS_DIR, Role
+from mobileyolo.core.files import IMAGENET, WEIGHTS_DIR, Role
 from mobileyolo.costs.parameters import LatencyOptions
-from mobileyolo.dataset.folders import is_file
+from mobileyolo.dataset.folders import is_file, is_folder
 from mobileyolo.dataset.parameters import Grouping, ValidationRules
 from mobileyolo.digits import DigitsOptions
 from mobileyolo.evaluation.parameters import EvaluationOptions
-from mobileyolo.models.parameters import WEIGHTS_KEYS, StartingWeights, Teaching, weights_file
+from mobileyolo.models.parameters import (
+    WEIGHTS_KEYS,
+    StartingWeights,
+    Teaching,
+    files_in,
+    imagenet_advice,
+    weights_path,
+)
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.parameters import VerdictOptions
 
@@ -45,15 +51,6 @@ class Parameters(Section):
     latency: LatencyOptions
     compare: VerdictOptions
 
-    @model_validator(mode="after")
-    def _somebody_starts_from_the_backbone(self) -> Self:
-        if self.init.backbone != NONE and not any(width_of(name) for name in (self.backbone, self.baseline)):
-            raise ValueError(
-                f"init.backbone: {self.init.backbone!r}: only MobileNetV1 starts from it, and neither backbone "
-                f"{self.backbone} nor baseline {self.baseline} is one; set it to {NONE}"
-            )
-        return self
-
 
 def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Parameters:
     """Check all sections, and that the weights that they name exist.
@@ -65,10 +62,23 @@ def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Par
     init, teacher = parameters.init, parameters.train.teacher
     names: dict[Role, str] = {"backbone": init.backbone, "detector": init.detector, "teacher": teacher}
     for role, name in names.items():
-        path = weights_file(role, name)
-        if path is not None and not is_file(path):
-            raise ConfigError(
-                f"{file}: {WEIGHTS_KEYS[role]}: {name!r}: no file {path}; put the file there, give an absolute path, "
-                f"or download known weights into {WEIGHTS_DIR}: mobileyolo fetch <name>"
+        path = weights_path(role, name)
+        if path is not None and (missing := _missing(role, path)):
+            advice = (
+                imagenet_advice(parameters.backbone, parameters.baseline)
+                if path == WEIGHTS_DIR / IMAGENET
+                else "put it there, give an absolute path, or download known weights: mobileyolo fetch <name>"
             )
+            raise ConfigError(f"{file}: {WEIGHTS_KEYS[role]}: {name!r}: {missing} {path}; {advice}")
     return parameters
+
+
+def _missing(role: Role, path: Path) -> str:
+    """What is not there, of the weights that a parameter names; "" if they are."""
+    if is_file(path):
+        return ""
+    if role != "backbone":
+        return "no file"
+    if not is_folder(path):
+        return "no file or folder"
+    return "" if files_in(path) else "no file in the folder"

@@ -258,6 +258,36 @@ def test_a_network_is_filled_by_its_state_and_no_constructor_is_needed(tmp_path:
     assert bridge.weights_digest(read) == bridge.weights_digest(model)
 
 
+@contract("ClassificationModel")
+def test_a_classifier_has_the_backbone_of_its_detector(tmp_path: Path) -> None:
+    import torch
+    from ultralytics.data.augment import classify_transforms
+    from ultralytics.nn.tasks import ClassificationModel
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import STOCK_BACKBONE_ROWS, model_dict
+    from mobileyolo.models.weights import read_backbone
+
+    model = ClassificationModel("yolo11n-cls.yaml", nc=2, verbose=False)
+    model.transforms = classify_transforms(64)  # as its trainer does
+    torch.save({"model": model}, tmp_path / "model.pt")
+    detector = bridge.build_model(model_dict("yolo11n", 2, bridge.stock_architecture())).model[:STOCK_BACKBONE_ROWS]
+    assert {name: tensor.shape for name, tensor in read_backbone(tmp_path / "model.pt").items()} == {
+        f"model.{name}": tensor.shape for name, tensor in detector.state_dict().items()
+    }
+
+
+@contract("torch_utils.initialize_weights")
+def test_a_detectors_norms_have_the_epsilon_that_any_module_gets() -> None:
+    from torch import nn
+
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+
+    model = bridge.build_model(model_dict("yolo11n", 2, bridge.stock_architecture()))
+    assert {norm.eps for norm in model.modules() if isinstance(norm, nn.BatchNorm2d)} == {bridge.norm_eps()}
+
+
 @contract("attempt_download_asset")
 def test_an_asset_is_put_where_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics.utils import downloads

@@ -56,7 +56,7 @@ OUTPUTS = {
         *(f"reports/validation/{name}" for name in ("index.html", "findings.csv", "verdict.json")),
     ],
     "build@candidate": [
-        f"models/candidate/{name}" for name in ("model.yaml", "profile.json", "start.json", "start.pt")
+        f"models/candidate/{name}" for name in ("model.yaml", "profile.json", "offer.json", "start.json", "start.pt")
     ],
     "fetch@detector": ["models/weights/detector"],
     "teach-candidate@0": ["models/candidate/teacher"],

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import timm
+import torch
+from ultralytics.nn.tasks import ClassificationModel
 
 from mobileyolo.core.records import MetricsRecord, Scenes, TrainingTime
 from mobileyolo.verdict.records import ERROR_KINDS, Comparison
@@ -313,6 +316,43 @@ def test_both_arms_start_from_a_detector_and_the_verdict_says_how_unequally(
     assert 0 < candidate["values"] < candidate["of_values"]
     assert "yolo11n from yolo11n.pt (100% of its values are pretrained)" in comparison["reason"]
     assert b"Where the models start" in workspace.read("reports/index.html")
+
+
+@pytest.fixture(scope="module")
+def mobilenet_alone(workspace: Workspace, first: Result) -> Result:
+    """The candidate starts from a MobileNetV1, in a folder where the baseline finds nothing."""
+    folder = workspace.path / "data/weights/imagenet"
+    folder.mkdir()
+    torch.save(timm.create_model("mobilenetv1_100", pretrained=False).state_dict(), folder / "mobilenetv1_100")
+    values = ("backbone=mnv1_m", "seeds=[0]", "train.teacher=none", "init.detector=none", "init.backbone=imagenet")
+    return workspace.dvc("exp", "run", *(word for value in values for word in ("-S", value)))
+
+
+def test_a_backbone_for_the_candidate_trains_the_candidate_only(workspace: Workspace, mobilenet_alone: Result) -> None:
+    assert mobilenet_alone.ran("build@baseline")
+    assert mobilenet_alone.ran("train@candidate-0")
+    assert not mobilenet_alone.ran("train@baseline-0")
+    reason = json.loads(workspace.read("reports/comparison.json"))["reason"]
+    assert "Not only the backbone differs: mnv1_m starts from mobilenetv1_100 (" in reason
+    assert "yolo11n from random weights" in reason
+
+
+def test_a_backbone_for_the_baseline_as_well_trains_the_baseline_only_and_makes_the_start_equal(
+    workspace: Workspace, mobilenet_alone: Result
+) -> None:
+    model = ClassificationModel("yolo11n-cls.yaml", nc=10, verbose=False)
+    torch.save({"model": model.half(), "ema": None}, workspace.path / "data/weights/imagenet/yolo11n-cls.pt")
+    both = workspace.dvc("repro")
+    assert both.ran("build@candidate")
+    assert both.ran("train@baseline-0")
+    assert not both.ran("train@candidate-0")
+    reason = json.loads(workspace.read("reports/comparison.json"))["reason"]
+    assert "Both backbones start from ImageNet weights (yolo11n-cls.pt, mobilenetv1_100)." in reason
+    assert "Not only" not in reason
+    assert b"-S init.backbone=imagenet " in workspace.read("reports/index.html")
+    digests = {run.data.tags["start.backbone.digest"] for run in workspace.runs()[-2:]}
+    offered = json.loads(workspace.read("models/candidate/offer.json"))["files"]["backbone"]
+    assert digests == {file["digest"] for file in offered}
 
 
 def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace, taught: Result) -> None:

@@ -57,8 +57,18 @@ def test_a_checkpoint_of_ultralytics_lands_under_its_name(network: list[str], tm
 
 def test_imagenet_weights_of_timm_land_under_their_name_as_a_state_dict(network: list[str], tmp_path: Path) -> None:
     path = download("mobilenetv1_100", tmp_path)
+    assert path == tmp_path / "imagenet" / "mobilenetv1_100"
     assert network == ["mobilenetv1_100"]
     assert "conv_stem.weight" in read_backbone(path)
+
+
+def test_a_classifier_lands_beside_the_other_imagenet_weights_and_nothing_else_does(
+    network: list[str], tmp_path: Path
+) -> None:
+    path = download("yolo11s-cls.pt", tmp_path)
+    assert path == tmp_path / "imagenet" / "yolo11s-cls.pt"
+    assert path.read_bytes() == b"weights of yolo11s-cls.pt"
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_lies_there_is_not_asked_for_again(network: list[str], tmp_path: Path) -> None:
@@ -143,7 +153,7 @@ def test_weights_of_keras_land_under_our_name_as_they_were(storage: Served, kera
     asked = storage({"mobilenet_2_5_160_tf_no_top.h5": keras_file})
     path = download("mobilenet_v1_0.25_160", tmp_path)
     assert asked == ["/keras/mobilenet_2_5_160_tf_no_top.h5"]
-    assert path == tmp_path / "mobilenet_v1_0.25_160"
+    assert path == tmp_path / "imagenet" / "mobilenet_v1_0.25_160"
     assert path.read_bytes() == keras_file
     assert "conv1/kernel" in read_backbone(path)
 

@@ -2,13 +2,13 @@
 
 This is the only command that downloads anything. A file that lies there already is kept. Known names:
 
-- yolo11n.pt to yolo11x.pt: YOLO11's checkpoints, from Ultralytics. Name them in params.yaml as init.detector or
-  train.teacher.
-- mobilenet_v1_<width>_<pixels>: Google's MobileNetV1 with ImageNet weights, from Keras Applications; width multiplier
-  0.25, 0.5, 0.75 or 1.0, trained at 128, 160, 192 or 224 pixels. Name them as init.backbone.
-- mobilenetv1_100 and others that timm has: its own MobileNetV1 with ImageNet weights. Name them as init.backbone.
+- YOLO11's detectors, yolo11n.pt to yolo11x.pt, from Ultralytics: for init.detector and train.teacher;
+- backbones with ImageNet weights, which go into data/weights/imagenet/: YOLO11's classifiers, yolo11n-cls.pt to
+  yolo11x-cls.pt, from Ultralytics; Google's MobileNetV1, mobilenet_v1_<width>_<pixels>, from Keras Applications (width
+  multiplier 0.25, 0.5, 0.75 or 1.0, trained at 128, 160, 192 or 224 pixels); and timm's, such as mobilenetv1_100.
 
-Weights of MobileNetV1 need an extra: pip install 'mobileyolo[imagenet]'.
+MobileNetV1 needs an extra: pip install 'mobileyolo[imagenet]'. With one file for each arm's backbone,
+init.backbone: imagenet starts both arms from ImageNet.
 """
 
 from __future__ import annotations
@@ -21,20 +21,25 @@ from mobileyolo.core.console import say
 SUMMARY = "download starting weights by name"
 EXTRA = "validate"
 EXAMPLES = """examples:
-  mobileyolo fetch yolo11n.pt mobilenet_v1_0.25_224
-  dvc exp run -S backbone=mnv1_n -S init.detector=yolo11n.pt -S init.backbone=mobilenet_v1_0.25_224
+  mobileyolo fetch mobilenet_v1_0.25_224 yolo11n-cls.pt
+  dvc exp run -S init.backbone=imagenet
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Names."""
-    parser.add_argument("names", nargs="+", metavar="name", help="weights such as yolo11n.pt or mobilenet_v1_0.25_224")
+    parser.add_argument(
+        "names", nargs="+", metavar="name", help="weights such as yolo11n-cls.pt or mobilenet_v1_0.25_224"
+    )
 
 
 def run(names: list[str]) -> None:
     """Download them."""
     environment.allow_downloads()
+    from mobileyolo.core.files import IMAGENET, WEIGHTS_DIR
     from mobileyolo.downloads import download  # after the switch, which Ultralytics and timm read on import
 
     for name in names:
-        say(f"{download(name)}: name it in params.yaml as {name}")
+        path = download(name)
+        switch = "init.detector or train.teacher" if path.parent == WEIGHTS_DIR else f"init.backbone: {IMAGENET}"
+        say(f"{path}: for {switch} in params.yaml")

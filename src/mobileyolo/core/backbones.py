@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,14 +66,14 @@ def spec_of(backbone: str) -> BackboneSpec:
     return spec
 
 
-def name_of(spec: MobileNet) -> str:
-    """The one name of a MobileNetV1.
+def name_of(spec: BackboneSpec) -> str:
+    """The one name of a backbone.
 
-    >>> name_of(MobileNet(1.0)), name_of(MobileNet(0.75))
-    ('mnv1_m', 'mnv1@0.75')
+    >>> name_of(MobileNet(1.0)), name_of(MobileNet(0.75)), name_of(Stock("s"))
+    ('mnv1_m', 'mnv1@0.75', 'yolo11s')
     """
     names = {each: name for name, each in BACKBONES.items()}
-    return names.get(spec, f"{_ANY_WIDTH}{spec.width:g}")
+    return names[spec] if isinstance(spec, Stock) else names.get(spec, f"{_ANY_WIDTH}{spec.width:g}")
 
 
 def width_of(backbone: str) -> float | None:
@@ -84,3 +85,33 @@ def width_of(backbone: str) -> float | None:
 def backbone_key(arm: Arm) -> str:
     """The parameter that names an arm's backbone."""
     return "baseline" if arm == "baseline" else "backbone"
+
+
+# By width multiplier: names of MobileNetV1 with ImageNet weights (Google's, by Keras; the last one timm's).
+IMAGENET_WIDTHS = {
+    **{width: f"mobilenet_v1_{width}_224" for width in (0.25, 0.5, 0.75, 1.0)},
+    1.25: "mobilenetv1_125",
+}
+# Files that hold ImageNet weights, by the names that Ultralytics, Keras and timm give them.
+_IMAGENET_FILES = re.compile(
+    r"yolo11[nsmlx]-cls\.pt|mobilenet_v1_[\d.]+_\d+|mobilenet_\d_\d_\d+_tf(_no_top)?\.h5|mobilenetv1_\d+\w*"
+)
+
+
+def imagenet_weights_of(backbone: str) -> str | None:
+    """The name by which `mobileyolo fetch` knows ImageNet weights of a backbone; None if there are none.
+
+    >>> [imagenet_weights_of(backbone) for backbone in ("yolo11s", "mnv1_m", "mnv1@0.3")]
+    ['yolo11s-cls.pt', 'mobilenet_v1_1.0_224', None]
+    """
+    width = width_of(backbone)
+    return f"{backbone}-cls.pt" if width is None else IMAGENET_WIDTHS.get(width)
+
+
+def is_imagenet(file: str) -> bool:
+    """Is a file of this name known to hold ImageNet weights?
+
+    >>> is_imagenet("mobilenet_2_5_224_tf_no_top.h5"), is_imagenet("mine.pt")
+    (True, False)
+    """
+    return _IMAGENET_FILES.fullmatch(file) is not None

@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict
 from mobileyolo.core.text import printable
 
 Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
-WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file in here
+WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file or a folder in here
+IMAGENET = "imagenet"  # its folder with backbones from `mobileyolo fetch`
 # Names in params.yaml that mean no file. WEIGHTS_DIR has files with these names only because DVC needs dependencies.
 NONE, BASELINE = "none", "baseline"
 
@@ -98,26 +99,30 @@ def start_weights_file(arm: str) -> Path:
     return Path("models", arm, "start.pt")
 
 
+def offer_file(arm: str) -> Path:
+    """What the arm could have started from, an `OfferRecord`; no training depends on it."""
+    return Path("models", arm, "offer.json")
+
+
 @dataclass(frozen=True)
 class FetchedWeights:
-    """Paths of the copy of pretrained weights for a role (backbone, detector, teacher)."""
+    """Paths of the copies of pretrained weights for a role: of one file, but for a backbone of any number."""
 
-    role: str
+    role: Role
 
     @property
     def folder(self) -> Path:
-        """Folder of the copy."""
+        """Folder of the copies."""
         return Path("models/weights", self.role)
 
     @property
-    def source(self) -> Path:
-        """Name and digest of the original, a `WeightsSource`."""
-        return self.folder / "source.json"
+    def record(self) -> Path:
+        """What the originals were, a `Fetched`."""
+        return self.folder / "fetched.json"
 
-    @property
-    def weights(self) -> Path:
-        """Tensors by name, or a teacher's checkpoint; missing if params.yaml names no file."""
-        return self.folder / "weights.pt"
+    def weights(self, number: int = 0) -> Path:
+        """Tensors by name, or a teacher's checkpoint, of the file with this number in the record."""
+        return self.folder / f"{number}.pt"
 
 
 @dataclass(frozen=True)

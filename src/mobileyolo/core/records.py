@@ -158,10 +158,23 @@ class Profile(Record):
 
 
 class WeightsSource(Record):
-    """The weights that params.yaml names for a role, if any: models/weights/<role>/source.json."""
+    """A file of pretrained weights."""
 
-    name: str  # as in params.yaml, without folders
-    digest: str | None = None  # SHA-256 of the file; None if no file is named
+    name: str  # without folders
+    digest: str  # SHA-256 of the file
+
+
+class Fetched(Record):
+    """What params.yaml names for a role: models/weights/<role>/fetched.json."""
+
+    name: str  # of the file or folder, without folders before it; or `none`, or `baseline`
+    files: tuple[WeightsSource, ...] = ()  # of a folder all, in order of name
+
+
+class OfferRecord(Record):
+    """What both arms could start from, of which each takes what fits: models/<arm>/offer.json."""
+
+    files: dict[str, tuple[WeightsSource, ...]]  # by role
 
 
 class Start(Record):
@@ -189,7 +202,6 @@ class StartRecord(Start):
     """An arm's backbone, and its initial weights: models/<arm>/start.json."""
 
     backbone: str
-    offered: dict[str, WeightsSource]  # by role; what either arm could take
     random: tuple[str, ...]  # names of the tensors that start at random
 
     def summary(self) -> Start:

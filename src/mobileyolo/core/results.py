@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mobileyolo.core.files import ModelFiles, write_table, write_text
-from mobileyolo.core.records import MetricsRecord, TrainingRecord, TrainingTime
+from mobileyolo.core.files import ModelFiles, offer_file, write_table, write_text
+from mobileyolo.core.records import MetricsRecord, OfferRecord, TrainingRecord, TrainingTime
 
 CORNERS = ("x1", "y1", "x2", "y2")
 BOXES_AN_IMAGE = 100  # as COCO's evaluation takes
@@ -145,14 +145,16 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class ArmEvidence:
-    """All that is known of one arm; each has one entry for each seed.
+    """All that is known of one arm; all but the offer have one entry for each seed.
 
     Attributes:
+        offer: what it could start from.
         results: trained and evaluated models.
         histories: of their training, with the columns of history.csv.
         times: when and where they were trained.
     """
 
+    offer: OfferRecord
     results: Sequence[ArmResult]
     histories: Sequence[pd.DataFrame]
     times: Sequence[TrainingTime]
@@ -162,6 +164,7 @@ class ArmEvidence:
         """Read the files that the stages wrote."""
         files = [ModelFiles(arm, seed) for seed in seeds]
         return cls(
+            OfferRecord.read(offer_file(arm)),
             [ArmResult.read(arm, seed) for seed in seeds],
             [pd.read_csv(each.history) for each in files],
             [TrainingTime.read(each.time) for each in files],
@@ -171,6 +174,7 @@ class ArmEvidence:
         """The same, in order of seed."""
         order = sorted(range(len(self.results)), key=lambda place: self.results[place].training.seed)
         return ArmEvidence(
+            self.offer,
             [self.results[place] for place in order],
             [self.histories[place] for place in order],
             [self.times[place] for place in order],

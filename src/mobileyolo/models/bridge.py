@@ -93,11 +93,26 @@ def load_model(weights: Path) -> tasks.DetectionModel:
     """
     prepare()
     with reading(weights, "an Ultralytics checkpoint"):
-        checkpoint = read_checkpoint(weights)
-        model = checkpoint.get("ema") or checkpoint["model"]
+        model = model_in(read_checkpoint(weights))
         if not isinstance(model, tasks.DetectionModel):
             raise WeightsError(f"{weights}: holds a {type(model).__name__}, not a detection model")
         return model.float().eval()
+
+
+def norm_eps() -> float:
+    """Epsilon of the batch norms in every detector that Ultralytics builds; its classifiers have torch's own."""
+    norm = torch.nn.BatchNorm2d(1)
+    torch_utils.initialize_weights(norm)
+    return norm.eps
+
+
+def model_in(checkpoint: dict[str, Any]) -> object:
+    """The model in a checkpoint of Ultralytics.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return checkpoint.get("ema") or checkpoint["model"]
 
 
 @contextmanager
@@ -113,7 +128,7 @@ def reading(path: Path, wanted: str) -> Iterator[None]:
         ModuleNotFoundError: a package that is needed to read it is not installed.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
+        raise WeightsError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     if not path.stat().st_size:
         raise WeightsError(f"{path}: the file is empty")
     try:

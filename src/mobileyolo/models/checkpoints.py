@@ -22,27 +22,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# The classes in checkpoints of MobileNetV1, of Ultralytics' detectors that end in Detect (YOLOv3 to YOLO26), and of a
-# training that still runs.
+# The classes in checkpoints of MobileNetV1, of Ultralytics' detectors that end in Detect (YOLOv3 to YOLO26), of its
+# classifiers of YOLO11 with their transforms of images, and of a training that still runs.
 _FILLED = {
     "torch.nn.modules.activation": "ReLU ReLU6 SiLU",
     "torch.nn.modules.batchnorm": "BatchNorm2d",
     "torch.nn.modules.container": "ModuleList Sequential",
     "torch.nn.modules.conv": "Conv2d ConvTranspose2d",
-    "torch.nn.modules.linear": "Identity",
+    "torch.nn.modules.dropout": "Dropout",
+    "torch.nn.modules.linear": "Identity Linear",
     "torch.nn.modules.loss": "BCEWithLogitsLoss",
     "torch.nn.modules.padding": "ZeroPad2d",
-    "torch.nn.modules.pooling": "MaxPool2d",
+    "torch.nn.modules.pooling": "AdaptiveAvgPool2d MaxPool2d",
     "torch.nn.modules.upsampling": "Upsample",
+    "torchvision.transforms.transforms": "CenterCrop Compose Normalize Resize ToTensor",
     "ultralytics.nn.distill_model": "DistillationModel FeatureHook",
     "ultralytics.nn.modules.block": (
         "A2C2f AAttn ABlock AConv ADown Attention Bottleneck C2 C2PSA C2f C3 C3Ghost C3k C3k2 CBFuse CBLinear DFL "
         "ELAN1 GhostBottleneck PSABlock RepBottleneck RepCSP RepNCSPELAN4 SPP SPPELAN SPPF TorchVision"
     ),
     "ultralytics.nn.modules.conv": "Concat Conv DWConv GhostConv Index RepConv",
-    "ultralytics.nn.modules.head": "Detect",
-    "ultralytics.nn.tasks": "DetectionModel",
-    "ultralytics.utils.loss": "BboxLoss DFLoss E2ELoss v8DetectionLoss",
+    "ultralytics.nn.modules.head": "Classify Detect",
+    "ultralytics.nn.tasks": "ClassificationModel DetectionModel",
+    "ultralytics.utils.loss": "BboxLoss DFLoss E2ELoss v8ClassificationLoss v8DetectionLoss",
     "ultralytics.utils.tal": "TaskAlignedAssigner",
 }
 _CLASSES = {f"{module}.{name}": (module, name) for module, names in _FILLED.items() for name in names.split()}
@@ -57,17 +59,19 @@ _VALUES: dict[str, Any] = {
     **{f"{module}.PosixPath": PurePosixPath for module in ("pathlib", "pathlib._local")},
     **{f"{module}.WindowsPath": PureWindowsPath for module in ("pathlib", "pathlib._local")},
 }
+# The same, but imported only for a file that names them: a list of settings, and a choice of one word.
 _NAMESPACE = "ultralytics.utils.IterableSimpleNamespace"
+_INTERPOLATION = "torchvision.transforms.functional.InterpolationMode"
 _ALONE = threading.RLock()  # torch keeps one list for the whole process
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of an Ultralytics detector; tensors are on the CPU.
+    """Read a checkpoint of an Ultralytics detector or classifier, or a state dict; tensors are on the CPU.
 
     Raises:
         ValueError: the file is no such checkpoint, names another class, or would take more memory than it has bytes.
     """
-    return _read(path, [*_CLASSES, *_VALUES, _NAMESPACE])
+    return _read(path, [*_CLASSES, *_VALUES, _NAMESPACE, _INTERPOLATION])
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -76,7 +80,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: the file is no state dict, or would take more memory than it has bytes.
     """
-    content = _read(path, [])
+    return state_dict(_read(path, []))
+
+
+def state_dict(content: dict[str, Any]) -> dict[str, Tensor]:
+    """A file's content, if it is a state dict, which maps names to tensors.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError("it is not a state dict, which maps names to tensors")
     return content
@@ -96,7 +108,7 @@ def _checked(path: Path, allowed: list[str]) -> dict[str, Any]:
     with _nothing_else_allowed():
         named = torch.serialization.get_unsafe_globals_in_checkpoint(archive)
         if foreign := sorted(set(named) - set(allowed)):
-            raise ValueError(f"it names {', '.join(map(ascii, foreign))}, which no detector needs")
+            raise ValueError(f"it names {', '.join(map(ascii, foreign))}, which no detector or classifier needs")
         archive.seek(0)
         with torch.serialization.safe_globals(_entries(named)):
             content = torch.load(archive, map_location="cpu", weights_only=True)
@@ -141,8 +153,9 @@ def _entries(named: list[str]) -> list[Any]:
     entries += [(_filled(getattr(import_module(_CLASSES[n][0]), _CLASSES[n][1])), n) for n in named if n in _CLASSES]
     if "numpy.dtype" in named:
         entries += {type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)}
-    if _NAMESPACE in named:
-        entries.append(import_module("ultralytics.utils").IterableSimpleNamespace)
+    for name in {_NAMESPACE, _INTERPOLATION} & set(named):
+        module, _, kind = name.rpartition(".")
+        entries.append((getattr(import_module(module), kind), name))
     return entries
 
 

@@ -7,17 +7,23 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from mobileyolo.core.backbones import IMAGENET_WIDTHS, imagenet_weights_of
 from mobileyolo.core.config import Section, Weight
 from mobileyolo.core.files import BASELINE, NONE, WEIGHTS_DIR, Role
 
 # The parameter that names the weights for each role.
 WEIGHTS_KEYS: dict[Role, str] = {"backbone": "init.backbone", "detector": "init.detector", "teacher": "train.teacher"}
 
-WeightsName = Annotated[str, Field(min_length=1)]  # none, a file in WEIGHTS_DIR, or an absolute path
+WeightsName = Annotated[str, Field(min_length=1)]  # none, a path in WEIGHTS_DIR, or an absolute path
 
 
 class StartingWeights(Section):
-    """Pretrained weights for both arms; each takes the tensors that fit."""
+    """Pretrained weights for both arms; each takes the tensors that fit.
+
+    Attributes:
+        backbone: a file, or a folder with a file for each arm's backbone.
+        detector: a file.
+    """
 
     key: ClassVar[str] = "init"
 
@@ -35,8 +41,33 @@ class Teaching(Section):
     dis: Weight
 
 
-def weights_file(role: Role, name: str) -> Path | None:
-    """The file that a parameter names; None for `none`, and for the baseline as teacher."""
+def weights_path(role: Role, name: str) -> Path | None:
+    """The file that a parameter names, or the folder; None for `none`, and for the baseline as teacher."""
     if name == NONE or (role == "teacher" and name == BASELINE):
         return None
     return WEIGHTS_DIR / name
+
+
+def files_in(folder: Path) -> list[Path]:
+    """What lies in a folder of weights, in order of name; names that begin with a dot are left out."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def imagenet_advice(*backbones: str) -> str:
+    """How to get ImageNet weights of backbones, as the end of an error.
+
+    >>> imagenet_advice("mnv1_n", "yolo11n")
+    'ImageNet weights: mobileyolo fetch mobilenet_v1_0.25_224 yolo11n-cls.pt'
+    >>> imagenet_advice("mnv1@0.3")
+    'ImageNet weights of MobileNetV1 are published for the widths 0.25, 0.5, 0.75, 1, 1.25 only, not for mnv1@0.3'
+    """
+    known = {backbone: imagenet_weights_of(backbone) for backbone in dict.fromkeys(backbones)}
+    said = []
+    if names := [name for name in known.values() if name]:
+        said.append(f"ImageNet weights: mobileyolo fetch {' '.join(names)}")
+    if without := [backbone for backbone, name in known.items() if not name]:
+        widths = ", ".join(f"{width:g}" for width in IMAGENET_WIDTHS)
+        said.append(
+            f"ImageNet weights of MobileNetV1 are published for the widths {widths} only, not for {', '.join(without)}"
+        )
+    return "; ".join(said)

@@ -142,7 +142,7 @@ def tags_of(planned: TrainingPlan, experiment: str | None) -> dict[str, str]:
         "recipe.digest": planned.recipe_digest,
         "plan.digest": _plan_digest(planned),
         "start": str(planned.start),
-        **{f"start.{role}.digest": source.digest or "" for role, source in planned.start.sources.items()},
+        **{f"start.{role}.digest": source.digest for role, source in planned.start.sources.items()},
         **planned.engine,
     }
     if planned.teacher.digest:

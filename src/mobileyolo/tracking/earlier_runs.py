@@ -47,6 +47,11 @@ class LoggedModel:
         setup = (params["backbone"], tags["recipe.digest"], teacher, digest, params["train.dis"], *starts)
         return cls(setup, int(params["seed"]), tags, metrics)
 
+    @property
+    def roles(self) -> set[str]:
+        """What it started from, in kind: the tags of the weights that it took, without their values."""
+        return {key for key in self.tags if key.startswith("start.")}
+
     @classmethod
     def of_result(cls, result: ArmResult) -> Self:
         """What the run of a result holds, or will."""
@@ -90,16 +95,17 @@ def measured_candidates(models: Iterable[LoggedModel], split: str) -> set[Setup]
 
 
 def spread(models: Iterable[LoggedModel], like: LoggedModel) -> SeedSpread | None:
-    """Standard deviation over seeds of the models with one recipe and evaluation; None if none has two seeds.
+    """Standard deviation over seeds of models with one recipe, evaluation and kind of start; None without two seeds.
 
     Args:
         models: in order of time; of one that was trained twice with the same seed, the first counts.
-        like: has the recipe and the evaluation.
+        like: has the recipe, the evaluation and the kind of start.
     """
     terms = {key: value for key, value in like.tags.items() if key == "recipe.digest" or key.startswith("evaluate.")}
     values: dict[Setup, dict[int, list[float]]] = defaultdict(dict)
     for model in models:
-        if terms.items() <= model.tags.items() and set(METRICS) <= model.metrics.keys():
+        alike = terms.items() <= model.tags.items() and model.roles == like.roles
+        if alike and set(METRICS) <= model.metrics.keys():
             values[model.setup].setdefault(model.seed, [model.metrics[name] for name in METRICS])
     groups = [np.array(list(by_seed.values())) for by_seed in values.values() if len(by_seed) > 1]
     if not groups:

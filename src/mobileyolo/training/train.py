@@ -73,7 +73,6 @@ def plan(
         "data": card.digest,
         "train": recipe.model_dump(),
         "engine": engine,
-        "offered": {role: source.digest for role, source in start.offered.items()},
         "teacher": [teacher.digest, teacher.dis] if teacher.both_arms else None,
     }
     return TrainingPlan(

@@ -66,7 +66,7 @@ def compare(
         ComparisonError: the terms differ, or a cost is 0; the message names the term and its values.
     """
     baseline, candidate = baseline.by_seed(), candidate.by_seed()
-    check_terms(baseline.results, candidate.results)
+    check_terms(baseline, candidate)
     terms = baseline.results[0]
     assumed, assumed_degrees, source = _assumed(options, circumstances)
     rule = Rule(options, circumstances.scenes, assumed, assumed_degrees)

@@ -6,27 +6,31 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.results import ArmResult
+from mobileyolo.core.records import OfferRecord, WeightsSource
+from mobileyolo.core.results import ArmEvidence, ArmResult
 
 
-def check_terms(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -> None:
-    """Raise unless all results, of both arms and all seeds, differ only in arm and seed.
+def check_terms(baseline: ArmEvidence, candidate: ArmEvidence) -> None:
+    """Raise unless all results, of both arms and all seeds, differ only in arm and seed, and both had the same offer.
 
     Args:
-        baseline: one result for each seed, in order of seed.
+        baseline: in order of seed.
         candidate: likewise.
 
     Raises:
         ComparisonError: the message names the term that differs and both values.
     """
-    baseline_seeds, candidate_seeds = ([result.training.seed for result in arm] for arm in (baseline, candidate))
+    baseline_seeds, candidate_seeds = (
+        [result.training.seed for result in arm.results] for arm in (baseline, candidate)
+    )
     if baseline_seeds != candidate_seeds or not baseline_seeds:
         raise ComparisonError(
             f"seeds differ: baseline has {baseline_seeds}, candidate has {candidate_seeds}; "
             "train both arms on the same seeds"
         )
-    first = baseline[0]
-    for other in chain(baseline[1:], candidate):
+    _check_offers(baseline.offer, candidate.offer)
+    first = baseline.results[0]
+    for other in chain(baseline.results[1:], candidate.results):
         for term, expected, found in _terms(first, other):
             if found != expected:
                 raise ComparisonError(
@@ -34,6 +38,21 @@ def check_terms(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult]) -
                     f"train and evaluate both arms again on the same terms{_way(term)}"
                 )
         _check_images(first, other)
+
+
+def _check_offers(baseline: OfferRecord, candidate: OfferRecord) -> None:
+    """What an arm takes of the starting weights may differ, but not what it could take."""
+    for role in sorted(baseline.files.keys() | candidate.files.keys()):
+        expected, found = baseline.files.get(role, ()), candidate.files.get(role, ())
+        if found != expected:
+            raise ComparisonError(
+                f"init.{role} differs: {_named(expected)} for baseline, {_named(found)} for candidate; build both arms "
+                "with the same starting weights: dvc repro"
+            )
+
+
+def _named(sources: Sequence[WeightsSource]) -> str:
+    return ", ".join(f"{source.name} ({source.digest[:12]})" for source in sources) or "none"
 
 
 def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from mobileyolo.core.records import ValidationVerdict
+from mobileyolo.core.backbones import is_imagenet
+from mobileyolo.core.records import Start, ValidationVerdict
 from mobileyolo.verdict.guards import NO_VERDICT_SCENES, RARE_BOXES, rare_classes_decide
 from mobileyolo.verdict.latency_ratio import is_faster
 from mobileyolo.verdict.maturity import NOT_LEARNT
@@ -96,7 +97,7 @@ def reason(comparison: Comparison, _: Translator = english) -> str:
         *_guards(comparison, _),
         *_maturity(comparison, _),
         *_assumption(comparison, _),
-        *differences(comparison, _),
+        *starts_and_teachers(comparison, _),
         *_split(comparison, _),
     ]
     return joined(said, _)
@@ -270,11 +271,13 @@ def settling(comparison: Comparison, _: Translator = english) -> str:
     return joined([told, margins], _)
 
 
-def differences(comparison: Comparison, _: Translator = english) -> Iterator[str]:
-    """Sentences on what differs between the arms beside the backbone, and is not refused."""
+def starts_and_teachers(comparison: Comparison, _: Translator = english) -> Iterator[str]:
+    """Sentences on what may differ between the arms beside the backbone, and is not refused."""
     baseline, candidate = comparison.baseline, comparison.candidate
     baseline_name, candidate_name = names(comparison, _)
-    if baseline.start.share != candidate.start.share:
+    if _start_alike(baseline.start, candidate.start):
+        yield from _backbones_start(baseline.start, candidate.start, _)
+    else:
         yield _(
             "Not only the backbone differs: {candidate} starts from {candidate_start}, {baseline} from "
             "{baseline_start}."
@@ -290,6 +293,30 @@ def differences(comparison: Comparison, _: Translator = english) -> Iterator[str
         yield _("Not only the backbone differs: {candidate} was taught by {who}, {baseline} by {other}.").format(
             candidate=candidate_name, who=taught[1] or nobody, baseline=baseline_name, other=taught[0] or nobody
         )
+
+
+def _start_alike(baseline: Start, candidate: Start) -> bool:
+    """Do both start from weights of the same kind?
+
+    Which share of a model its backbone is depends on the backbone. A detector alone gives a stock arm its backbone too,
+    and MobileNetV1 the neck and head only.
+    """
+    if baseline.sources.keys() != candidate.sources.keys():
+        return False
+    return "backbone" in baseline.sources or baseline.share == candidate.share
+
+
+def _backbones_start(baseline: Start, candidate: Start, _: Translator) -> Iterator[str]:
+    files = dict.fromkeys(
+        start.sources["backbone"].name for start in (baseline, candidate) if "backbone" in start.sources
+    )
+    if files:
+        said = (
+            _("Both backbones start from ImageNet weights ({files}).")
+            if all(map(is_imagenet, files))
+            else _("Both backbones start from pretrained weights ({files}).")
+        )
+        yield said.format(files=", ".join(files))
 
 
 def _start(arm: ArmSummary, _: Translator) -> str:

@@ -9,7 +9,7 @@ import yaml
 from mobileyolo.core.backbones import BACKBONES
 from mobileyolo.core.config import load_params
 from mobileyolo.core.errors import ConfigError
-from mobileyolo.models.parameters import weights_file
+from mobileyolo.models.parameters import weights_path
 from mobileyolo.parameters import Parameters, check_parameters
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"
@@ -167,14 +167,14 @@ def test_parameters_cannot_change_once_read() -> None:
 
 
 def test_weights_are_looked_for_by_name_in_their_folder_or_by_absolute_path(tmp_path: Path) -> None:
-    assert weights_file("detector", "yolo11n.pt") == Path("data/weights/yolo11n.pt")
-    assert weights_file("teacher", str(tmp_path / "m.pt")) == tmp_path / "m.pt"
-    assert weights_file("backbone", "none") is None
+    assert weights_path("detector", "yolo11n.pt") == Path("data/weights/yolo11n.pt")
+    assert weights_path("teacher", str(tmp_path / "m.pt")) == tmp_path / "m.pt"
+    assert weights_path("backbone", "none") is None
 
 
 def test_the_baseline_as_teacher_is_no_file() -> None:
-    assert weights_file("teacher", "baseline") is None
-    assert weights_file("detector", "baseline") == Path("data/weights/baseline")
+    assert weights_path("teacher", "baseline") is None
+    assert weights_path("detector", "baseline") == Path("data/weights/baseline")
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path, values: dict[str, Any]) -> None:
@@ -183,7 +183,38 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path, values: dict[str, 
         load(tmp_path, values)
 
 
-def test_backbone_weights_that_no_arm_can_take_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
-    values |= {"backbone": "yolo11s", "init": {"backbone": "mobilenetv1_100", "detector": "none"}}
-    with pytest.raises(ConfigError, match=r"init\.backbone: 'mobilenetv1_100': only MobileNetV1 starts from it"):
+def test_backbones_come_from_a_file_or_a_folder_with_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data/weights/mine"
+    folder.mkdir(parents=True)
+    (folder / ".download-1").touch()
+    set_key(values, "init.backbone", "mine")
+    with pytest.raises(ConfigError, match=r"init\.backbone: 'mine': no file in the folder .*mine; put it there"):
+        load(tmp_path, values)
+    (folder / "mine.pt").touch()
+    assert load(tmp_path, values).init.backbone == "mine"
+    set_key(values, "init.backbone", "mine/mine.pt")
+    assert load(tmp_path, values).init.backbone == "mine/mine.pt"
+    set_key(values, "init.detector", "mine")  # a folder is for backbones
+    with pytest.raises(ConfigError, match=r"init\.detector: 'mine': no file "):
+        load(tmp_path, values)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "baseline", "said"),
+    [
+        ("mnv1_n", "yolo11n", "imagenet; ImageNet weights: mobileyolo fetch mobilenet_v1_0.25_224 yolo11n-cls.pt$"),
+        ("mnv1@0.75", "yolo11s", "mobileyolo fetch mobilenet_v1_0.75_224 yolo11s-cls.pt$"),
+        ("mnv1_m", "mnv1_m", "mobileyolo fetch mobilenet_v1_1.0_224$"),
+        ("mnv1@1.5", "yolo11n", "fetch yolo11n-cls.pt; .* published for the widths 0.25, 0.5, .*, not for mnv1@1.5$"),
+    ],
+)
+def test_imagenet_weights_that_are_not_there_yet_are_named_for_both_arms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], backbone: str, baseline: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values |= {"backbone": backbone, "baseline": baseline, "init": {"backbone": "imagenet", "detector": "none"}}
+    with pytest.raises(ConfigError, match=rf"init\.backbone: 'imagenet': no file or folder .*{said}"):
         load(tmp_path, values)

@@ -75,7 +75,9 @@ def test_a_model_of_ours_computes_what_it_did(tmp_path: Path) -> None:
 def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     path = write(tmp_path / "best.pt", Calls(os.mkdir, str(tmp_path / "pwned")))
     for read in (bridge.load_model, read_checkpoint, read_tensors):
-        with pytest.raises((WeightsError, ValueError), match=r"it names '\w+\.mkdir', which no detector needs"):
+        with pytest.raises(
+            (WeightsError, ValueError), match=r"it names '\w+\.mkdir', which no detector or classifier needs"
+        ):
             read(path)
     assert not (tmp_path / "pwned").exists()
 

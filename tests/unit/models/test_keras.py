@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from mobileyolo.core.errors import WeightsError
+from mobileyolo.core.files import FetchedWeights
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.models.keras import LIMIT_MB
-from mobileyolo.models.weights import Offer, fetch, read_backbone, start
+from mobileyolo.models.weights import Offer, Pretrained, fetch, read_backbone, start
 from tests.keras import keras_arrays, write_keras
 
 KERNEL = "conv_pw_3/conv_pw_3/kernel:0"  # of width 0.25
@@ -65,14 +66,15 @@ def test_hdf5_is_recognised_by_its_first_bytes(whole: Path, tmp_path: Path, name
 
 
 def test_an_arm_of_that_width_starts_from_a_fetched_file(whole: Path, tmp_path: Path) -> None:
-    source = fetch("backbone", whole, tmp_path / "weights.pt")
-    offer = Offer({"backbone": source}, {"backbone": torch.load(tmp_path / "weights.pt", weights_only=True)})
+    copy = FetchedWeights("backbone").weights(0).name
+    (source,) = fetch("backbone", whole, tmp_path).files
+    offer = Offer(backbones=(Pretrained(source, torch.load(tmp_path / copy, weights_only=True)),))
     record, tensors = start("mnv1_n", model_dict("mnv1_n", 3, bridge.stock_architecture()), offer)
     assert str(record).endswith("from mobilenet_2_5_224_tf_no_top.h5")
     assert record.values == 218_544 + 27  # and the norms' counts of batches
     kernel = torch.from_numpy(keras_arrays(0.25)["conv_pw_13/kernel"])
     assert torch.equal(tensors["model.0.m.3.1.1.conv.weight"], kernel.permute(3, 2, 0, 1))
-    with pytest.raises(WeightsError, match=r"for width 0\.25"):
+    with pytest.raises(WeightsError, match=r"mobilenet_2_5_224_tf_no_top\.h5 is for mnv1_n"):
         start("mnv1_s", model_dict("mnv1_s", 3, bridge.stock_architecture()), offer)
 
 
@@ -265,7 +267,7 @@ def test_what_is_no_hdf5_is_refused(tmp_path: Path, name: str, write: Callable[[
 def test_only_a_regular_file_of_a_sensible_size_is_read(whole: Path, tmp_path: Path) -> None:
     assert refused(tmp_path / "missing.h5") == "no such file"
     (tmp_path / "folder.h5").mkdir()
-    assert refused(tmp_path / "folder.h5") == "no such file"
+    assert refused(tmp_path / "folder.h5") == "not a file"
     large = Path(shutil.copy(whole, tmp_path / "large.h5"))
     os.truncate(large, int(LIMIT_MB * 1e6) + 1)  # a hole, which takes no space
     assert f"no MobileNetV1 is larger than {LIMIT_MB} MB" in refused(large)

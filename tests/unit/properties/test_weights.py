@@ -20,18 +20,21 @@ from ultralytics.nn import modules
 from ultralytics.nn.tasks import DetectionModel
 
 from mobileyolo.core.errors import WeightsError
-from mobileyolo.core.files import Role
+from mobileyolo.core.files import FetchedWeights, Role
 from mobileyolo.core.records import WeightsSource
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
-from mobileyolo.models.imagenet import from_timm
+from mobileyolo.models.imagenet import convert
 from mobileyolo.models.mobilenet_v1 import MobileNetV1
-from mobileyolo.models.weights import Offer, fetch, read_saved, save, start
+from mobileyolo.models.weights import Offer, Pretrained, fetch, read_saved, save, start
 
 Tensors = dict[str, Tensor]
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool]
 SHAPES = st.lists(st.integers(0, 3), max_size=4)
+COPY = FetchedWeights("backbone").weights().name  # that of the first file
+# What a MobileNetV1 of timm's is known by.
+OUTLINE = {"conv_stem.weight": torch.zeros(8, 1, 1, 1), "blocks.4.1.conv_pw.weight": torch.zeros(256, 1, 1, 1)}
 NAMES = st.sampled_from(["model.0.conv.weight", "module.model.0.conv.weight", "bn1.bias", ""]) | st.text(max_size=8)
 
 
@@ -69,9 +72,9 @@ def test_what_was_saved_is_read_and_the_same_tensors_give_the_same_bytes(folder:
 @given(STATE)
 def test_a_file_of_safetensors_is_read_and_copied_as_it_was_saved(folder: Path, state: Tensors) -> None:
     file = folder / "state.safetensors"
-    file.write_bytes(safetensors(state))
-    fetch("backbone", file, folder / "copy.pt")
-    assert_equal(read_saved(folder / "copy.pt"), state)
+    file.write_bytes(safetensors(state | OUTLINE))
+    fetch("backbone", file, folder)
+    assert_equal(read_saved(folder / COPY), state | OUTLINE)
 
 
 # --- damage ---
@@ -115,7 +118,10 @@ def saved(content: object) -> bytes:
     return buffer.getvalue()
 
 
-STATE_SAVED = {"conv.weight": torch.arange(6.0).reshape(2, 3), "conv.bias": torch.ones(2, dtype=torch.float16)}
+STATE_SAVED = OUTLINE | {
+    "conv.weight": torch.arange(6.0).reshape(2, 3),
+    "conv.bias": torch.ones(2, dtype=torch.float16),
+}
 SOUND: dict[Role, bytes] = {
     "backbone": saved(STATE_SAVED),
     "detector": saved(tiny_detector()),
@@ -126,11 +132,11 @@ ROLES: st.SearchStrategy[Role] = st.sampled_from(list(SOUND))
 
 def outcome(folder: Path, role: Role, content: bytes, name: str = "bad.pt") -> Path | None:
     """The copy, or None after one error of one line that names the file; whatever the file held, nothing of it ran."""
-    file, copy = folder / name, folder / "copies" / "weights.pt"
+    file, copy = folder / name, folder / "copies" / COPY
     copy.unlink(missing_ok=True)
     file.write_bytes(content)
     try:
-        fetch(role, file, copy)
+        fetch(role, file, copy.parent)
     except WeightsError as error:
         line, *more = str(error).split("\n")
         assert (line.startswith(f"{file}: "), more) == (True, [])
@@ -228,7 +234,7 @@ def test_a_tensor_that_is_missing_or_of_another_shape_is_named(mobilenet: Tensor
     if wrong is None:
         del weights[name]
     with pytest.raises(WeightsError) as caught:
-        from_timm(weights, MobileNetV1())
+        convert(weights, MobileNetV1())
     said = f"it has no tensor {name!r}" if wrong is None else f"{name} is {tuple(wrong.shape)} and the network's is "
     assert said in str(caught.value)
 
@@ -236,7 +242,7 @@ def test_a_tensor_that_is_missing_or_of_another_shape_is_named(mobilenet: Tensor
 @pytest.mark.parametrize("prefix", ["module.", "model.", "backbone."])
 def test_tensors_under_a_prefix_are_missing(mobilenet: Tensors, prefix: str) -> None:
     with pytest.raises(WeightsError, match=r"it has no tensor 'conv_stem\.weight'"):
-        from_timm({f"{prefix}{name}": tensor for name, tensor in mobilenet.items()}, MobileNetV1())
+        convert({f"{prefix}{name}": tensor for name, tensor in mobilenet.items()}, MobileNetV1())
 
 
 ARCHITECTURES = {name: model_dict(name, 2, bridge.stock_architecture()) for name in ("yolo11n", "mnv1_n")}
@@ -271,7 +277,7 @@ def test_a_detectors_tensors_are_taken_where_they_fit_and_all_others_are_named(
     """Those that lie in no layer are left out, such as those under another prefix."""
     state = TinyArm(theirs).state_dict()
     state = {name: torch.full_like(tensor, number) for number, (name, tensor) in enumerate(state.items())}
-    offered = Offer({"detector": WeightsSource(name="x.pt", digest="d" * 64)}, {"detector": {**more, **state}})
+    offered = Offer(Pretrained(WeightsSource(name="x.pt", digest="d" * 64), {**more, **state}))
     same = len(theirs) == len(ours)
     expected = {}  # by the layer's distance from the last one
     for distance, (their, our) in enumerate(zip(reversed(theirs), reversed(ours), strict=False)):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from mobileyolo.tracking.results import evaluation_tags
 from tests.synthetic_results import make_metrics
 
 RANDOM = Start(sources={}, tensors=0, of_tensors=475, values=0, of_values=1_865_771)
+PRETRAINED = Start(**RANDOM.model_dump() | {"sources": {"backbone": WeightsSource(name="a.pt", digest="a")}})
 CARD = DatasetCard(digest="d" * 64, names=("square",), splits={"test": SplitCount(images=2, boxes=4)})
 NOTHING = History(candidates=1, spread=None)
 EMPTY = pd.DataFrame()
@@ -102,7 +104,7 @@ def test_a_candidate_is_counted_once_before_and_after_it_is_logged() -> None:
     [
         {"backbone": "mnv1_s"},
         {"recipe_digest": "q" * 64},
-        {"start": Start(**RANDOM.model_dump() | {"sources": {"detector": WeightsSource(name="a.pt", digest="a")}})},
+        {"start": PRETRAINED},
         {"teacher": Teacher(name="yolo11n s0", digest="t", dis=6.0)},
         {"teacher": Teacher(name="x.pt", digest="t", dis=6.0, both_arms=True)},
     ],
@@ -171,11 +173,11 @@ def test_the_models_of_this_comparison_are_left_out_of_the_spread() -> None:
     assert spread.models == 2
 
 
-@pytest.mark.parametrize("changed", ["nothing", "recipe", "split", "iou", "map75"])
-def test_only_models_of_the_same_recipe_and_evaluation_with_all_metrics_make_the_spread(changed: str) -> None:
+@pytest.mark.parametrize("changed", ["nothing", "recipe", "start", "split", "iou", "map75"])
+def test_only_models_of_the_same_recipe_start_and_evaluation_with_all_metrics_make_the_spread(changed: str) -> None:
     for seed in range(2):
-        training = {"recipe_digest": "q" * 64} if changed == "recipe" else {}
-        model = result(backbone="mnv1_s", seed=seed, **training)
+        changes: dict[str, Any] = {"recipe": {"recipe_digest": "q" * 64}, "start": {"start": PRETRAINED}}
+        model = result(backbone="mnv1_s", seed=seed, **changes.get(changed, {}))
         statistics = dataclasses.replace(
             STATISTICS,
             split="val" if changed == "split" else "test",

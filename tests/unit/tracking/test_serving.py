@@ -226,7 +226,7 @@ def test_weights_that_would_run_code_are_refused_whatever_was_imported_first(
         text=True,
         check=False,
     )
-    assert "which no detector needs" in process.stderr
+    assert "which no detector or classifier needs" in process.stderr
     assert not (tmp_path / "pwned").exists()
 
 

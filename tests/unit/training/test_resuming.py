@@ -45,7 +45,7 @@ class Lab:
         return recipe_of(make_params(self.root, **{"epochs": EPOCHS, "warmup_epochs": 0.0} | train))
 
     def checkpoints(self, recipe: TrainingRecipe, teacher: Path | None = None) -> Checkpoints:
-        start, _ = weights.start("mnv1_n", self.architecture, weights.Offer({}, {}))
+        start, _ = weights.start("mnv1_n", self.architecture, weights.Offer())
         taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
         self.planned = training.plan("candidate", 0, recipe, self.card, start, taught_by)
         return Checkpoints.of(self.planned, [], [])

@@ -51,7 +51,7 @@ from tests.synthetic import write_dataset
 
 SHIPPED = Path(__file__).parents[3] / "params.yaml"
 NAMES = ("square", "bar")
-NO_OFFER = weights.Offer({}, {})
+NO_OFFER = weights.Offer()
 NO_TEACHER = Teacher(name="none")
 
 
@@ -184,14 +184,27 @@ def test_the_recipe_digest_depends_on_data_and_recipe_but_not_on_arm_or_seed(set
     assert planned(setting, card=setting.card.model_copy(update={"digest": "e" * 64})).recipe_digest != digest
 
 
-def test_the_recipe_digest_depends_on_what_both_arms_are_given_and_not_on_what_one_of_them_takes(
-    setting: Setting,
-) -> None:
-    digest = planned(setting).recipe_digest
+def test_the_recipe_digest_does_not_depend_on_starting_weights(setting: Setting) -> None:
     start, _ = weights.start("mnv1_n", architecture_of("mnv1_n"), NO_OFFER)
-    offered = start.model_copy(update={"offered": {"detector": WeightsSource(name="yolo11n.pt", digest="f" * 64)}})
-    assert planned(setting, start=offered).recipe_digest != digest
-    assert planned(setting, start=start.model_copy(update={"values": 7})).recipe_digest == digest
+    source = WeightsSource(name="yolo11n.pt", digest="f" * 64)
+    taken = start.model_copy(update={"sources": {"detector": source}, "values": 7})
+    assert planned(setting, start=taken).recipe_digest == planned(setting).recipe_digest
+
+
+def test_a_training_is_the_same_whatever_the_other_arm_starts_from(setting: Setting) -> None:
+    """The stage train depends on start.json and start.pt."""
+    tensors = {"conv_stem.weight": torch.zeros(8, 3, 3, 3), "blocks.4.1.conv_pw.weight": torch.zeros(256, 256, 1, 1)}
+    mobilenet = weights.Pretrained(WeightsSource(name="mobilenet.pt", digest="f" * 64), tensors)
+    offered = weights.Offer(backbones=(mobilenet,))
+    assert offered.backbone_for("mnv1_n") is mobilenet
+    alone, _ = weights.start("yolo11n", architecture_of("yolo11n"), NO_OFFER)
+    start, taken = weights.start("yolo11n", architecture_of("yolo11n"), offered)
+    assert (start, taken) == (alone, {})
+    assert planned(setting, "baseline", start=start) == planned(setting, "baseline", start=alone)
+
+
+def test_the_recipe_digest_depends_on_a_teacher_of_both_arms_only(setting: Setting) -> None:
+    digest = planned(setting).recipe_digest
     of_both = Teacher(name="yolo11m.pt", digest="t" * 64, dis=6.0, both_arms=True)
     assert planned(setting, teacher=of_both).recipe_digest != digest
     of_the_candidate = of_both.model_copy(update={"both_arms": False})
@@ -241,7 +254,7 @@ class Exploit:
 
 def test_a_teacher_that_would_run_code_is_refused(setting: Setting, tmp_path: Path) -> None:
     torch.save({"model": Exploit(tmp_path / "pwned"), "ema": None}, tmp_path / "teacher.pt")
-    with pytest.raises(WeightsError, match="which no detector needs"):
+    with pytest.raises(WeightsError, match="which no detector or classifier needs"):
         run(setting, teacher=tmp_path / "teacher.pt")
     assert not (tmp_path / "pwned").exists()
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from mobileyolo.core.errors import ComparisonError
-from mobileyolo.core.results import ArmResult
+from mobileyolo.core.records import OfferRecord, WeightsSource
+from mobileyolo.core.results import ArmEvidence, ArmResult
 from mobileyolo.verdict.equal_terms import check_terms
-from tests.synthetic_results import make_arms, with_changes, with_training
+from tests.synthetic_results import make_arms, make_evidence, with_changes, with_training
 
 
 @pytest.mark.parametrize(
@@ -50,16 +51,36 @@ from tests.synthetic_results import make_arms, with_changes, with_training
 def test_unequal_terms_are_refused_by_name_and_values(change: Callable[[ArmResult], ArmResult], message: str) -> None:
     baseline, candidate = make_arms()
     with pytest.raises(ComparisonError, match=message):
-        check_terms(baseline, [change(candidate[0])])
+        check_terms(make_evidence(baseline), make_evidence([change(candidate[0])]))
 
 
 def test_unequal_terms_between_the_seeds_of_one_arm_are_refused() -> None:
     baseline, candidate = make_arms(seeds=2)
     baseline[1] = with_training(baseline[1], recipe_digest="deadbeef")
     with pytest.raises(ComparisonError, match=r"recipe_digest differs: .* for baseline s0, 'deadbeef' for baseline s1"):
-        check_terms(baseline, candidate)
+        check_terms(make_evidence(baseline), make_evidence(candidate))
+
+
+@pytest.mark.parametrize(
+    ("role", "files", "said"),
+    [
+        ("backbone", (), r"init\.backbone differs: a\.pt \(a{12}\), b\.pt \(b{12}\) for baseline, none for candidate"),
+        ("backbone", (("a.pt", "c"), ("b.pt", "b")), r"a\.pt \(a{12}\), .* for baseline, a\.pt \(c{12}\), b\.pt"),
+        ("detector", (("d.pt", "d"),), r"init\.detector differs: none for baseline, d\.pt \(d{12}\) for candidate"),
+    ],
+)
+def test_arms_that_could_start_from_different_weights_are_refused(
+    role: str, files: tuple[tuple[str, str], ...], said: str
+) -> None:
+    baseline, candidate = map(make_evidence, make_arms())
+    offered = {"backbone": tuple(WeightsSource(name=f"{name}.pt", digest=name * 64) for name in "ab")}
+    other = offered | {role: tuple(WeightsSource(name=name, digest=digest * 64) for name, digest in files)}
+    baseline = dataclasses.replace(baseline, offer=OfferRecord(files=offered))
+    check_terms(baseline, dataclasses.replace(candidate, offer=baseline.offer))
+    with pytest.raises(ComparisonError, match=said):
+        check_terms(baseline, dataclasses.replace(candidate, offer=OfferRecord(files=other)))
 
 
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(ComparisonError, match=r"seeds differ: baseline has \[\], candidate has \[\]"):
-        check_terms([], [])
+        check_terms(*[ArmEvidence(OfferRecord(files={}), [], [], [])] * 2)

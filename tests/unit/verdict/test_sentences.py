@@ -8,6 +8,7 @@ from mobileyolo.core.records import FindingCount, Start, Teacher, ValidationVerd
 from mobileyolo.verdict import sentences
 from mobileyolo.verdict.records import VERDICTS, Comparison, CostRatio, Guards, Interval, Spread, Verdict
 from tests.synthetic_comparison import make_comparison
+from tests.synthetic_results import RANDOM
 
 CALM = Guards(
     scenes=72, few_scenes="none", rare_classes=(), without_rare=None, candidates=1,
@@ -234,6 +235,41 @@ def test_an_unequal_start_is_said() -> None:
         "from yolo11n.pt (100% of its values are pretrained)."
     ) in sentences.reason(with_arms({"start": whole}, {"start": part}))
     assert "Not only" not in sentences.reason(with_arms({"start": whole}, {"start": whole}))
+
+
+def from_files(**files: str) -> Start:
+    """A start of which the share depends on the names, as it does on the backbone."""
+    values = len("".join(files.values()))
+    sources = {role: WeightsSource(name=name, digest="d" * 64) for role, name in files.items()}
+    return Start(sources=sources, tensors=100, of_tensors=475, values=values, of_values=100)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "said"),
+    [
+        ("yolo11n-cls.pt", "mobilenet_v1_0.25_224", "ImageNet weights (yolo11n-cls.pt, mobilenet_v1_0.25_224)"),
+        ("yolo11s-cls.pt", "mobilenet_2_5_224_tf_no_top.h5", "ImageNet weights (yolo11s-cls.pt, mobilenet_2_5_"),
+        ("mobilenetv1_100", "mobilenetv1_100", "ImageNet weights (mobilenetv1_100)"),
+        ("yolo11n-cls.pt", "mine.pt", "pretrained weights (yolo11n-cls.pt, mine.pt)"),
+        ("my-yolo11n-cls.pt", "mobilenetv1_100", "pretrained weights (my-yolo11n-cls.pt, mobilenetv1_100)"),
+    ],
+)
+@pytest.mark.parametrize("others", [{}, {"detector": "coco.pt"}])
+def test_two_pretrained_backbones_are_an_equal_start_which_is_said(
+    baseline: str, candidate: str, said: str, others: dict[str, str]
+) -> None:
+    starts = [{"start": from_files(**others, backbone=name)} for name in (baseline, candidate)]
+    reason = sentences.reason(with_arms(*starts))
+    assert f"Both backbones start from {said}" in reason
+    assert "Not only" not in reason
+
+
+def test_a_pretrained_backbone_against_a_random_one_is_an_unequal_start() -> None:
+    pretrained = {"start": from_files(backbone="yolo11n-cls.pt", detector="coco.pt")}
+    for other, named in ((RANDOM, "random weights"), (from_files(detector="coco.pt"), "coco.pt (7% of its")):
+        reason = sentences.reason(with_arms(pretrained, {"start": other}))
+        assert f"Not only the backbone differs: mnv1_n starts from {named}" in reason
+        assert "Both backbones" not in reason
 
 
 def test_a_teacher_of_one_arm_alone_is_said() -> None:

@@ -27,6 +27,7 @@ class ReportInputs:
         results: that it was made from, by arm, in order of seed.
         histories: by arm, one table for each seed, with the columns of history.csv.
         starts: by arm.
+        init: the section of params.yaml: starting weights by role.
         sheet: what every backbone costs.
         validation: what was found in the dataset.
         data_dir: the dataset's folder, as params.yaml has it; only the images that are shown are read.
@@ -36,6 +37,7 @@ class ReportInputs:
     results: Results
     histories: Histories
     starts: Mapping[Arm, StartRecord]
+    init: Mapping[str, str]
     sheet: CostSheet
     validation: ValidationVerdict
     data_dir: Path

@@ -59,7 +59,7 @@ def render(inputs: ReportInputs, gallery: Gallery, _: Language) -> str:
         why=words.error_sentence(comparison, _),
         cost=sentences.cost(comparison, _),
         settling=sentences.settling(comparison, _),
-        differences=list(sentences.differences(comparison, _)),
+        starts_and_teachers=list(sentences.starts_and_teachers(comparison, _)),
         next_commands=list(next_steps.commands(comparison, _)),
         forest=_svg(figures.forest(comparison, _)),
         metrics=tables.metric_table(comparison, _),
@@ -124,6 +124,5 @@ def _svg(panel: Panel) -> Markup:
 def _origins(comparison: Comparison) -> Iterator[tuple[str, str]]:
     """Names and digests of the pretrained weights and of the teachers."""
     for arm in (comparison.baseline, comparison.candidate):
-        named = [(source.name, source.digest) for source in arm.start.sources.values()]
-        named += [(teacher.name, teacher.digest) for teacher in arm.teachers]
-        yield from ((name, digest) for name, digest in named if digest)
+        yield from ((source.name, source.digest) for source in arm.start.sources.values())
+        yield from ((teacher.name, teacher.digest) for teacher in arm.teachers if teacher.digest)

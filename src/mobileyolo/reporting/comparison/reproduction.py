@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from mobileyolo.core.files import BASELINE
+from mobileyolo.core.files import BASELINE, NONE
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 
 PLAIN = re.compile(r"[\w./:+-]*", re.ASCII)  # a value that Hydra's grammar takes as it is
@@ -20,7 +20,7 @@ def command(inputs: ReportInputs) -> str:
         "data.dir": inputs.data_dir,
         "backbone": comparison.candidate.backbone,
         "baseline": comparison.baseline.backbone,
-        **{f"init.{role}": source.name for role, source in inputs.starts["baseline"].offered.items()},
+        **{f"init.{role}": name for role, name in inputs.init.items() if name != NONE},
         **{f"train.{key}": value for key, value in inputs.results["baseline"][0].training.recipe.items()},
         **({"train.teacher": teacher.name if teacher.both_arms else BASELINE} if teacher.digest else {}),
         **({"train.dis": teacher.dis} if teacher.digest else {}),

@@ -38,6 +38,12 @@ def test_the_command_sets_all_that_the_comparison_depends_on() -> None:
     }
 
 
+def test_the_command_names_starting_weights_as_they_were_typed() -> None:
+    inputs = dataclasses.replace(make_inputs(), init={"backbone": "imagenet", "detector": "/my data/yolo11n.pt"})
+    parameters = read(reproduction.command(inputs))
+    assert (parameters["init.backbone"], parameters["init.detector"]) == ("imagenet", "/my data/yolo11n.pt")
+
+
 def test_the_command_names_a_teacher() -> None:
     inputs = make_inputs()
     taught = inputs.comparison.candidate.model_copy(
