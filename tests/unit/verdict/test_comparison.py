@@ -98,7 +98,7 @@ def test_what_is_assumed_of_the_luck_is_params_yaml_then_earlier_runs_then_the_c
     told = compared(*arms, auto, history=known).spread
     assert (told.source, told.sd, told.degrees, told.models) == ("earlier runs", 0.015, 2, 4)
     told = compared(*arms, auto, train_images=2400).spread
-    assert (told.source, told.sd, told.assumed, told.train_images) == ("curve", 0.01, 0.01, 2400)
+    assert (told.source, told.sd, told.assumed, told.train_images) == ("curve", 0.015, 0.015, 2400)
     assert told.measured is None
 
 

@@ -115,12 +115,12 @@ def test_another_confidence_changes_the_part_of_the_images_as_students_t_does() 
 @pytest.mark.parametrize(
     ("images", "sd"),
     [
-        (300, 0.02),
-        (2400, 0.01),  # eight times the images
-        (118_000, 0.003),  # COCO; 0.00273 is clipped
-        (88_888, 0.003),
-        (20, 0.0493),
-        (19, 0.05),
+        (300, 0.03),
+        (2400, 0.015),  # eight times the images
+        (118_000, 0.0041),  # COCO
+        (400_000, 0.003),  # 0.0027 is clipped
+        (64, 0.05),
+        (66, 0.0497),
         (1, 0.05),
     ],
 )
