@@ -27,6 +27,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 
 @pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Take back what a test, or a command that it ran in this process, has set for the processes of later tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
 def _offline() -> Iterator[None]:
     """Fail a test that reached, or had another process reach, beyond this machine."""
     yield
