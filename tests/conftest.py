@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import stages  # noqa: F401 -- once imported it sets the checkout's own environment: before the one below, which has to last
 from mobileyolo.core import environment
 from tests.synthetic import write_dataset
 from tests.trap import sitecustomize as trap
