@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import stages  # noqa: F401 -- once imported it sets the checkout's own environment: before the one below, which has to last
 from mobileyolo.core import environment
 from tests.synthetic import write_dataset
 from tests.trap import sitecustomize as trap
@@ -24,6 +25,15 @@ os.environ[trap.LOG] = str(LOOKUPS)
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(Path(trap.__file__).parent), os.environ.get("PYTHONPATH")])
 )
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Take back what a test, or a command that it ran in this process, has set for the processes of later tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -246,7 +246,7 @@ def settling(comparison: Comparison, _: Translator = english) -> str:
             classes=", ".join(comparison.guards.rare_classes)
         )
     if needed.settled:
-        return _("Settled: more seeds or images would make the interval narrower.")
+        return _("For these models this is settled: more seeds or images would only make the interval narrower.")
     split = comparison.split
     ways = []
     if needed.seeds is not None:

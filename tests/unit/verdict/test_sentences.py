@@ -200,7 +200,7 @@ def test_the_advice_is_what_was_computed() -> None:
     assert told(seeds=None, images=None) == f"{stays}3 seeds and 200 test images together.{margins}"
     nothing = told(seeds=None, images=None, seeds_with_images=None, images_with_seeds=None)
     assert nothing.startswith("The difference is so close to the margin that neither 50 seeds nor 1,000,000 images")
-    assert told(settled=True).startswith("Settled")
+    assert told(settled=True).startswith("For these models this is settled")
 
 
 def test_images_in_two_splits_are_the_only_fault_that_makes_metrics_less_reliable() -> None:
