@@ -50,8 +50,8 @@ def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
         raise WeightsError(f"{name!r}: unknown weights; choose one of {', '.join(choices)}")
     target = folder / name if name in DETECTORS else folder / IMAGENET / name
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as temporary:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
             part = Path(temporary, name)
             try:
                 download_to(name, part)
@@ -61,6 +61,7 @@ def download(name: str, folder: Path = WEIGHTS_DIR) -> Path:
                 raise WeightsError(f"{name}: the download failed: {error}") from error
             if not part.is_file():
                 raise WeightsError(f"{name}: the download failed")
+            target.parent.mkdir(exist_ok=True)
             part.replace(target)
     return target
 

@@ -273,4 +273,4 @@ def test_only_a_regular_file_of_a_sensible_size_is_read(whole: Path, tmp_path: P
     assert f"no MobileNetV1 is larger than {LIMIT_MB} MB" in refused(large)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.h5")
-        assert refused(tmp_path / "pipe.h5") == "no such file"
+        assert refused(tmp_path / "pipe.h5") == "not a file"
