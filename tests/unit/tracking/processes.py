@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -67,6 +68,7 @@ def pipe() -> tuple[Connection, Connection]:
 def _call(environment: Mapping[str, str], function: Callable[..., None], arguments: tuple[object, ...]) -> None:
     os.environ.clear()
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell has started in the background
     function(*arguments)
 
 
