@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -68,7 +67,6 @@ def pipe() -> tuple[Connection, Connection]:
 def _call(environment: Mapping[str, str], function: Callable[..., None], arguments: tuple[object, ...]) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell has started in the background
     function(*arguments)
 
 
