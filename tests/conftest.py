@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.trap import sitecustomize as trap
 # Tests run in two processes; without this, each would use every core. Set before anything imports torch.
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
     os.environ.setdefault(_name, "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background would ignore it
 os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  # not the user's own
 os.environ["MOBILEYOLO_STRICT_TRACKING"] = "1"  # a bug in tracking fails the test
 # Before any test imports Ultralytics: settings of this test run, not the user's.

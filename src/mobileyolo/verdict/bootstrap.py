@@ -36,7 +36,7 @@ def paired_bootstrap(
     candidate: Sequence[WeightedMetrics],
     weights: Iterator[FloatArray] | Sequence[FloatArray],
 ) -> FloatArray:
-    """The difference between the arms in every class, on each draw.
+    """Every model in every class, on each draw.
 
     Both arms get the same draws, so that images that are hard for both do not widen the interval.
 
@@ -46,12 +46,6 @@ def paired_bootstrap(
         weights: the draws.
 
     Returns:
-        Candidate - baseline, each the mean over its seeds; shape (resamples, 3, classes), METRICS by class, NaN for a
-        class of which no label was drawn.
+        Shape (resamples, 2, seeds, 3, classes), METRICS by class, NaN for a class of which no label was drawn.
     """
-    return np.array([_mean(candidate, draw) - _mean(baseline, draw) for draw in weights])
-
-
-def _mean(models: Sequence[WeightedMetrics], weights: FloatArray) -> FloatArray:
-    mean: FloatArray = np.mean([model.by_class(weights) for model in models], axis=0)
-    return mean
+    return np.array([[[model.by_class(draw) for model in arm] for arm in (baseline, candidate)] for draw in weights])

@@ -14,7 +14,16 @@ from mobileyolo.verdict import bootstrap
 from mobileyolo.verdict.bootstrap import Scenes, paired_bootstrap
 from mobileyolo.verdict.error_costs import ErrorCosts
 from mobileyolo.verdict.error_types import classify
-from mobileyolo.verdict.interval import Luck, few_scenes_factor, image_half_widths, luck, rescaled, verdict_of
+from mobileyolo.verdict.interval import (
+    Luck,
+    difference,
+    few_scenes_factor,
+    image_half_widths,
+    luck,
+    rescaled,
+    twice_counted,
+    verdict_of,
+)
 from mobileyolo.verdict.metrics import WeightedMetrics, deployed_metrics, detection_counts, mean_over_classes
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import (
@@ -63,16 +72,17 @@ class Rule:
         return float(rescaled(part, self.scene_count, self.options.confidence, confidence))
 
     def interval(
-        self, point: FloatArray, drawn: FloatArray, luck_half_width: FloatArray
+        self, by_seed: FloatArray, drawn: FloatArray, luck_half_width: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Ends of the intervals, and the half-widths below and above that the choice of images gives.
 
         Args:
-            point: differences on all images, shape (metrics,).
-            drawn: on each draw, shape (resamples, metrics).
+            by_seed: of baseline and candidate on all images, shape (2, seeds, metrics).
+            drawn: on each draw, shape (resamples, 2, seeds, metrics).
             luck_half_width: shape (metrics,).
         """
-        below, above = image_half_widths(point, drawn, self.scene_count, self.options.confidence)
+        point = difference(by_seed)
+        below, above = image_half_widths(by_seed, drawn, self.scene_count, self.options.confidence)
         low, high = point - np.hypot(below, luck_half_width), point + np.hypot(above, luck_half_width)
         return np.maximum(low, -1), np.minimum(high, 1), below, above
 
@@ -91,9 +101,8 @@ class Differences:
         deployed: by DEPLOYED_METRICS.
         classes: the largest loss first.
         errors: by ERROR_KINDS.
-        class_point: mAP50-95 of each class in the candidate - baseline, shape (classes,).
-        class_draws: the same on each draw, shape (resamples, classes); NaN where a class was not drawn.
         class_by_seed: mAP50-95 in baseline and candidate by seed and class, shape (2, seeds, classes).
+        class_draws: the same on each draw, shape (resamples, 2, seeds, classes); NaN where a class was not drawn.
     """
 
     metrics: dict[str, MetricDelta]
@@ -101,9 +110,8 @@ class Differences:
     deployed: dict[str, DeployedDelta]
     classes: tuple[ClassDelta, ...]
     errors: tuple[ErrorCost, ...]
-    class_point: FloatArray
-    class_draws: FloatArray
     class_by_seed: FloatArray
+    class_draws: FloatArray
 
     @classmethod
     def of(cls, baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], rule: Rule) -> Differences:
@@ -117,18 +125,17 @@ class Differences:
         arms = [[WeightedMetrics(result.statistics) for result in arm] for arm in (baseline, candidate)]
         once = np.ones(arms[0][0].images)
         draws = rule.draws()
-        by_seed = np.array([[model.by_class(once) for model in arm] for arm in arms])  # (2, seeds, 3, classes)
+        by_seed = paired_bootstrap(arms[0], arms[1], [once])[0]  # (2, seeds, 3, classes)
         drawn = paired_bootstrap(arms[0], arms[1], draws)
         metrics, deciding = metric_deltas(by_seed, drawn, rule)
         return cls(
             metrics=metrics,
             luck=deciding,
             deployed=_deployed(baseline, candidate, draws, rule),
-            classes=_classes(baseline[0], by_seed[:, :, DECIDING], drawn[:, DECIDING], rule),
+            classes=_classes(baseline[0], by_seed[:, :, DECIDING], drawn[:, :, :, DECIDING], rule),
             errors=_errors(baseline, candidate, rule),
-            class_point=by_seed[1, :, DECIDING].mean(0) - by_seed[0, :, DECIDING].mean(0),
-            class_draws=drawn[:, DECIDING],
             class_by_seed=by_seed[:, :, DECIDING],
+            class_draws=drawn[:, :, :, DECIDING],
         )
 
 
@@ -137,15 +144,14 @@ def metric_deltas(by_seed: FloatArray, drawn: FloatArray, rule: Rule) -> tuple[d
 
     Args:
         by_seed: of baseline and candidate, shape (2, seeds, 3, classes).
-        drawn: differences on each draw, shape (resamples, 3, classes).
+        drawn: the same on each draw, shape (resamples, 2, seeds, 3, classes).
         rule: how an interval is made.
     """
     values = mean_over_classes(by_seed)  # (2, seeds, 3)
     spread = rule.luck(values[0], values[1], np.array([rule.assumed[name] for name in METRICS]))
-    means = values.mean(1)
-    point = means[1] - means[0]
+    means, point = values.mean(1), difference(values)
     half_width = spread.half_width(rule.options.confidence)
-    low, high, below, above = rule.interval(point, mean_over_classes(drawn), half_width)
+    low, high, below, above = rule.interval(values, mean_over_classes(drawn), half_width)
     deltas = {
         name: MetricDelta(
             baseline=_rounded(means[0, index]),
@@ -176,11 +182,10 @@ def _deployed(
     )  # (2, seeds, images, 3)
     values = deployed_metrics(counts.sum(2))  # (2, seeds, 3)
     drawn_counts = np.einsum("ri,asic->rasc", np.array(draws), counts)
-    drawn = deployed_metrics(drawn_counts).mean(2)  # (resamples, 2, 3)
-    means = values.mean(1)
+    drawn = deployed_metrics(drawn_counts)  # (resamples, 2, seeds, 3)
+    means, point = values.mean(1), difference(values)
     spread = rule.luck(values[0], values[1], rule.assumed[DECIDING_METRIC])
-    point = means[1] - means[0]
-    low, high, _, _ = rule.interval(point, drawn[:, 1] - drawn[:, 0], spread.half_width(rule.options.confidence))
+    low, high, _, _ = rule.interval(values, drawn, spread.half_width(rule.options.confidence))
     return {
         name: DeployedDelta(
             baseline=_or_none(means[0, index]),
@@ -202,22 +207,22 @@ def _classes(first: ArmResult, by_seed: FloatArray, drawn: FloatArray, rule: Rul
     Args:
         first: any of the results; all have the same labels.
         by_seed: mAP50-95 of baseline and candidate, shape (2, seeds, classes).
-        drawn: differences on each draw, shape (resamples, classes).
+        drawn: the same on each draw, shape (resamples, 2, seeds, classes).
         rule: how an interval is made.
     """
-    means = by_seed.mean(1)
-    point = means[1] - means[0]
+    means, point, apart = by_seed.mean(1), difference(by_seed), difference(drawn)
     confidence, count = rule.options.confidence, point.size
     spread = rule.luck(by_seed[0], by_seed[1], rule.assumed[DECIDING_METRIC] * np.sqrt(count))
     z = stats.norm.ppf((1 + confidence) / 2)
-    labelled = drawn[~np.isnan(drawn).all(1)]  # draws of images without any label tell nothing
+    labelled = apart[~np.isnan(apart).all(1)]  # draws of images without any label tell nothing
     error = np.nanstd(labelled, axis=0, ddof=1)
     scaled = np.abs(labelled - point) / np.maximum(error, 1e-9)
     together = max(float(np.quantile(np.nanmax(scaled, axis=1), confidence)), z)
     if rule.scene_count < 2:
         images = np.ones_like(point)  # one scene tells nothing of others
     else:
-        images = together * error * few_scenes_factor(rule.scene_count, confidence)
+        once = np.sqrt(1 - twice_counted(by_seed, drawn) / 2)
+        images = together * error * once * few_scenes_factor(rule.scene_count, confidence)
     half_width = np.hypot(images, together / z * spread.half_width(confidence))
     low, high = np.maximum(point - half_width, -1), np.minimum(point + half_width, 1)
     table = first.statistics.per_class.set_index("class_id")
@@ -251,17 +256,16 @@ def _errors(baseline: Sequence[ArmResult], candidate: Sequence[ArmResult], rule:
     values = np.array([[model(once) for model in arm] for arm in arms])  # (2, seeds, kinds)
     drawn = np.array(
         [
-            np.mean([model(draw) for model in arms[1]], axis=0) - np.mean([model(draw) for model in arms[0]], axis=0)
+            [[model(draw) for model in arm] for arm in arms]
             for draw in rule.draws(min(rule.options.resamples, ERROR_RESAMPLES))
         ]
-    )
-    means, count_means = values.mean(1), counts.mean(1)
-    point = means[1] - means[0]
+    )  # (resamples, 2, seeds, kinds)
+    means, point, count_means = values.mean(1), difference(values), counts.mean(1)
     # The luck assumed for the whole is shared among the kinds as what they cost is: what costs nothing has none.
     cost = np.abs(means).mean(0)
     share = cost / cost.sum() if cost.any() else cost
     spread = rule.luck(values[0], values[1], rule.assumed[DECIDING_METRIC] * np.sqrt(share))
-    low, high, _, _ = rule.interval(point, drawn, spread.half_width(rule.options.confidence))
+    low, high, _, _ = rule.interval(values, drawn, spread.half_width(rule.options.confidence))
     return tuple(
         ErrorCost(
             kind=kind,

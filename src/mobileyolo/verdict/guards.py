@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileyolo.verdict.differences import Differences, Rule
-from mobileyolo.verdict.interval import image_half_widths, rescaled, verdict_of
+from mobileyolo.verdict.interval import difference, image_half_widths, rescaled, verdict_of
 from mobileyolo.verdict.metrics import mean_over_classes
 from mobileyolo.verdict.records import DECIDING_METRIC, Guards, Interval, Verdict
 from mobileyolo.verdict.sorted_predictions import FloatArray
@@ -67,12 +67,11 @@ def _corrected(differences: Differences, rule: Rule, confidence: float) -> Inter
 
 def _interval(differences: Differences, rule: Rule, confidence: float, kept: npt.NDArray[np.bool_]) -> Interval:
     """The interval over some of the classes only; shape of `kept`: (classes,)."""
-    point = mean_over_classes(differences.class_point[kept])
-    drawn = mean_over_classes(differences.class_draws[:, kept])
-    parts = image_half_widths(point[None], drawn[:, None], rule.scene_count, rule.options.confidence)
-    by_seed = mean_over_classes(differences.class_by_seed[:, :, kept])[..., None]
+    by_seed = mean_over_classes(differences.class_by_seed[..., kept])[..., None]
+    drawn = mean_over_classes(differences.class_draws[..., kept])[..., None]
+    parts = np.concatenate(image_half_widths(by_seed, drawn, rule.scene_count, rule.options.confidence))
     luck = rule.luck(by_seed[0], by_seed[1], rule.assumed[DECIDING_METRIC])
-    return _of(float(point), np.concatenate(parts), differences, rule, confidence, luck.half_width(confidence)[0])
+    return _of(float(difference(by_seed)[0]), parts, differences, rule, confidence, luck.half_width(confidence)[0])
 
 
 def _of(

@@ -7,6 +7,7 @@ from scipy import stats
 from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import ArmResult
 from mobileyolo.verdict.differences import Differences, Rule
+from mobileyolo.verdict.interval import difference
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import ERROR_KINDS
 from tests.synthetic_results import make_arms, make_result, make_statistics, with_changes
@@ -51,7 +52,7 @@ def test_the_classes_come_with_the_largest_loss_first() -> None:
     assert deltas == sorted(deltas)
     assert sorted(each.name for each in differences.classes) == ["platelet", "red", "white"]
     for each in differences.classes:
-        assert each.delta == pytest.approx(differences.class_point[each.class_id], abs=1e-6)
+        assert each.delta == pytest.approx(difference(differences.class_by_seed)[each.class_id], abs=1e-6)
 
 
 def test_the_intervals_of_all_classes_together_are_wider_than_those_of_each_alone() -> None:
@@ -59,7 +60,7 @@ def test_the_intervals_of_all_classes_together_are_wider_than_those_of_each_alon
     names = tuple(f"class {number}" for number in range(10))
     arms = make_arms(names=names, boxes_per_image=20, false_per_image=3, images=40)
     differences = Differences.of(*arms, rule_of(40, sd=0))
-    error = np.nanstd(differences.class_draws, axis=0, ddof=1)
+    error = np.nanstd(difference(differences.class_draws), axis=0, ddof=1)
     factor = {each.class_id: (each.high - each.low) / 2 / error[each.class_id] for each in differences.classes}
     times = np.array(list(factor.values())) / (40 / 39) ** 0.5 / stats.t.ppf(0.975, 39) * stats.norm.ppf(0.975)
     assert np.ptp(times) < 0.01 * times.mean()  # one multiple for all of them

@@ -86,7 +86,6 @@ def only_platelets_differ(differences: Differences) -> Differences:
     others = np.array([0.0, 0.0, 1.0])
     return dataclasses.replace(
         differences,
-        class_point=differences.class_point * others,
         class_draws=differences.class_draws * others,
         class_by_seed=differences.class_by_seed * others,
     )

@@ -5,7 +5,15 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from mobileyolo.verdict.interval import curve_sd, few_scenes_factor, image_half_widths, luck, rescaled, verdict_of
+from mobileyolo.verdict.interval import (
+    curve_sd,
+    few_scenes_factor,
+    image_half_widths,
+    luck,
+    rescaled,
+    twice_counted,
+    verdict_of,
+)
 from mobileyolo.verdict.records import VERDICTS, Verdict
 
 
@@ -94,16 +102,45 @@ def test_few_scenes_widen_the_part_of_the_images_as_students_t_says(scenes: int,
 
 def test_one_scene_says_nothing_of_others() -> None:
     assert few_scenes_factor(1, 0.95) == float("inf")
-    below, above = image_half_widths(np.zeros(2), np.zeros((100, 2)), 1, 0.95)
+    below, above = image_half_widths(np.zeros((2, 1, 2)), np.zeros((100, 2, 1, 2)), 1, 0.95)
     assert (below.tolist(), above.tolist()) == ([1, 1], [1, 1])
 
 
 def test_the_part_of_the_images_is_the_quantiles_of_the_draws_times_the_factor() -> None:
-    drawn = np.linspace(-0.04, 0.08, 1001)[:, None]
-    below, above = image_half_widths(np.array([0.01]), drawn, 30, 0.95)
+    drawn = np.stack((np.zeros(1001), np.linspace(-0.04, 0.08, 1001)), axis=1)[..., None, None]
+    below, above = image_half_widths(np.array([[[0.5]], [[0.51]]]), drawn, 30, 0.95)
     factor = few_scenes_factor(30, 0.95)
     # 2.5 % and 97.5 % of the way: -.037 and .077
     assert (below[0], above[0]) == pytest.approx((0.047 * factor, 0.067 * factor))
+
+
+def changes(generator: np.random.Generator, common: float, own: float) -> np.ndarray:
+    """Of two arms with three seeds on 4,000 draws, by what all seeds of an arm share and by what each has alone."""
+    together = generator.normal(0, common, (4000, 2, 1))
+    return (together + generator.normal(0, own, (4000, 2, 3)))[..., None]
+
+
+def test_half_of_what_each_seed_finds_by_chance_on_these_images_is_taken_off_the_part_of_the_images() -> None:
+    """It is in the spread over seeds too. Variances by hand: of the difference 2 * .03^2 + 2 * .02^2 / 3."""
+    by_seed = np.array([[[0.5], [0.52], [0.54]], [[0.4], [0.42], [0.44]]])
+    drawn = by_seed + changes(np.random.default_rng(0), common=0.03, own=0.02)
+    variance, own = 2 * 0.03**2 + 2 * 0.02**2 / 3, 2 * 0.02**2 / 3
+    assert twice_counted(by_seed, drawn) == pytest.approx([own / variance], rel=0.05)
+    expected = 1.959964 * (variance - own / 2) ** 0.5 * few_scenes_factor(1000, 0.95)
+    for half_width in image_half_widths(by_seed, drawn, 1000, 0.95):
+        assert half_width == pytest.approx([expected], rel=0.05)
+
+
+def test_one_seed_shows_nothing_that_counts_twice() -> None:
+    by_seed = np.array([[[0.5]], [[0.4]]])
+    drawn = by_seed + np.random.default_rng(0).normal(0, 0.02, (100, 2, 1, 1))
+    assert twice_counted(by_seed, drawn).tolist() == [0]
+
+
+def test_seeds_that_find_the_same_on_each_draw_count_nothing_twice() -> None:
+    by_seed = np.array([[[0.5], [0.52]], [[0.4], [0.42]]])
+    drawn = by_seed + np.random.default_rng(0).normal(0, 0.02, (100, 2, 1, 1))
+    assert twice_counted(by_seed, drawn) == pytest.approx([0])
 
 
 def test_another_confidence_changes_the_part_of_the_images_as_students_t_does() -> None:
