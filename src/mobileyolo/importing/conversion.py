@@ -16,9 +16,9 @@ from mobileyolo.core.text import printable
 from mobileyolo.dataset.description import Entry, class_names
 from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
 from mobileyolo.dataset.text import shortened
-from mobileyolo.importing import bare, coco, voc
+from mobileyolo.importing import bare, coco, labelme, voc
 from mobileyolo.importing.checking import CheckedImage, check_images
-from mobileyolo.importing.formats import SourceFormat
+from mobileyolo.importing.formats import ONLY_FOR, SourceFormat
 from mobileyolo.importing.sources import ForeignDataset, Note, Options, Outcome
 from mobileyolo.importing.splitting import split_groups
 from mobileyolo.importing.writing import NOTES_FILE, write
@@ -26,9 +26,11 @@ from mobileyolo.importing.writing import NOTES_FILE, write
 READERS: dict[SourceFormat, Callable[[Path, Options], ForeignDataset]] = {
     "voc": voc.read,
     "coco": coco.read,
+    "labelme": labelme.read,
     "bare": bare.read,
 }
 SHOWN_NOTES = 3  # of a kind
+SHOWN_PLACE = 300  # characters: a source can have values of any length
 SHOWN_KINDS = 50  # a reason can quote the source, so there can be as many as lines
 KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # the first of them keeps an image that is in several splits
 
@@ -79,16 +81,21 @@ def describe_notes(notes: Sequence[Note]) -> list[str]:
 
 
 def _place(note: Note) -> str:
-    return printable(" ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":"))
+    place = " ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":")
+    return printable(shortened(place, SHOWN_PLACE))
 
 
 def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Options) -> Imported:
     """Make a YOLO dataset in `target` from the foreign one in `root`, which is only read.
 
     Raises:
-        DatasetError: the source is not in that format, nothing of it can be used, or the target is not empty.
+        DatasetError: the source is not in that format, an option means nothing for it, nothing of it can be used, or the target is not empty.
     """
     _check_places(root, target)
+    for name, formats in ONLY_FOR.items():
+        if getattr(options, name) and kind not in formats:
+            flag = f"--{name.replace('_', '-')}"
+            raise DatasetError(f"{flag}: means nothing for {kind}, only for {', '.join(formats)}; leave it out")
     if options.val + options.test >= 1:
         raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: nothing is left to train on")
     source = READERS[kind](root, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -119,3 +119,28 @@ def split_called(name: str) -> Split | None:
 def split_of_folders(file: str) -> Split | None:
     """The split that the names of a file's folders contain, the outermost first."""
     return next((split for part in PurePosixPath(file).parts[:-1] if (split := split_called(part))), None)
+
+
+def unannotated(
+    images: Iterable[str], found: Collection[str], annotated: Collection[str], options: Options, notes: list[Note]
+) -> list[SourceImage]:
+    """Of the images that no annotation was read of, those that are background; the others get a note.
+
+    Args:
+        images: All image files.
+        found: Those with an annotation.
+        annotated: Those that an annotation may be of, even if it can't be used: they are not background.
+        options: Is an image without annotation a background?
+        notes: Gets the new ones.
+    """
+    background = []
+    for image in images:
+        if image in found:
+            continue
+        if image in annotated:
+            notes.append(Note(image, "", "image without usable annotation"))
+        elif options.background:
+            background.append(SourceImage(image, "", (), 0, split_of_folders(image)))
+        else:
+            notes.append(Note(image, "", "image without annotation"))
+    return background
