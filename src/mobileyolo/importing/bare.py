@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.dataset.description import Entry, class_names
-from mobileyolo.dataset.folders import is_file
+from mobileyolo.core.records import Split
 from mobileyolo.dataset.labels import LabelLine, read_label
-from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, label_of
-from mobileyolo.dataset.text import read_lines, shortened
+from mobileyolo.dataset.layout import CLASSES_FILE, label_of
+from mobileyolo.importing.class_lists import read_class_names
+from mobileyolo.importing.darknet import read_splits
 from mobileyolo.importing.sources import (
     ForeignDataset,
     Note,
@@ -22,19 +23,22 @@ from mobileyolo.importing.sources import (
     split_of_folders,
 )
 
-NAMES_FILES = (CLASSES_FILE, "obj.names", f"labels/{CLASSES_FILE}", f"images/{CLASSES_FILE}")
+KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # the first of them keeps an image that is in several splits
 
 
 def read(root: Path, options: Options) -> ForeignDataset:
-    """Read the images and labels below a folder.
+    """Read the images and labels below a folder, and its own split from Darknet's lists or from folders' names.
 
     Raises:
         DatasetError: there are no class names.
     """
-    names = options.names or _names(root)
+    listing = images_below(root)
+    if not listing:
+        raise DatasetError(f"{root}: no images in or below it; name the folder that holds both images and labels")
+    names = options.names or read_class_names(root)
     images, notes, used = [], [], set[str]()
     texts = {file for file in files_below(root, [".txt"]) if PurePosixPath(file).name != CLASSES_FILE}
-    for file in images_below(root):
+    for file in listing:
         found = [label for label in _places(file) if label in texts]
         used.update(found)
         read = {label: read_label(root / label) for label in found}
@@ -43,27 +47,25 @@ def read(root: Path, options: Options) -> ForeignDataset:
         elif found:
             images.append(_image(file, found[0], read[found[0]], names, notes))
         elif options.background:
-            images.append(SourceImage(file, "", (), 0, split_of_folders(file)))
+            images.append(SourceImage(file, "", (), 0, unit="sides"))
         else:
             notes.append(Note(file, "", "image without label file"))
-    notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used))
+    claims, lists = read_splits(root, texts - used, listing, notes)
+    notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used - lists))
+    images = [
+        replace(image, split=_split(image.file, claims[image.file], notes) if lists else split_of_folders(image.file))
+        for image in images
+    ]
     return ForeignDataset(names, tuple(images), tuple(notes))
 
 
-def _names(root: Path) -> tuple[str, ...]:
-    found = {
-        file: class_names(
-            Entry(name, f"{root / file}:{number}: {shortened(repr(name))}")
-            for number, name in read_lines(root / file, CLASSES_MB, "list of class names")
-        )
-        for file in NAMES_FILES
-        if is_file(root / file)
-    }
-    if not any(found.values()):
-        raise DatasetError(f"{root}: no class names in {', '.join(NAMES_FILES)}; give them by --names a,b,c")
-    if len(set(found.values())) > 1:
-        raise DatasetError(f"{root}: {' and '.join(found)} name different classes; say which by --names a,b,c")
-    return next(iter(found.values()))
+def _split(file: str, claims: Mapping[str, Split], notes: list[Note]) -> Split | None:
+    """The split of an image by the lists that have it; of several, the one that is measured on."""
+    said = set(claims.values())
+    first = next((split for split in KEPT_FOR if split in said), None)
+    if len(said) > 1:
+        notes.append(Note(file, "", f"image in several splits, kept in {first}", " and ".join(claims), "changed"))
+    return first
 
 
 def _places(image: str) -> Iterable[str]:
@@ -83,7 +85,7 @@ def _image(file: str, label: str, lines: list[LabelLine], names: tuple[str, ...]
         shown = f"{line.class_id:g} {line.x:g} {line.y:g} {line.w:g} {line.h:g}"
         edges = (line.x - line.w / 2, line.y - line.h / 2, line.x + line.w / 2, line.y + line.h / 2)
         boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges, shown))
-    return SourceImage(file, label, tuple(boxes), len(lines), split_of_folders(file), unit="sides")
+    return SourceImage(file, label, tuple(boxes), len(lines), unit="sides")
 
 
 def _class_fault(line: LabelLine, classes: int) -> str:

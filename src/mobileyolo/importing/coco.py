@@ -72,15 +72,16 @@ def read(root: Path, options: Options) -> ForeignDataset:
     files = _files(root, notes)
     listing = images_below(root)
     index = Files(root, listing)
+    records = [_records(file, index, notes) for file in files]
+    # Images that a file lists, even if they are left out: they are not background.
+    annotated = {path for own in records for record in own for path in record.found.files}
+    guesses = _guesses(record for own in records for record in own)
     found: dict[str, SourceImage] = {}
-    annotated: set[str] = set()  # images that a file lists, even if they are left out: they are not background
     names: dict[str, None] = {}
-    for file in files:
+    for file, own in zip(files, records, strict=True):
         categories = _categories(file, notes)
         names.update(dict.fromkeys(categories.values()))
-        records = _records(file, index, notes)
-        annotated.update(path for record in records for path in record.found.files)
-        for image in _images(file, categories, records, notes):
+        for image in _images(file, categories, _owners(file, own, guesses, notes), own, notes):
             if image.file in found:
                 notes.append(Note(file.name, "", "image that an earlier file has", image.file))
             else:
@@ -206,10 +207,9 @@ def _spelled(key: Key) -> Key:
 
 
 def _images(
-    file: _File, categories: Mapping[Key, str], records: list[_Record], notes: list[Note]
-) -> Iterable[SourceImage]:
+    file: _File, categories: Mapping[Key, str], owners: Mapping[Key, _Record], records: list[_Record], notes: list[Note]
+) -> list[SourceImage]:
     """The images that an annotation file lists, with their boxes."""
-    owners = _owners(file, records, notes)
     found = {
         path: SourceImage(path, file.name, (), 0, file.split, record.declared)
         for record in owners.values()
@@ -243,26 +243,37 @@ def _images(
     return [replace(image, boxes=tuple(boxes[path]), objects=objects[path]) for path, image in found.items()]
 
 
-def _owners(file: _File, records: list[_Record], notes: list[Note]) -> dict[Key, _Record]:
+def _guesses(records: Iterable[_Record]) -> frozenset[str]:
+    """The image files that stand for one path which is not here, and which no path leads to."""
+    exact, names = set[str](), defaultdict[str, set[str]](set)
+    for record in records:
+        for path in record.found.files:
+            if record.found.exact:
+                exact.add(path)
+            else:
+                names[path].add(record.name)
+    return frozenset(path for path, written in names.items() if path not in exact and len(written) == 1)
+
+
+def _owners(file: _File, records: list[_Record], guesses: frozenset[str], notes: list[Note]) -> dict[Key, _Record]:
     """The record of each id, if it means one image file, and no other image has that id."""
     owners: dict[Key, _Record] = {}
     for path, claims in _claims(file, records, notes).items():
-        # A path that leads to a file counts before those that only end in its name.
-        owning = [record for record in claims if record.found.exact] or claims
-        guessed = not owning[0].found.exact
-        if not (guessed and len(claims) > 1):
-            owners.update((record.key, record) for record in owning)
+        known = False
         for record in claims:
             value = f"{record.name}: {path}"
-            if record.key not in owners:
-                reason = "path that is not here, with the name of a file that another image has or may have"
-                notes.append(Note(file.name, record.where, reason, value))
-            elif guessed:
+            if not record.found.exact:
+                if path not in guesses:
+                    reason = "path that is not here, with the name of a file that other images have or may have"
+                    notes.append(Note(file.name, record.where, reason, value))
+                    continue
                 notes.append(Note(file.name, record.where, NOT_EXACT, value, "kept"))
-            elif record is not owning[0]:
+            if known:
                 # Ultralytics' converter (convert_coco) joins them too: it appends to one label file.
                 reason = "image listed under several ids, whose boxes are joined"
                 notes.append(Note(file.name, record.where, reason, value, "changed"))
+            owners[record.key] = record
+            known = True
     return owners
 
 

@@ -89,7 +89,8 @@ def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Option
     """Make a YOLO dataset in `target` from the foreign one in `root`, which is only read.
 
     Raises:
-        DatasetError: the source is not in that format, an option means nothing for it, nothing of it can be used, or the target is not empty.
+        DatasetError: the source is not in that format, an option means nothing for it, nothing of it can be used, or
+            the target is not empty.
     """
     _check_places(root, target)
     for name, formats in ONLY_FOR.items():

@@ -6,8 +6,9 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import parse_qs, unquote
 
@@ -46,6 +47,7 @@ class Files:
     def __init__(self, root: Path, files: Iterable[str]) -> None:
         self._files = frozenset(files)
         self._roots = {f"{path.as_posix().rstrip('/')}/" for path in (root.absolute(), root.resolve())}
+        self._undecided: dict[tuple[str, str], Found] = {}  # thousands of files for each of thousands of records
         self._by_name: dict[str, list[tuple[str, ...]]] = defaultdict(list)
         for file in sorted(self._files):
             parts = PurePosixPath(file).parts
@@ -58,6 +60,8 @@ class Files:
         it leads to none, the file counts whose path has the longest end in common with it: at least its name, where
         upper and lower case, Unicode's normal form and the ending of an image don't matter unless they have to decide.
         """
+        if (name, folder) in self._undecided:
+            return self._undecided[name, folder]
         readings = list(dict.fromkeys(_readings(name)))
         for parts in readings:
             for place in self._places("/".join(parts), folder):
@@ -65,7 +69,7 @@ class Files:
                     return Found((place,), exact=True)
         ranks: dict[str, tuple[int, int]] = {}
         for parts in readings:
-            for file in self._by_name.get(_without_ending(parts[-1]), ()):
+            for file in self._alike(parts):
                 path = "/".join(file)
                 likeness = (file[-1] == parts[-1]) + (folded(file[-1]) == folded(parts[-1]))
                 ranks[path] = max(ranks.get(path, (0, 0)), (_common(file, parts), likeness))
@@ -73,7 +77,25 @@ class Files:
         found = tuple(sorted(file for file, rank in ranks.items() if rank == best))
         written = PurePosixPath(name.replace("\\", "/")).parts
         exact = all(PurePosixPath(file).parts[-len(written) :] == written for file in found)
-        return Found(found, exact and bool(found))
+        result = Found(found, exact and bool(found))
+        if len(found) > 1:
+            self._undecided[name, folder] = result
+        return result
+
+    def _alike(self, parts: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
+        """Files of the same name in a folder of the same name; or else in any. Few, where each folder has an 0001.jpg."""
+        name = _without_ending(parts[-1])
+        same_folder = self._by_folder.get((folded(parts[-2]), name), ()) if len(parts) > 1 else ()
+        return same_folder or self._by_name.get(name, ())
+
+    @cached_property
+    def _by_folder(self) -> dict[tuple[str, str], list[tuple[str, ...]]]:
+        found: dict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
+        for name, files in self._by_name.items():
+            for file in files:
+                if len(file) > 1:
+                    found[folded(file[-2]), name].append(file)
+        return found
 
     def beside(self, file: str) -> tuple[str, ...]:
         """The files in the same folder with the same name but for their endings."""
