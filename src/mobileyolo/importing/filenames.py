@@ -63,16 +63,16 @@ class Files:
         if (name, folder) in self._undecided:
             return self._undecided[name, folder]
         readings = list(dict.fromkeys(_readings(name)))
-        for parts in readings:
-            for place in self._places("/".join(parts), folder):
+        for path in readings:
+            for place in self._places(str(path), folder):
                 if place in self._files:
                     return Found((place,), exact=True)
         ranks: dict[str, tuple[int, int]] = {}
-        for parts in readings:
-            for file in self._alike(parts):
-                path = "/".join(file)
-                likeness = (file[-1] == parts[-1]) + (folded(file[-1]) == folded(parts[-1]))
-                ranks[path] = max(ranks.get(path, (0, 0)), (_common(file, parts), likeness))
+        for path in readings:
+            for file in self._alike(path.parts):
+                likeness = (file[-1] == path.name) + (folded(file[-1]) == folded(path.name))
+                rank = (_common(file, path.parts), likeness)
+                ranks["/".join(file)] = max(ranks.get("/".join(file), rank), rank)
         best = max(ranks.values(), default=None)
         found = tuple(sorted(file for file, rank in ranks.items() if rank == best))
         written = PurePosixPath(name.replace("\\", "/")).parts
@@ -83,7 +83,7 @@ class Files:
         return result
 
     def _alike(self, parts: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
-        """Files of the same name in a folder of the same name; or else in any. Few, where each folder has an 0001.jpg."""
+        """Files of that name in a folder of that name, or else in any: few, even if each folder has an 0001.jpg."""
         name = _without_ending(parts[-1])
         same_folder = self._by_folder.get((folded(parts[-2]), name), ()) if len(parts) > 1 else ()
         return same_folder or self._by_name.get(name, ())
@@ -124,25 +124,31 @@ def listed(files: Iterable[str]) -> str:
     return " and ".join(found) if not more else ", ".join(found[:SHOWN_FILES]) + more
 
 
-def _readings(name: str) -> Iterator[tuple[str, ...]]:
-    """The parts of a path, as written; then as Windows, a browser and a server would read it."""
-    for path in _paths(name):
-        parts = PurePosixPath(path).parts
-        if parts and parts[-1] not in {"/", ".."}:
-            yield parts
+def _readings(name: str) -> Iterator[PurePosixPath]:
+    """A path as written; then as Windows, a browser and a server would read it. Without those that name no file."""
+    for path in map(PurePosixPath, _paths(name)):
+        if path.name not in {"", ".."}:
+            yield path
 
 
 def _paths(name: str) -> Iterator[str]:
     address = ADDRESS.match(name)
     if not address:
         yield name
-        yield PureWindowsPath(name).as_posix()
+        yield _from_windows(name)
     path, _, query = name[address.end() if address else 0 :].partition("#")[0].partition("?")
-    path = PureWindowsPath(unquote(path)).as_posix()
+    path = _from_windows(unquote(path))
     yield path
     if suffix(path) not in IMAGE_SUFFIXES:  # Label Studio's /data/local-files/?d=images/a.jpg
         for values in parse_qs(query).values():
-            yield from (PureWindowsPath(value).as_posix() for value in values)
+            yield from map(_from_windows, values)
+
+
+def _from_windows(name: str) -> str:
+    """The path with slashes; a drive is a folder, as in D:a.jpg."""
+    path = PureWindowsPath(name)
+    anchor = path.anchor.replace("\\", "/").rstrip("/")
+    return "/".join([anchor, *path.parts[1:]]) if path.anchor else path.as_posix()
 
 
 def _without_ending(name: str) -> str:

@@ -39,12 +39,15 @@ def read(root: Path, options: Options) -> ForeignDataset:
     index = Files(root, listing)
     found: dict[str, SourceImage] = {}
     annotated: set[str] = set()  # images with an annotation, even a bad one: they are not background
-    coco = labelme = 0
+    coco = labelme = unread = 0
+    first = ""
     for file in candidates:
         try:
             record = read_json(root / file, LABELME_MB, "labelme's")
         except DatasetError as error:
             annotated.update(_meant(file, "", index).files)
+            unread += 1
+            first = first or str(error)
             reason = str(error).removeprefix(f"{root / file}:").strip()
             notes.append(Note(file, "", "not readable as JSON", reason))
             continue
@@ -64,12 +67,14 @@ def read(root: Path, options: Options) -> ForeignDataset:
             notes.append(Note(file, "", "second annotation of an image", value))
         else:
             if not meant.exact:
-                notes.append(Note(file, "", NOT_EXACT, f"{named}: {meant.files[0]}", "kept"))
+                notes.append(Note(file, "", NOT_EXACT, f"{named or file}: {meant.files[0]}", "kept"))
             found[meant.files[0]] = _image(record, meant.files[0], file, notes)
     if not labelme:
         advice = "name the folder that holds both annotations and images"
         if coco:
             advice = f"{coco:,} of them look like COCO's, which `mobileyolo import coco` reads"
+        elif unread:
+            advice = f"{unread:,} of them can't be read: {first}"
         raise DatasetError(
             f"{root}: no labelme annotations: looked for .json files with the list shapes, found "
             f"{listed(candidates) or 'no .json file'}; {advice}"
