@@ -9,24 +9,27 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import psutil
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.records import Split
 from mobileyolo.dataset.text import read_text
 from mobileyolo.importing.sources import (
+    Edges,
     ForeignDataset,
     Note,
     Options,
+    Part,
     SourceBox,
     SourceImage,
     files_below,
     images_below,
+    size_of,
     split_called,
+    split_of_claims,
     split_of_folders,
 )
 
@@ -45,7 +48,7 @@ class _File:
     categories: list[Any]
 
     @property
-    def split(self) -> Split | None:
+    def split(self) -> Part | None:
         return split_called(PurePosixPath(self.name).stem) or split_of_folders(self.name)
 
 
@@ -61,18 +64,31 @@ def read(root: Path, options: Options) -> ForeignDataset:
     for path in images_below(root):
         index[PurePosixPath(path).name].append(path)
     found: dict[str, SourceImage] = {}
+    claims: dict[str, dict[str, Part]] = defaultdict(dict)  # image -> annotation file -> split
     names: dict[str, None] = {}
     for file in files:
+        if len(files) > 1 and file.split is None:
+            notes.append(Note(file.name, "", "annotation file whose name says no split", outcome="kept"))
         categories = _categories(file, notes)
         names.update(dict.fromkeys(categories.values()))
         for image in _images(file, categories, index, notes):
-            if image.file in found:
-                notes.append(Note(file.name, "", "image that an earlier file has", image.file))
-            else:
-                found[image.file] = image
+            if file.split:
+                claims[image.file][file.name] = file.split
+            first = found.setdefault(image.file, image)
+            if _boxes(image) != _boxes(first) or image.declared != first.declared:
+                value = f"{image.file}: {first.labels}"
+                notes.append(Note(file.name, "", "image that an earlier file has with other boxes", value))
+    images = [
+        replace(image, split=split_of_claims(path, claims[path], notes) or split_of_folders(path))
+        for path, image in sorted(found.items())
+    ]
     listed = {path for each in index.values() for path in each}
     notes.extend(Note(path, "", "image without annotation") for path in sorted(listed - set(found)))
-    return ForeignDataset(options.names or tuple(names), tuple(found[file] for file in sorted(found)), tuple(notes))
+    return ForeignDataset(options.names or tuple(names), tuple(images), tuple(notes))
+
+
+def _boxes(image: SourceImage) -> list[tuple[str, Edges]]:
+    return sorted((box.name, box.edges) for box in image.boxes)
 
 
 def _files(root: Path, notes: list[Note]) -> list[_File]:
@@ -146,7 +162,7 @@ def _images(
         matches = _matches(file, name, index)
         if len(matches) == 1:
             width, height = (_number(record.get(side)) for side in ("width", "height"))
-            files[key] = matches[0], (int(width), int(height)) if width and height else None
+            files[key] = matches[0], size_of(width, height)
         else:
             reason = "several image files of that name" if matches else "image without file"
             notes.append(Note(file.name, where, reason, " and ".join(matches) or name))
@@ -165,7 +181,7 @@ def _images(
         else:
             boxes[image].append(box)
     return [
-        SourceImage(path, file.name, tuple(boxes[key]), objects[key], file.split, declared)
+        SourceImage(path, file.name, tuple(boxes[key]), objects[key], declared=declared)
         for key, (path, declared) in files.items()
     ]
 
