@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.description import Entry, class_names
 from mobileyolo.dataset.folders import is_file
 from mobileyolo.dataset.labels import LabelLine, read_label
-from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, label_of
+from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, find_layout, label_of
 from mobileyolo.dataset.text import read_lines, shortened
 from mobileyolo.importing.sources import (
     ForeignDataset,
     Note,
     Options,
+    Part,
     SourceBox,
     SourceImage,
     files_below,
     images_below,
+    split_of_claims,
     split_of_folders,
 )
 
@@ -32,7 +37,8 @@ def read(root: Path, options: Options) -> ForeignDataset:
         DatasetError: there are no class names.
     """
     names = options.names or _names(root)
-    images, notes, used = [], [], set[str]()
+    images, notes, used = [], list[Note](), set[str]()
+    claims = _claims(root)
     texts = {file for file in files_below(root, [".txt"]) if PurePosixPath(file).name != CLASSES_FILE}
     for file in images_below(root):
         found = [label for label in _places(file) if label in texts]
@@ -43,11 +49,25 @@ def read(root: Path, options: Options) -> ForeignDataset:
         elif found:
             images.append(_image(file, found[0], read[found[0]], names, notes))
         elif options.background:
-            images.append(SourceImage(file, "", (), 0, split_of_folders(file)))
+            images.append(SourceImage(file, "", (), 0))
         else:
             notes.append(Note(file, "", "image without label file"))
     notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used))
+    images = [
+        replace(image, split=split_of_claims(image.file, claims[image.file], notes) or split_of_folders(image.file))
+        for image in images
+    ]
     return ForeignDataset(names, tuple(images), tuple(notes))
+
+
+def _claims(root: Path) -> dict[str, dict[str, Part]]:
+    """The splits of each image by the source's own data.yaml, if it has one that could be used as it is."""
+    claims: dict[str, dict[str, Part]] = defaultdict(dict)
+    with suppress(DatasetError):
+        for split, images in find_layout(root).images.items():
+            for image in images:
+                claims[image][f"{split} of data.yaml"] = split
+    return claims
 
 
 def _names(root: Path) -> tuple[str, ...]:
@@ -83,7 +103,7 @@ def _image(file: str, label: str, lines: list[LabelLine], names: tuple[str, ...]
         shown = f"{line.class_id:g} {line.x:g} {line.y:g} {line.w:g} {line.h:g}"
         edges = (line.x - line.w / 2, line.y - line.h / 2, line.x + line.w / 2, line.y + line.h / 2)
         boxes.append(SourceBox(f"line {line.line}", names[int(line.class_id)], edges, shown))
-    return SourceImage(file, label, tuple(boxes), len(lines), split_of_folders(file), unit="sides")
+    return SourceImage(file, label, tuple(boxes), len(lines), unit="sides")
 
 
 def _class_fault(line: LabelLine, classes: int) -> str:

@@ -137,14 +137,19 @@ def _decoded(content: bytes) -> str:
         except LookupError:
             raise ValueError(f"declares the unknown encoding {named}") from None
     try:
-        text = content.decode(encoding or "utf-8")
+        text = _in_encoding(content, encoding or "utf-8")
     except UnicodeDecodeError as error:
-        if encoding not in SUPERSETS:
-            error.reason = f"not {encoding}, which it declares" if encoding else "not UTF-8, and no encoding declared"
-            raise
-        text = content.decode(SUPERSETS[encoding])
+        error.reason = f"not {encoding}, which it declares" if encoding else "not UTF-8, and no encoding declared"
+        raise
     head = re.match(r"\s*<\?xml\s[^>]*>", text)
     return "\n" * head[0].count("\n") + text[head.end() :] if head else text
+
+
+def _in_encoding(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return content.decode(SUPERSETS.get(encoding, encoding))
 
 
 class _Images:
