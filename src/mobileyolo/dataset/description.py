@@ -17,7 +17,13 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
 
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+# What others call the splits: keys of a data.yaml, folders, lists and annotation files. The first is our own name.
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
+    # COCO 2014's images for validation without minival, which Detectron trained on: valminusminival.
+    "train": ("train", "training", "trainset", "valminusminival"),
+    "val": ("val", "valid", "validation", "valset", "dev", "minival"),
+    "test": ("test", "testing", "testset"),
+}
 DESCRIPTION_MB = 1
 CLASSES = 30_000  # ImageNet has 22,000; every table and chart of a dataset has one row for each
 STR, INT, FLOAT, BOOL, NULL, TIME, MERGE, LIST, MAPPING = (

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.records import Split
 from mobileyolo.dataset.labels import LabelLine, read_label
-from mobileyolo.dataset.layout import CLASSES_FILE, label_of
+from mobileyolo.dataset.layout import CLASSES_FILE, find_layout, label_of
 from mobileyolo.importing.class_lists import read_class_names
 from mobileyolo.importing.darknet import read_splits
 from mobileyolo.importing.sources import (
     ForeignDataset,
     Note,
     Options,
+    Part,
     SourceBox,
     SourceImage,
     files_below,
     images_below,
+    split_of_claims,
     split_of_folders,
 )
 
-KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # the first of them keeps an image that is in several splits
-
 
 def read(root: Path, options: Options) -> ForeignDataset:
-    """Read the images and labels below a folder, and its own split from Darknet's lists or from folders' names.
+    """Read the images and labels below a folder, and its own split from data.yaml, Darknet's lists or folders' names.
 
     Raises:
         DatasetError: there are no class names.
@@ -50,22 +51,26 @@ def read(root: Path, options: Options) -> ForeignDataset:
             images.append(SourceImage(file, "", (), 0, unit="sides"))
         else:
             notes.append(Note(file, "", "image without label file"))
-    claims, lists = read_splits(root, texts - used, listing, notes)
-    notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used - lists))
+    claims, lists = _claims(root), read_splits(root, texts - used, listing, notes)
+    notes.extend(Note(file, "", "label file without image") for file in sorted(texts - used - lists.keys()))
+    for file, (part, listed) in lists.items():
+        for image in listed:
+            claims[image][file] = part
     images = [
-        replace(image, split=_split(image.file, claims[image.file], notes) if lists else split_of_folders(image.file))
+        replace(image, split=split_of_claims(image.file, claims[image.file], notes) or split_of_folders(image.file))
         for image in images
     ]
     return ForeignDataset(names, tuple(images), tuple(notes))
 
 
-def _split(file: str, claims: Mapping[str, Split], notes: list[Note]) -> Split | None:
-    """The split of an image by the lists that have it; of several, the one that is measured on."""
-    said = set(claims.values())
-    first = next((split for split in KEPT_FOR if split in said), None)
-    if len(said) > 1:
-        notes.append(Note(file, "", f"image in several splits, kept in {first}", " and ".join(claims), "changed"))
-    return first
+def _claims(root: Path) -> dict[str, dict[str, Part]]:
+    """The splits of each image by the source's own data.yaml, if it has one that could be used as it is."""
+    claims: dict[str, dict[str, Part]] = defaultdict(dict)
+    with suppress(DatasetError):
+        for split, images in find_layout(root).images.items():
+            for image in images:
+                claims[image][f"{split} of data.yaml"] = split
+    return claims
 
 
 def _places(image: str) -> Iterable[str]:

@@ -14,18 +14,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.records import Split
 from mobileyolo.importing.filenames import NOT_EXACT, Files, Found, listed
 from mobileyolo.importing.json_files import Key, field, flag, key_of, number, read_json, shown, text_of
 from mobileyolo.importing.sources import (
+    Edges,
     ForeignDataset,
     Note,
     Options,
+    Part,
     SourceBox,
     SourceImage,
     files_below,
     images_below,
+    size_of,
     split_called,
+    split_of_claims,
     split_of_folders,
     unannotated,
 )
@@ -47,7 +50,7 @@ class _File:
     categories: list[Any]
 
     @property
-    def split(self) -> Split | None:
+    def split(self) -> Part | None:
         return split_called(PurePosixPath(self.name).stem) or split_of_folders(self.name)
 
 
@@ -77,17 +80,30 @@ def read(root: Path, options: Options) -> ForeignDataset:
     annotated = {path for own in records for record in own for path in record.found.files}
     guesses = _guesses(record for own in records for record in own)
     found: dict[str, SourceImage] = {}
+    claims: dict[str, dict[str, Part]] = defaultdict(dict)  # image -> annotation file -> split
     names: dict[str, None] = {}
     for file, own in zip(files, records, strict=True):
+        if len(files) > 1 and file.split is None:
+            notes.append(Note(file.name, "", "annotation file whose name says no split", outcome="kept"))
         categories = _categories(file, notes)
         names.update(dict.fromkeys(categories.values()))
         for image in _images(file, categories, _owners(file, own, guesses, notes), own, notes):
-            if image.file in found:
-                notes.append(Note(file.name, "", "image that an earlier file has", image.file))
-            else:
-                found[image.file] = image
+            if file.split:
+                claims[image.file][file.name] = file.split
+            first = found.setdefault(image.file, image)
+            if _boxes(image) != _boxes(first) or image.declared != first.declared:
+                value = f"{image.file}: {first.labels}"
+                notes.append(Note(file.name, "", "image that an earlier file has with other boxes", value))
     found.update((image.file, image) for image in unannotated(listing, found, annotated, options, notes))
-    return ForeignDataset(options.names or tuple(names), tuple(found[file] for file in sorted(found)), tuple(notes))
+    images = [
+        replace(image, split=split_of_claims(path, claims[path], notes) or split_of_folders(path))
+        for path, image in sorted(found.items())
+    ]
+    return ForeignDataset(options.names or tuple(names), tuple(images), tuple(notes))
+
+
+def _boxes(image: SourceImage) -> list[tuple[str, Edges]]:
+    return sorted((box.name, box.edges) for box in image.boxes)
 
 
 def _files(root: Path, notes: list[Note]) -> list[_File]:
@@ -160,8 +176,7 @@ def _records(file: _File, index: Files, notes: list[Note]) -> list[_Record]:
             notes.append(Note(file.name, where, "image without id or file_name", shown(record, *HIDDEN)))
             continue
         width, height = (number(record.get(side)) for side in ("width", "height"))
-        declared = (int(width), int(height)) if width and height else None
-        records.append(_Record(key, where, name, _meant(file, index.meant(name, folder)), declared))
+        records.append(_Record(key, where, name, _meant(file, index.meant(name, folder)), size_of(width, height)))
     return records
 
 
@@ -211,7 +226,7 @@ def _images(
 ) -> list[SourceImage]:
     """The images that an annotation file lists, with their boxes."""
     found = {
-        path: SourceImage(path, file.name, (), 0, file.split, record.declared)
+        path: SourceImage(path, file.name, (), 0, declared=record.declared)
         for record in owners.values()
         for path in record.found.files
     }

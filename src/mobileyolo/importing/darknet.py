@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from mobileyolo.core.records import Split
 from mobileyolo.dataset.labels import parse_line
 from mobileyolo.dataset.layout import CLASSES_MB, LISTING_MB
 from mobileyolo.dataset.text import read_lines
 from mobileyolo.importing.filenames import Files, listed
-from mobileyolo.importing.sources import Note, files_below, split_called
+from mobileyolo.importing.sources import Note, Part, files_below, split_called
 
 SUFFIX = ".data"
 
@@ -29,8 +27,8 @@ def read_settings(root: Path) -> list[tuple[str, int, str, str]]:
 
 def read_splits(
     root: Path, texts: Collection[str], images: Collection[str], notes: list[Note]
-) -> tuple[dict[str, dict[str, Split]], set[str]]:
-    """Which lists an image stands in.
+) -> dict[str, tuple[Part, list[str]]]:
+    """The lists of images, each with its split and the images in it.
 
     Those that a .data file names are of the split that it says: its `valid` is often a test.txt. Others are of the
     split that they are called after. Paths in a list start where darknet was run, so only their ends have to be right.
@@ -41,35 +39,32 @@ def read_splits(
         images: Image files.
         notes: Gets what is wrong.
 
-    Returns:
-        For each image in a list, the split by list; and all lists.
-
     Raises:
         DatasetError: a list can't be read.
     """
     index = Files(root, images)
-    claims: dict[str, dict[str, Split]] = defaultdict(dict)
-    lists = _lists(root, texts, notes)
-    for file, split in list(lists.items()):
+    lists: dict[str, tuple[Part, list[str]]] = {}
+    for file, split in _lists(root, texts, notes).items():
         folder = str(PurePosixPath(file).parent)
         lines = list(read_lines(root / file, LISTING_MB, "list of images"))
         found = {number: index.meant(line, folder).files for number, line in lines}
         if _is_box(lines) or not any(found.values()):
-            del lists[file]
             continue
+        own: list[str] = []
+        lists[file] = split, own
         for number, line in lines:
             if len(found[number]) == 1:
-                claims[found[number][0]][file] = split
+                own += found[number]
             else:
                 reason = "several image files of that name" if found[number] else "listed image that is not there"
                 notes.append(Note(file, f"line {number}", reason, listed(found[number]) or line))
-    return claims, set(lists)
+    return lists
 
 
-def _lists(root: Path, texts: Collection[str], notes: list[Note]) -> dict[str, Split]:
+def _lists(root: Path, texts: Collection[str], notes: list[Note]) -> dict[str, Part]:
     """Split of every list."""
     index = Files(root, texts)
-    lists: dict[str, Split] = {}
+    lists: dict[str, Part] = {}
     for file, number, key, value in read_settings(root):
         split = split_called(key)
         if split is None:

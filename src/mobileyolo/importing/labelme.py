@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +17,7 @@ from mobileyolo.importing.sources import (
     SourceImage,
     files_below,
     images_below,
+    size_of,
     split_of_folders,
     unannotated,
 )
@@ -80,9 +82,9 @@ def read(root: Path, options: Options) -> ForeignDataset:
             f"{listed(candidates) or 'no .json file'}; {advice}"
         )
     found.update((image.file, image) for image in unannotated(listing, found, annotated, options, notes))
-    images = tuple(found[file] for file in sorted(found))
+    images = tuple(replace(found[file], split=split_of_folders(file)) for file in sorted(found))
     names = options.names or tuple(sorted({box.name for image in images for box in image.boxes}))
-    return ForeignDataset(names, images, tuple(notes))
+    return ForeignDataset(names, images, tuple(notes), unread)
 
 
 def _meant(file: str, named: str, index: Files) -> Found:
@@ -111,8 +113,7 @@ def _image(record: dict[str, Any], image: str, file: str, notes: list[Note]) -> 
         else:
             boxes.append(SourceBox(where, name, edges, text))
     width, height = (number(record.get(side)) for side in ("imageWidth", "imageHeight"))
-    declared = (int(width), int(height)) if width and height else None
-    return SourceImage(image, file, tuple(boxes), len(record["shapes"]), split_of_folders(image), declared)
+    return SourceImage(image, file, tuple(boxes), len(record["shapes"]), declared=size_of(width, height))
 
 
 def _edges(points: Any) -> tuple[float, float, float, float] | None:

@@ -9,7 +9,7 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import Split
 from mobileyolo.importing.conversion import import_dataset
 from mobileyolo.importing.sources import Options
-from tests.foreign import IMAGES, LINES, labels, notes, snapshot, write_bare, write_darknet
+from tests.foreign import IMAGES, LINES, labels, notes, picture, snapshot, write_bare, write_darknet
 
 BOTH = list(LINES.values())
 
@@ -239,3 +239,51 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("a\n", encoding="utf-8")
     with pytest.raises(DatasetError, match="no images in or below it; name the folder that holds both"):
         import_dataset("bare", tmp_path, tmp_path.with_name("target"), Options())
+
+
+def write_folders(source: Path, folders: dict[str, range]) -> Path:
+    """Images with labels, by folder; the numbers of its images."""
+    write_bare(source)
+    for folder, images in folders.items():
+        (source / folder).mkdir(parents=True)
+        for number in images:
+            for suffix in ("png", "txt"):
+                (source / f"{number:03d}.{suffix}").rename(source / folder / f"{number:03d}.{suffix}")
+    return source
+
+
+def test_the_names_of_folders_say_the_split(tmp_path: Path) -> None:
+    folders = {"training/images": range(8), "validation": range(8, 10), "data/Testing": range(10, 12)}
+    source = write_folders(tmp_path / "source", folders)
+    imported = import_dataset("bare", source, tmp_path / "target", Options())
+    assert imported.splits == {"train": (8, 16), "val": (2, 4), "test": (2, 4)}
+    assert imported.how == "the source's own split"
+    assert not notes(tmp_path / "target")
+
+
+def test_a_stray_picture_does_not_dissolve_a_split(tmp_path: Path) -> None:
+    source = write_folders(tmp_path / "source", {"train": range(8), "val": range(8, 12)})
+    picture(source / "preview.png", 77)
+    imported = import_dataset("bare", source, tmp_path / "target", Options(background=True))
+    assert imported.splits == {"train": (8, 16), "val": (4, 8)}
+    assert imported.how == "the source's own split"
+    assert notes(tmp_path / "target") == [("preview.png", "", "left out", "image in none of the source's own splits")]
+
+
+def test_images_for_measuring_are_never_trained_on_even_where_nothing_else_is_named(tmp_path: Path) -> None:
+    source = write_folders(tmp_path / "source", {"val": range(2), "test": range(2, 4)})
+    imported = import_dataset("bare", source, tmp_path / "target", Options())
+    assert imported.splits == {"train": (8, 16), "val": (2, 4), "test": (2, 4)}
+    assert imported.how == "the source's own split; train is the other images"
+    assert not notes(tmp_path / "target")
+    source = write_folders(tmp_path / "only", {"test": range(12)})
+    with pytest.raises(DatasetError, match=r"only has test \(as test/000\.png\)|own split has only test"):
+        import_dataset("bare", source, tmp_path / "none", Options())
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_data_yaml_says_the_split_whatever_its_folders_are_called(tmp_path: Path) -> None:
+    source = write_folders(tmp_path / "source", {"a": range(8), "b": range(8, 10), "train": range(10, 12)})
+    (source / "data.yaml").write_text("train: a\nvalidation: b\ntest: train\nnames: [cat, dog]\n")
+    imported = import_dataset("bare", source, tmp_path / "target", Options())
+    assert imported.splits == {"train": (8, 16), "val": (2, 4), "test": (2, 4)}

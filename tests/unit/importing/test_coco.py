@@ -15,8 +15,10 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.importing.conversion import import_dataset
 from mobileyolo.importing.sources import Options
 from tests.foreign import (
+    HEIGHT,
     IMAGES,
     LINES,
+    WIDTH,
     annotation,
     coco_record,
     labelme_record,
@@ -172,6 +174,132 @@ def test_an_annotation_file_in_each_splits_folder_is_a_split_too(tmp_path: Path)
             picture(source / f"{folder}/{number:03d}.png", number)
         write_json(source / f"{folder}/_annotations.coco.json", coco_record(range(first, first + 4)))
     assert import_dataset("coco", source, tmp_path / "target", Options()).splits == {"train": (4, 8), "val": (4, 8)}
+
+
+def write_split(source: Path, parts: dict[str, range]) -> Path:
+    """Images, and an annotation file for each part; the numbers of its images."""
+    write_coco(source)
+    (source / FILE).unlink()
+    for file, images in parts.items():
+        write_json(source / f"annotations/{file}", coco_record(images))
+    return source
+
+
+SAYS_NO_SPLIT = "annotation file whose name says no split"
+
+
+@pytest.mark.parametrize(
+    ("parts", "splits", "how", "expected"),
+    [
+        (
+            {"voc07_trainval.json": range(9), "voc07_test.json": range(9, 12)},
+            {"train": (7, 14), "val": (2, 4), "test": (3, 6)},
+            "the source's own test split; val taken from trainval by seed 0, near-duplicates together",
+            [],
+        ),
+        (
+            {"training.json": range(8), "dev.json": range(8, 10), "testing.json": range(10, 12)},
+            {"train": (8, 16), "val": (2, 4), "test": (2, 4)},
+            "the source's own split",
+            [],
+        ),
+        (
+            {"all.json": range(12), "train.json": range(8), "val.json": range(8, 12)},
+            {"train": (8, 16), "val": (4, 8)},
+            "the source's own split",
+            [("annotations/all.json", "", "kept", SAYS_NO_SPLIT)],
+        ),
+        (
+            {"all.json": range(12), "train.json": range(8), "val.json": range(8, 11)},
+            {"train": (8, 16), "val": (3, 6)},
+            "the source's own split",
+            [
+                ("annotations/all.json", "", "kept", SAYS_NO_SPLIT),
+                ("images/011.png", "", "left out", "image in none of the source's own splits"),
+            ],
+        ),
+        (
+            {"train.json": range(9), "test.json": range(8, 12)},
+            {"train": (6, 12), "val": (2, 4), "test": (4, 8)},
+            "the source's own test split; val taken from train by seed 0, near-duplicates together",
+            [("images/008.png", "", "changed", "image in several splits, kept in test")],
+        ),
+        (
+            {"public.json": range(6), "more.json": range(6, 12)},
+            {"train": (9, 18), "val": (2, 4), "test": (1, 2)},
+            "split by seed 0, near-duplicates together",
+            [(f"annotations/{name}.json", "", "kept", SAYS_NO_SPLIT) for name in ("more", "public")],
+        ),
+    ],
+)
+def test_the_names_of_annotation_files_say_the_split(
+    tmp_path: Path, parts: dict[str, range], splits: dict[str, tuple[int, int]], how: str, expected: list[object]
+) -> None:
+    imported = import_dataset("coco", write_split(tmp_path / "source", parts), tmp_path / "target", Options())
+    assert imported.splits == splits
+    assert imported.how == how
+    assert notes(tmp_path / "target") == expected
+
+
+def test_where_the_only_file_says_no_split_the_folders_of_images_do(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "source")
+    for folder, images in (("train", range(8)), ("valid", range(8, 12))):
+        for number in images:
+            picture(source / f"{folder}/{number:03d}.png", number)
+    shutil.rmtree(source / "images")
+    assert import_dataset("coco", source, tmp_path / "target", Options()).splits == {"train": (8, 16), "val": (4, 8)}
+
+
+def test_an_image_that_two_files_give_other_boxes_keeps_the_first_ones(tmp_path: Path) -> None:
+    source = write_split(tmp_path / "source", {"train.json": range(8), "val.json": range(8, 12)})
+    record = coco_record(range(12))
+    record["annotations"].pop(0)
+    write_json(source / "annotations/z.json", record)
+    import_dataset("coco", source, tmp_path / "target", Options())
+    assert labels(tmp_path / "target")["000"] == BOTH
+    assert notes(tmp_path / "target") == [
+        ("annotations/z.json", "", "kept", SAYS_NO_SPLIT),
+        ("annotations/z.json", "", "left out", "image that an earlier file has with other boxes"),
+    ]
+
+
+@pytest.mark.parametrize("factor", [0.5, 1, 3])
+def test_boxes_of_images_that_were_resized_are_those_of_ultralytics_converter(tmp_path: Path, factor: float) -> None:
+    from ultralytics.data.converter import convert_coco
+
+    record = coco_record(range(IMAGES))
+    for image in record["images"]:
+        image |= {"width": round(WIDTH * factor), "height": round(HEIGHT * factor)}
+    for each in record["annotations"]:
+        each["bbox"] = [round(edge * factor, 1) for edge in each["bbox"]]
+    source = write_coco(tmp_path / "source", record)
+    import_dataset("coco", source, tmp_path / "target", Options())
+    convert_coco(str(source / "annotations"), str(tmp_path / "converted"), cls91to80=False)
+    for name, lines in labels(tmp_path / "target").items():
+        converted = (tmp_path / f"converted/labels/boxes/{name}.txt").read_text().splitlines()
+        theirs = [tuple(map(float, line.split()[1:])) for line in converted]
+        assert [tuple(map(float, line.split()[1:])) for line in lines] == theirs
+    reason = "image resized since its annotation; boxes with it"
+    changed = [] if factor == 1 else [(FILE, "", "changed", reason)] * IMAGES
+    assert notes(tmp_path / "target") == changed
+
+
+@pytest.mark.parametrize(
+    ("size", "outcome", "reason"),
+    [
+        ((WIDTH, WIDTH), "left out", "boxes of an image of another shape: it was cropped, stretched or turned since"),
+        ((HEIGHT, WIDTH), "left out", "boxes of an image of another shape: it was cropped, stretched or turned since"),
+        ((0, 0), "kept", "annotation without its image's size; its boxes are taken in the image's pixels"),
+    ],
+)
+def test_boxes_of_an_image_of_another_shape_are_left_out(
+    tmp_path: Path, size: tuple[int, int], outcome: str, reason: str
+) -> None:
+    record = coco_record(range(IMAGES))
+    record["images"][5] |= {"width": size[0], "height": size[1]}
+    import_dataset("coco", write_coco(tmp_path / "source", record), tmp_path / "target", Options())
+    assert labels(tmp_path / "target").get("005") == (BOTH if outcome == "kept" else None)
+    assert notes(tmp_path / "target") == [(FILE, "", outcome, reason)]
 
 
 def test_two_image_files_of_one_name_are_not_guessed_between(tmp_path: Path) -> None:
