@@ -274,7 +274,7 @@ def _owners(file: _File, records: list[_Record], guesses: frozenset[str], notes:
     """The record of each id, if it means one image file, and no other image has that id."""
     owners: dict[Key, _Record] = {}
     for path, claims in _claims(file, records, notes).items():
-        known = False
+        first: _Record | None = None
         for record in claims:
             value = f"{record.name}: {path}"
             if not record.found.exact:
@@ -283,12 +283,16 @@ def _owners(file: _File, records: list[_Record], guesses: frozenset[str], notes:
                     notes.append(Note(file.name, record.where, reason, value))
                     continue
                 notes.append(Note(file.name, record.where, NOT_EXACT, value, "kept"))
-            if known:
+            if first and record.declared != first.declared:
+                reason = "image listed under several ids, with another size than before"
+                notes.append(Note(file.name, record.where, reason, value))
+                continue
+            if first:
                 # Ultralytics' converter (convert_coco) joins them too: it appends to one label file.
                 reason = "image listed under several ids, whose boxes are joined"
                 notes.append(Note(file.name, record.where, reason, value, "changed"))
             owners[record.key] = record
-            known = True
+            first = first or record
     return owners
 
 

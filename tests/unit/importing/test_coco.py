@@ -467,6 +467,16 @@ def test_an_image_with_two_ids_has_the_boxes_of_both_as_ultralytics_converter_ma
     assert notes(tmp_path / "target") == [(FILE, "image 50", "changed", reason)]
 
 
+def test_of_two_ids_of_an_image_with_different_sizes_the_first_counts(tmp_path: Path) -> None:
+    record = coco_record(range(IMAGES))
+    record["images"].append({**record["images"][5], "id": 50, "width": 2 * WIDTH, "height": 2 * HEIGHT})
+    record["annotations"].append(annotation(99, 50, 3, [1, 1, 9, 9]))
+    import_dataset("coco", write_coco(tmp_path / "source", record), tmp_path / "target", Options())
+    assert labels(tmp_path / "target")["005"] == BOTH
+    reason = "image listed under several ids, with another size than before"
+    assert notes(tmp_path / "target") == [(FILE, "image 50", "left out", reason)]
+
+
 def described(root: Path) -> str:
     return (root / "data.yaml").read_text(encoding="utf-8").partition("names:")[2]
 

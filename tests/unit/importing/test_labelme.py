@@ -13,8 +13,10 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.importing.conversion import import_dataset
 from mobileyolo.importing.sources import Options
 from tests.foreign import (
+    HEIGHT,
     IMAGES,
     LINES,
+    WIDTH,
     labelme_record,
     labelme_shape,
     labels,
@@ -122,6 +124,13 @@ def test_an_image_is_found_by_the_path_in_the_file_or_beside_it(
     assert list(labels(tmp_path / "target").values()) == [BOTH] * IMAGES
     reasons = {reason for _, _, _, reason in notes(tmp_path / "target")}
     assert reasons == ({"path that is not here, taken as the image of that name"} if noted else set())
+
+
+def test_boxes_of_an_image_that_was_resized_since_count_in_the_size_that_the_file_declares(tmp_path: Path) -> None:
+    source = write_labelme(tmp_path / "source")
+    picture(source / "005.png", 5, (2 * WIDTH, 2 * HEIGHT))
+    import_dataset("labelme", source, tmp_path / "target", Options())
+    assert labels(tmp_path / "target")["005"] == BOTH
 
 
 def test_a_file_outside_the_source_is_never_read(tmp_path: Path) -> None:
