@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import parse_qs, unquote
 
@@ -16,6 +17,7 @@ from mobileyolo.dataset.folders import suffix
 from mobileyolo.dataset.layout import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/]*")  # of a server; one letter would be a drive
+LONGEST = 4096  # characters; Linux allows no longer path
 SHOWN_FILES = 3
 NOT_EXACT = "path that is not here, taken as the image of that name"  # reason of a note
 
@@ -47,69 +49,83 @@ class Files:
     def __init__(self, root: Path, files: Iterable[str]) -> None:
         self._files = frozenset(files)
         self._roots = {f"{path.as_posix().rstrip('/')}/" for path in (root.absolute(), root.resolve())}
-        self._undecided: dict[tuple[str, str], Found] = {}  # thousands of files for each of thousands of records
-        self._by_name: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        self._by_name: dict[str, list[str]] = defaultdict(list)
         for file in sorted(self._files):
-            parts = PurePosixPath(file).parts
-            self._by_name[_without_ending(parts[-1])].append(parts)
+            self._by_name[_without_ending(PurePosixPath(file).name)].append(file)
+        # Of names that thousands of files may have, for as many records.
+        self._ends: dict[PurePosixPath, tuple[str, ...]] = {}
+        self._likest: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def meant(self, name: str, folder: str = ".") -> Found:
         """The files that a path means which stands in a file in this folder of the source.
 
-        A path that leads to a file does so from this folder, from the source, or from the root of the file system. If
-        it leads to none, the file counts whose path has the longest end in common with it: at least its name, where
-        upper and lower case, Unicode's normal form and the ending of an image don't matter unless they have to decide.
+        A path leads to a file from this folder, from the source or from the root of the file system, or it is the end
+        of that file's path. If it leads to none, the file counts whose path has the longest end in common with it: at
+        least its name, where upper and lower case, Unicode's normal form and the ending of an image don't matter unless
+        they have to decide.
         """
-        if (name, folder) in self._undecided:
-            return self._undecided[name, folder]
+        if len(name) > LONGEST:
+            return Found()
+        written = PurePosixPath(name.replace("\\", "/"))
+        if found := self._at(written, folder) or self._ending_in(written):
+            return Found(found, exact=True)
         readings = list(dict.fromkeys(_readings(name)))
         for path in readings:
-            for place in self._places(str(path), folder):
-                if place in self._files:
-                    return Found((place,), exact=True)
-        ranks: dict[str, tuple[int, int]] = {}
-        for path in readings:
-            for file in self._alike(path.parts):
-                likeness = (file[-1] == path.name) + (folded(file[-1]) == folded(path.name))
-                rank = (_common(file, path.parts), likeness)
-                ranks["/".join(file)] = max(ranks.get("/".join(file), rank), rank)
-        best = max(ranks.values(), default=None)
-        found = tuple(sorted(file for file, rank in ranks.items() if rank == best))
-        written = PurePosixPath(name.replace("\\", "/")).parts
-        exact = all(PurePosixPath(file).parts[-len(written) :] == written for file in found)
-        result = Found(found, exact and bool(found))
-        if len(found) > 1:
-            self._undecided[name, folder] = result
-        return result
-
-    def _alike(self, parts: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
-        """Files of that name in a folder of that name, or else in any: few, even if each folder has an 0001.jpg."""
-        name = _without_ending(parts[-1])
-        same_folder = self._by_folder.get((folded(parts[-2]), name), ()) if len(parts) > 1 else ()
-        return same_folder or self._by_name.get(name, ())
-
-    @cached_property
-    def _by_folder(self) -> dict[tuple[str, str], list[tuple[str, ...]]]:
-        found: dict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
-        for name, files in self._by_name.items():
-            for file in files:
-                if len(file) > 1:
-                    found[folded(file[-2]), name].append(file)
-        return found
+            if found := self._at(path, folder):
+                return Found(found, exact=True)
+        alike = {file: path for path in reversed(readings) for file in self._in_same_folder(path)}
+        if not alike:
+            return Found(self._of_likest_name(tuple(path.name for path in readings)))
+        ranks = {file: (_common(file, path), _likeness(file, path.name)) for file, path in alike.items()}
+        best = max(ranks.values())
+        return Found(tuple(sorted(file for file, rank in ranks.items() if rank == best)))
 
     def beside(self, file: str) -> tuple[str, ...]:
         """The files in the same folder with the same name but for their endings."""
         path = PurePosixPath(file)
         alike = self._by_name.get(_without_ending(path.stem), ())
-        return tuple("/".join(parts) for parts in alike if parts[:-1] == path.parts[:-1])
+        return tuple(each for each in alike if PurePosixPath(each).parent == path.parent)
 
-    def _places(self, path: str, folder: str) -> Iterator[str]:
-        """Where a path leads, below the source."""
-        yield posixpath.normpath(posixpath.join(folder, path))
-        yield posixpath.normpath(path)
-        for root in self._roots:
-            if path.startswith(root):
-                yield posixpath.normpath(path.removeprefix(root))
+    def _at(self, path: PurePosixPath, folder: str) -> tuple[str, ...]:
+        """The file that a path leads to."""
+        places = [posixpath.normpath(posixpath.join(folder, path)), posixpath.normpath(path)]
+        places += [posixpath.normpath(str(path)[len(root) :]) for root in self._roots if str(path).startswith(root)]
+        return next(((place,) for place in places if place in self._files), ())
+
+    def _ending_in(self, path: PurePosixPath) -> tuple[str, ...]:
+        """The files whose paths end in this one."""
+        if path in self._ends:
+            return self._ends[path]
+        alike = self._in_same_folder(path) if len(path.parts) > 1 else self._by_name.get(_without_ending(path.name), ())
+        found = tuple(file for file in alike if f"/{file}".endswith(f"/{path}"))
+        if len(alike) > 1:
+            self._ends[path] = found
+        return found
+
+    def _in_same_folder(self, path: PurePosixPath) -> Sequence[str]:
+        """Files of that name in a folder of that name: few, even if each folder has an 0001.jpg."""
+        return self._by_folder.get((folded(path.parent.name), _without_ending(path.name)), ())
+
+    def _of_likest_name(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The files whose names are most like one of these."""
+        if names in self._likest:
+            return self._likest[names]
+        alike = {file: name for name in reversed(names) for file in self._by_name.get(_without_ending(name), ())}
+        ranks = {file: _likeness(file, name) for file, name in alike.items()}
+        best = max(ranks.values(), default=0)
+        found = tuple(sorted(file for file, rank in ranks.items() if rank == best))
+        if len(alike) > 1:
+            self._likest[names] = found
+        return found
+
+    @cached_property
+    def _by_folder(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for name, files in self._by_name.items():
+            for file in files:
+                if parent := PurePosixPath(file).parent.name:
+                    found[folded(parent), name].append(file)
+        return found
 
 
 def folded(name: str) -> str:
@@ -157,11 +173,12 @@ def _without_ending(name: str) -> str:
     return name.removesuffix(ending) if ending in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES else name
 
 
-def _common(file: tuple[str, ...], parts: tuple[str, ...]) -> int:
-    """How many parts the ends of both paths have in common; their names count as equal."""
-    count = 1
-    for ours, theirs in zip(file[-2::-1], parts[-2::-1], strict=False):
-        if folded(ours) != folded(theirs):
-            break
-        count += 1
-    return count
+def _likeness(file: str, name: str) -> int:
+    own = PurePosixPath(file).name
+    return (own == name) + (folded(own) == folded(name))
+
+
+def _common(file: str, path: PurePosixPath) -> int:
+    """How many folders the ends of both paths have in common."""
+    pairs = zip(reversed(PurePosixPath(file).parts[:-1]), reversed(path.parts[:-1]), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: folded(pair[0]) == folded(pair[1]), pairs))
