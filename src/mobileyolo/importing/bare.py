@@ -22,6 +22,7 @@ from mobileyolo.importing.sources import (
     SourceImage,
     files_below,
     images_below,
+    other_formats,
     split_of_claims,
     split_of_folders,
 )
@@ -31,14 +32,16 @@ def read(root: Path, options: Options) -> ForeignDataset:
     """Read the images and labels below a folder, and its own split from data.yaml, Darknet's lists or folders' names.
 
     Raises:
-        DatasetError: there are no class names.
+        DatasetError: there are no images, no labels or no class names.
     """
     listing = images_below(root)
     if not listing:
         raise DatasetError(f"{root}: no images in or below it; name the folder that holds both images and labels")
+    texts = {file for file in files_below(root, [".txt"]) if PurePosixPath(file).name != CLASSES_FILE}
+    if not texts:
+        raise DatasetError(f"{root}: no .txt files with labels of images{other_formats(root, '.txt')}")
     names = options.names or read_class_names(root)
     images, notes, used = [], [], set[str]()
-    texts = {file for file in files_below(root, [".txt"]) if PurePosixPath(file).name != CLASSES_FILE}
     for file in listing:
         found = [label for label in _places(file) if label in texts]
         used.update(found)

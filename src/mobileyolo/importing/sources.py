@@ -21,6 +21,7 @@ Outcome = Literal["left out", "changed", "kept"]
 Part = Literal[Split, "trainval"]
 # Where several claim an image, the first of these has it: what may be measured on is never trained on.
 PRECEDENCE: tuple[Part, ...] = ("test", "val", "train", "trainval")
+ANNOTATIONS = {".xml": "voc", ".json": "coco or labelme", ".txt": "bare"}  # formats by suffix of their annotations
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # of a name, also in camel case
 
 
@@ -116,6 +117,13 @@ def files_below(root: Path, suffixes: Iterable[str]) -> list[str]:
 def images_below(root: Path) -> list[str]:
     """Image files below a folder, also of formats that can't be read, so that they are reported."""
     return files_below(root, IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES)
+
+
+def other_formats(root: Path, own: str) -> str:
+    """What to say of a folder without files of a suffix: which formats the others in it are for; "" if none."""
+    found = {suffix: len(files_below(root, [suffix])) for suffix in ANNOTATIONS if suffix != own}
+    told = [f"its {count:,} {suffix} files are for {ANNOTATIONS[suffix]}" for suffix, count in found.items() if count]
+    return "".join(f"; {each}" for each in told)
 
 
 def split_called(name: str) -> Part | None:

@@ -31,6 +31,7 @@ from mobileyolo.importing.sources import (
     SourceImage,
     files_below,
     images_below,
+    other_formats,
     size_of,
     split_called,
     split_of_claims,
@@ -58,7 +59,7 @@ def read(root: Path, options: Options) -> ForeignDataset:
     """
     annotations = files_below(root, [".xml"])
     if not annotations:
-        raise DatasetError(f"{root}: no .xml files; a VOC dataset has one for each image")
+        raise DatasetError(f"{root}: no .xml files; a VOC dataset has one for each image{other_formats(root, '.xml')}")
     index = _Images(root)
     notes: list[Note] = []
     found: dict[str, SourceImage] = {}

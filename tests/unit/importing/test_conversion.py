@@ -400,8 +400,8 @@ def test_an_option_changes_what_is_imported_or_is_refused_for_the_format(
         assert tree(tmp_path / "a") != tree(tmp_path / "b")
 
 
-@pytest.mark.parametrize("kind", ["voc", "coco", "labelme"])
-@pytest.mark.parametrize("writer", ["voc", "coco", "labelme"])
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("writer", WRITERS)
 def test_a_folder_of_another_format_is_refused_in_a_few_words(
     tmp_path: Path, kind: SourceFormat, writer: SourceFormat
 ) -> None:
@@ -412,7 +412,10 @@ def test_a_folder_of_another_format_is_refused_in_a_few_words(
         import_dataset(kind, source, tmp_path / "target", Options())
     said = str(refused.value).removeprefix(str(source))
     assert len(said) < 300
-    if "voc" not in {kind, writer}:
+    if kind in {"voc", "bare"}:
+        files = {"voc": ".xml files are for voc", "bare": ".txt files are for bare"}
+        assert files.get(writer, ".json files are for coco or labelme") in said
+    elif writer in {"coco", "labelme"}:
         assert f"`mobileyolo import {writer}`" in said
 
 
