@@ -87,12 +87,62 @@ def write_coco(root: Path, record: dict[str, Any] | None = None) -> Path:
     return root
 
 
+def labelme_shape(label: str = "cat", points: object = ((4, 6), (20, 18)), kind: str = "rectangle") -> dict[str, Any]:
+    """A shape as labelme 5 writes it; the default is the cat of BOXES."""
+    return {"label": label, "points": points, "group_id": None, "shape_type": kind, "flags": {}}
+
+
+def labelme_record(image: str, *extra: object) -> dict[str, Any]:
+    """Content of labelme's file for an image: BOXES, the second drawn from its lower right corner, and more shapes."""
+    return {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": [labelme_shape(), labelme_shape("dog", [[36, 27], [24, 3]]), *extra],
+        "imagePath": image,
+        "imageData": None,
+        "imageHeight": HEIGHT,
+        "imageWidth": WIDTH,
+    }
+
+
+def write_labelme(root: Path) -> Path:
+    """Images with labelme's files beside them."""
+    for number in range(IMAGES):
+        picture(root / f"{number:03d}.png", number)
+        write_json(root / f"{number:03d}.json", labelme_record(f"{number:03d}.png"))
+    return root
+
+
 def write_bare(root: Path) -> Path:
     """Images with their label files beside them, and classes.txt."""
     for number in range(IMAGES):
         picture(root / f"{number:03d}.png", number)
         (root / f"{number:03d}.txt").write_text("".join(f"{line}\n" for line in LINES.values()), encoding="utf-8")
     (root / "classes.txt").write_text("cat\ndog\n", encoding="utf-8")
+    return root
+
+
+def write_darknet(root: Path, splits: dict[Split, int]) -> Path:
+    """Darknet's folder: images and labels in data/obj, and obj.data, which names lists of as many images of each split.
+
+    As in many of them, `valid` is a test.txt if there is no split test.
+    """
+    names = {"train": "train.txt", "val": "valid.txt" if "test" in splits else "test.txt", "test": "test.txt"}
+    settings = ["classes = 2"]
+    first = 0
+    for split, count in splits.items():
+        for number in range(first, first + count):
+            picture(root / f"data/obj/{number:03d}.png", number)
+            text = "".join(f"{line}\n" for line in LINES.values())
+            (root / f"data/obj/{number:03d}.txt").write_text(text, encoding="utf-8")
+        paths = [f"data/obj/{number:03d}.png\n" for number in range(first, first + count)]
+        (root / "data" / names[split]).write_text("".join(paths), encoding="utf-8")
+        settings.append(f"{'valid' if split == 'val' else split} = data/{names[split]}")
+        first += count
+    (root / "data/obj.data").write_text(
+        "\n".join([*settings, "names = data/obj.names", "backup = backup/"]), encoding="utf-8"
+    )
+    (root / "data/obj.names").write_text("cat\ndog\n", encoding="utf-8")
     return root
 
 

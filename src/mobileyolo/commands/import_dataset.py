@@ -1,11 +1,13 @@
-"""Make a YOLO dataset of Pascal VOC, COCO or unsplit YOLO files.
+"""Make a YOLO dataset of Pascal VOC, COCO, labelme or unsplit YOLO files.
 
 voc is a folder with JPEGImages and Annotations, or with .xml files beside the images. coco is a folder with .json files
-and images anywhere below it. bare is images with YOLO labels that nobody has split.
+and images anywhere below it. labelme is a .json file for each image. bare is images with YOLO labels that nobody has
+split, or that Darknet's lists split.
 
 The source is only read. The new folder is a dataset that `mobileyolo validate` accepts; it appears whole or not at all.
 A bad file or box does not stop the import: what was left out or changed is counted by reason on the console, and listed
-in import.csv beside data.yaml. Boxes only: masks, polygons and keypoints of COCO are not looked at.
+in import.csv beside data.yaml. Boxes only: masks, polygons and keypoints of COCO are not looked at, and of labelme's
+shapes only rectangles are.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ from mobileyolo.importing.formats import SOURCE_FORMATS
 if TYPE_CHECKING:
     from mobileyolo.importing.formats import SourceFormat
 
-SUMMARY = "make a YOLO dataset of Pascal VOC, COCO or unsplit YOLO files"
+SUMMARY = "make a YOLO dataset of Pascal VOC, COCO, labelme or unsplit YOLO files"
 EXTRA = "validate"
 EXAMPLES = """examples:
   mobileyolo import voc VOCdevkit/VOC2012 data/voc
   mobileyolo import coco coco data/coco --link
+  mobileyolo import labelme photos data/photos
   mobileyolo import bare helmets data/helmets --names helmet,head --val 0.2 --test 0.1
 """
 

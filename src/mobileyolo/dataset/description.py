@@ -17,7 +17,13 @@ from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
 
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+# What others call the splits: keys of a data.yaml, folders, lists and annotation files. The first is our own name.
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
+    # COCO 2014's images for validation without minival, which Detectron trained on: valminusminival.
+    "train": ("train", "training", "trainset", "valminusminival"),
+    "val": ("val", "valid", "validation", "valset", "dev", "minival"),
+    "test": ("test", "testing", "testset"),
+}
 DESCRIPTION_MB = 1
 CLASSES = 30_000  # ImageNet has 22,000; every table and chart of a dataset has one row for each
 STR, INT, FLOAT, BOOL, NULL, TIME, MERGE, LIST, MAPPING = (
@@ -118,18 +124,22 @@ def read_description(file: Path) -> Description:
     Raises:
         DatasetError: it can't be read, is not YAML, or contradicts itself; the message names the line.
     """
-    root = _compose(file)
-    if root is None or root.tag != MAPPING or not isinstance(root, yaml.MappingNode):
-        found = "an empty file" if root is None else _shown(root)
-        raise DatasetError(
-            f"{file}:{_line(root) if root else 1}: expected the keys train, val and names, found {found}"
-        )
-    keys = Value(file, _line(root), "", root).keys()
+    keys = _keys(file)
     if "kpt_shape" in keys and not keys["kpt_shape"].is_empty:
         raise DatasetError(f"{keys['kpt_shape']}: this is a pose dataset; only boxes and polygons are read")
     path = keys.get("path")
     base = None if path is None or path.is_empty else path.entry("the folder that other paths start at")
     return Description(base, _entries(file, keys), _names(file, keys))
+
+
+def read_names(file: Path) -> tuple[str, ...]:
+    """Class names of a dataset's YAML file that need not say where images are; none if it has no names.
+
+    Raises:
+        DatasetError: it can't be read, is not YAML, or its names contradict themselves; the message names the line.
+    """
+    keys = _keys(file)
+    return _names(file, keys) if "names" in keys else ()
 
 
 def class_names(found: Iterable[Entry]) -> tuple[str, ...]:
@@ -153,6 +163,16 @@ def class_names(found: Iterable[Entry]) -> tuple[str, ...]:
             raise DatasetError(f"{entry.where}: there are more than {CLASSES:,} class names")
         names[entry.text] = entry.where
     return tuple(names)
+
+
+def _keys(file: Path) -> dict[str, Value]:
+    root = _compose(file)
+    if root is None or root.tag != MAPPING or not isinstance(root, yaml.MappingNode):
+        found = "an empty file" if root is None else _shown(root)
+        raise DatasetError(
+            f"{file}:{_line(root) if root else 1}: expected the keys train, val and names, found {found}"
+        )
+    return Value(file, _line(root), "", root).keys()
 
 
 def _compose(file: Path) -> yaml.Node | None:

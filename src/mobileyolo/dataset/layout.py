@@ -253,11 +253,19 @@ def _bare(root: Path) -> tuple[tuple[str, ...], dict[Split, SplitPlaces]]:
 
 
 def _bare_folders(root: Path) -> dict[Split, str]:
-    """Folders of images by split, in the first of BARE_LAYOUTS that has both train and val; else none."""
+    """Folders of images by split, in the first of BARE_LAYOUTS that has both train and val; else none.
+
+    Raises:
+        DatasetError: two different folders have names of one split.
+    """
     for pattern in BARE_LAYOUTS:
         folders: dict[Split, str] = {}
         for split, names in SPLIT_NAMES.items():
             found = [folder for name in names if is_folder(root / (folder := pattern.format(split=name)))]
+            if len({identity(root / folder) for folder in found}) > 1:
+                raise DatasetError(
+                    f"{root}: which of {' and '.join(found)} is {split}? Rename one, or name it in a data.yaml"
+                )
             if found:
                 folders[split] = found[0]
         if "train" in folders and "val" in folders:

@@ -13,7 +13,7 @@ from mobileyolo.dataset.folders import is_file, is_folder, suffix
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
 PHOTOS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-NAMES = frozenset({"classes.txt", "obj.names"})
+NAMES = frozenset({"_darknet.labels", "classes.txt", "notes.json", "obj.names"})
 MOST_ENTRIES = 5000  # names of files and folders that are looked at
 DEPTH = 4  # folders below each other that are looked into
 
@@ -91,8 +91,10 @@ def import_hint(root: Path, seen: Glimpse, has_splits: bool) -> str:
         return ""
     if seen.suffixes[".xml"]:
         return _command(root, "Pascal VOC (.xml files)", "voc")
-    if 0 < seen.suffixes[".json"] < images:  # one for each image would be another format
+    if 0 < seen.suffixes[".json"] < images:
         return _command(root, "COCO (.json files)", "coco")
+    if seen.suffixes[".json"] and seen.suffixes[".txt"] < images:
+        return _command(root, "labelme (a .json file for each image)", "labelme")
     if seen.suffixes[".txt"] and not has_splits:
         options = "" if seen.names else " --names '<name of class 0>,<name of class 1>'"
         return _command(root, "images and YOLO labels without splits", "bare", options)

@@ -13,7 +13,7 @@ from mobileyolo.core import environment
 from mobileyolo.dataset.images import SIDEWAYS, ImageFacts, read_image
 from mobileyolo.importing.sources import Edges, ForeignDataset, Note, Outcome, SourceBox, SourceImage
 
-ROUNDING = 1.0  # pixels; a box that reaches no farther beyond its image is clipped without a note
+ROUNDING = 1.0  # pixels; a box that reaches no farther beyond the image that it was drawn on is clipped without a note
 TURNED = range(2, 9)  # EXIF orientations other than upright
 NO_SIZE = "0.000000"  # a width or height in a label line
 
@@ -45,16 +45,10 @@ def check_images(root: Path, source: ForeignDataset) -> tuple[list[CheckedImage]
         if fault:
             notes.append(fault)
             continue
-        orientation = _turn(root, image, found, notes)
-        if orientation != 1:
-            boxes = (
-                replace(box, edges=_turned(box.edges, orientation, found.width, found.height)) for box in image.boxes
-            )
-            image = replace(image, boxes=tuple(boxes))
-        elif image.declared not in (None, (found.width, found.height)):
-            claim = f"{image.file}: {_size(image.declared)}, but {found.width} x {found.height}"
-            notes.append(Note(image.labels, "", "declared size that the image does not have", claim, "kept"))
-        checked = _checked(image, found, ids, notes)
+        fitted = _fitted(root, image, found, notes)
+        if fitted is None:
+            continue
+        checked = _checked(*fitted, found, ids, notes)
         if image.objects > len(checked.lines) and not checked.lines and not _all_left_out(image, ids):
             notes.append(Note(image.file, "", "image whose boxes are all left out"))
         else:
@@ -73,24 +67,46 @@ def _fault(image: SourceImage, facts: ImageFacts) -> Note | None:
     return None
 
 
-def _turn(root: Path, image: SourceImage, facts: ImageFacts, notes: list[Note]) -> int:
-    """EXIF orientation by which the boxes still have to be rotated to fit the image; 1 if they fit.
+def _fitted(
+    root: Path, image: SourceImage, facts: ImageFacts, notes: list[Note]
+) -> tuple[SourceImage, tuple[int, int]] | None:
+    """The image, and the width and height in which its boxes count; None, with a note, if they can't be of it.
 
-    Some tools ignore EXIF. This shows only in the size that they wrote down, and only if width and height are swapped.
+    An annotation's size is that of the image that its boxes were drawn on. If that is the size before a rotation by
+    EXIF, which some tools ignore, the boxes are rotated. If it has the image's shape, the image was resized since, and
+    the boxes' shares of the one are their shares of the other, as in Ultralytics' convert_coco.
     """
+    size, swapped = (facts.width, facts.height), (facts.height, facts.width)
     if image.unit == "sides" or not image.boxes:
-        return 1
+        return image, (1, 1) if image.unit == "sides" else size
     with Image.open(root / image.file) as opened:  # Pillow rotates TIFF itself
         orientation = 1 if opened.format == "TIFF" else opened.getexif().get(ExifTags.Base.Orientation, 1)
-    size, swapped = (facts.width, facts.height), (facts.height, facts.width)
-    if orientation in SIDEWAYS and image.declared == swapped != size:
+    declared, claim = image.declared, f"{image.file}: {_size(image.declared)}, but {_size(size)}"
+    if orientation in SIDEWAYS and declared == swapped != size:
         reason = "boxes of the image before its EXIF rotation, rotated with it"
-        notes.append(Note(image.labels, "", reason, f"{image.file}: {_size(image.declared)}", "changed"))
-        return int(orientation)
-    if orientation in TURNED and not (orientation in SIDEWAYS and image.declared == size != swapped):
+        notes.append(Note(image.labels, "", reason, claim, "changed"))
+        boxes = (replace(box, edges=_turned(box.edges, orientation, *size)) for box in image.boxes)
+        return replace(image, boxes=tuple(boxes)), size
+    if declared and not _same_shape(declared, size):
+        reason = "boxes of an image of another shape: it was cropped, stretched or turned since"
+        notes.append(Note(image.labels, "", reason, claim))
+        return None
+    told = orientation in SIDEWAYS and declared and not _same_shape(declared, swapped)
+    if orientation in TURNED and not told:
         reason = "image that EXIF rotates; its boxes are taken as those of the rotated image"
         notes.append(Note(image.labels, "", reason, image.file, "kept"))
-    return 1
+    elif not declared:
+        reason = "annotation without its image's size; its boxes are taken in the image's pixels"
+        notes.append(Note(image.labels, "", reason, f"{image.file}: {_size(size)}", "kept"))
+    if declared and declared != size:
+        notes.append(Note(image.labels, "", "image resized since its annotation; boxes with it", claim, "changed"))
+    return image, declared or size
+
+
+def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Can one size be the other, resized? The sides of the smaller one may each be rounded up or down."""
+    (width, height), (long, high) = sorted([one, other])
+    return max((width - 1) / long, (height - 1) / high) <= min((width + 1) / long, (height + 1) / high)
 
 
 def _turned(edges: Edges, orientation: int, width: float, height: float) -> Edges:
@@ -112,9 +128,11 @@ def _all_left_out(image: SourceImage, ids: dict[str, int]) -> bool:
     return len(image.boxes) == image.objects and not any(box.name in ids for box in image.boxes)
 
 
-def _checked(image: SourceImage, facts: ImageFacts, ids: dict[str, int], notes: list[Note]) -> CheckedImage:
-    width, height = (facts.width, facts.height) if image.unit == "pixels" else (1, 1)
-    slack = (ROUNDING * width / facts.width, ROUNDING * height / facts.height)
+def _checked(
+    image: SourceImage, frame: tuple[int, int], facts: ImageFacts, ids: dict[str, int], notes: list[Note]
+) -> CheckedImage:
+    width, height = frame
+    slack = (ROUNDING, ROUNDING) if image.unit == "pixels" else (ROUNDING / facts.width, ROUNDING / facts.height)
     lines: dict[str, int] = {}  # line -> class id
     for box in image.boxes:
         clipped = _clipped(box, width, height)

@@ -6,33 +6,38 @@ say what they leave out.
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import psutil
-
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.records import Split
-from mobileyolo.dataset.text import read_text
+from mobileyolo.importing.filenames import NOT_EXACT, Files, Found, listed
+from mobileyolo.importing.json_files import Key, field, flag, key_of, number, read_json, shown, text_of
 from mobileyolo.importing.sources import (
+    Edges,
     ForeignDataset,
     Note,
     Options,
+    Part,
     SourceBox,
     SourceImage,
     files_below,
     images_below,
+    size_of,
     split_called,
+    split_of_claims,
     split_of_folders,
+    unannotated,
 )
 
 ANNOTATIONS_MB = 4000  # COCO's own is 450 MB
-_BYTES_A_VALUE = 60  # of memory, beside the text; Python 3.11 took 30 to 50 (boxes, polygons, empty objects)
 SECTIONS = ("images", "annotations", "categories")
+WHOLE = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
+SHARED_ID = "id that several images have"
+HIDDEN = ("id", "segmentation", "keypoints")  # in a record that a note shows
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,19 @@ class _File:
     categories: list[Any]
 
     @property
-    def split(self) -> Split | None:
+    def split(self) -> Part | None:
         return split_called(PurePosixPath(self.name).stem) or split_of_folders(self.name)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """An image as an annotation file lists it, with the image files that it may mean."""
+
+    key: Key
+    where: str
+    name: str
+    found: Found
+    declared: tuple[int, int] | None
 
 
 def read(root: Path, options: Options) -> ForeignDataset:
@@ -57,172 +73,264 @@ def read(root: Path, options: Options) -> ForeignDataset:
     """
     notes: list[Note] = []
     files = _files(root, notes)
-    index: dict[str, list[str]] = defaultdict(list)
-    for path in images_below(root):
-        index[PurePosixPath(path).name].append(path)
+    listing = images_below(root)
+    index = Files(root, listing)
+    records = [_records(file, index, notes) for file in files]
+    # Images that a file lists, even if they are left out: they are not background.
+    annotated = {path for own in records for record in own for path in record.found.files}
+    guesses = _guesses(record for own in records for record in own)
     found: dict[str, SourceImage] = {}
+    claims: dict[str, dict[str, Part]] = defaultdict(dict)  # image -> annotation file -> split
     names: dict[str, None] = {}
-    for file in files:
+    for file, own in zip(files, records, strict=True):
+        if len(files) > 1 and file.split is None:
+            notes.append(Note(file.name, "", "annotation file whose name says no split", outcome="kept"))
         categories = _categories(file, notes)
         names.update(dict.fromkeys(categories.values()))
-        for image in _images(file, categories, index, notes):
-            if image.file in found:
-                notes.append(Note(file.name, "", "image that an earlier file has", image.file))
-            else:
-                found[image.file] = image
-    listed = {path for each in index.values() for path in each}
-    notes.extend(Note(path, "", "image without annotation") for path in sorted(listed - set(found)))
-    return ForeignDataset(options.names or tuple(names), tuple(found[file] for file in sorted(found)), tuple(notes))
+        for image in _images(file, categories, _owners(file, own, guesses, notes), own, notes):
+            if file.split:
+                claims[image.file][file.name] = file.split
+            first = found.setdefault(image.file, image)
+            if _boxes(image) != _boxes(first) or image.declared != first.declared:
+                value = f"{image.file}: {first.labels}"
+                notes.append(Note(file.name, "", "image that an earlier file has with other boxes", value))
+    found.update((image.file, image) for image in unannotated(listing, found, annotated, options, notes))
+    images = [
+        replace(image, split=split_of_claims(path, claims[path], notes) or split_of_folders(path))
+        for path, image in sorted(found.items())
+    ]
+    return ForeignDataset(options.names or tuple(names), tuple(images), tuple(notes))
+
+
+def _boxes(image: SourceImage) -> list[tuple[str, Edges]]:
+    return sorted((box.name, box.edges) for box in image.boxes)
 
 
 def _files(root: Path, notes: list[Note]) -> list[_File]:
     candidates = files_below(root, [".json"])
     # COCO's own archive also holds captions and keypoints of the same images.
     candidates = [file for file in candidates if PurePosixPath(file).name.startswith("instances_")] or candidates
-    files = []
+    files, labelme = [], 0
     for name in candidates:
-        try:
-            text = read_text(root / name, ANNOTATIONS_MB, "annotation file")
-            _check_memory(root / name, text)
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"{root / name}:{error.lineno}: not JSON: {error.msg}") from None
-        except (RecursionError, ValueError) as error:  # nested too deeply, or a number with thousands of digits
-            raise DatasetError(f"{root / name}: not COCO: {error}") from None
+        data = read_json(root / name, ANNOTATIONS_MB, "COCO")
         if isinstance(data, dict) and all(isinstance(data.get(section), list) for section in SECTIONS):
             files.append(_File(name, *(data[section] for section in SECTIONS)))
         else:
+            labelme += isinstance(field(data, "shapes"), list)
             notes.append(Note(name, "", f"JSON without the lists {', '.join(SECTIONS)}"))
     if not files:
+        advice = "name the folder that holds both annotations and images"
+        if labelme:
+            advice = f"{labelme:,} of them are labelme's, which `mobileyolo import labelme` reads"
         raise DatasetError(
             f"{root}: no COCO annotations: looked for .json files with the lists {', '.join(SECTIONS)}, found "
-            f"{', '.join(candidates) or 'no .json file'}; name the folder that holds both annotations and images"
+            f"{listed(candidates) or 'no .json file'}; {advice}"
         )
     return files
 
 
-def _check_memory(path: Path, text: str) -> None:
-    """Refuse a file before Python makes objects of it that the machine has no room for.
+def _categories(file: _File, notes: list[Note]) -> dict[Key, str]:
+    """Name of each category, in the order of ids, which may have gaps. As in pycocotools, the last one of an id counts.
 
-    Raises:
-        DatasetError: it has too many values.
+    Those of one name become one class, because YOLO's classes are told apart by name.
     """
-    needed = len(text) + _BYTES_A_VALUE * sum(text.count(mark) for mark in ",[{")
-    free = psutil.virtual_memory().available
-    if needed > free:
-        raise DatasetError(
-            f"{path}: reading it takes about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
-            "divide it into several files, each with its own images"
-        )
+    names: dict[Key, str] = {}
+    known = set[str]()
+    for order, record in enumerate(file.categories):
+        where, key, name = f"categories[{order}]", key_of(record, "id"), text_of(record, "name")
+        if key is None or not name:
+            notes.append(Note(file.name, where, "category without id or name", shown(record, *HIDDEN)))
+            continue
+        if names.get(key, name) != name:
+            value = f"{key}: {name}, and before {names[key]}"
+            notes.append(Note(file.name, where, "second category of that id, which counts", value, "changed"))
+        elif name in known:
+            notes.append(Note(file.name, where, "second category of that name; both are one class", name, "changed"))
+        names[key] = name
+        known.add(name)
+    used = {key_of(record, "category_id") for record in file.annotations}
+    groups = {text_of(record, "supercategory") for record in file.categories}
+    for key, name in names.items():
+        if name in groups and key not in used:
+            reason = "category without boxes that other categories belong to; --names without it leaves it out"
+            notes.append(Note(file.name, f"category {key}", reason, name, "kept"))
+    return dict(sorted(names.items(), key=lambda item: _order(item[0])))
 
 
-def _categories(file: _File, notes: list[Note]) -> dict[int | str, str]:
-    """Name of each category, in the order of ids, which may have gaps."""
-    names: dict[int | str, str] = {}
-    for number, record in enumerate(file.categories):
-        key, name = _key(record, "id"), record.get("name") if isinstance(record, dict) else None
-        if key is None or not isinstance(name, str) or not name.strip():
-            notes.append(Note(file.name, f"categories[{number}]", "category without id or name", _shown(record)))
-        elif names.setdefault(key, name.strip()) != name.strip():
-            notes.append(Note(file.name, f"categories[{number}]", "second category of that id", _shown(record)))
-    return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+def _order(key: Key) -> tuple[bool, float, str]:
+    """Sorts ids: numbers first, also those written as text."""
+    value = number(key)
+    return value is None, value or 0, str(key)
+
+
+def _records(file: _File, index: Files, notes: list[Note]) -> list[_Record]:
+    folder = str(PurePosixPath(file.name).parent)
+    records = []
+    for order, record in enumerate(file.images):
+        key = key_of(record, "id")
+        name = field(record, "file_name")
+        if name is None:
+            name = field(record, "coco_url")  # all that LVIS has
+        where = f"images[{order}]" if key is None else f"image {key}"
+        if key is None or not isinstance(name, str):
+            notes.append(Note(file.name, where, "image without id or file_name", shown(record, *HIDDEN)))
+            continue
+        width, height = (number(record.get(side)) for side in ("width", "height"))
+        records.append(_Record(key, where, name, _meant(file, index.meant(name, folder)), size_of(width, height)))
+    return records
+
+
+def _meant(file: _File, found: Found) -> Found:
+    """What a file name means in this annotation file: instances_train2017.json means the one in train2017/."""
+    if len(found.files) < 2:
+        return found
+    words = set(PurePosixPath(file.name).stem.split("_"))
+    meant = [image for image in found.files if words & set(PurePosixPath(image).parts[:-1])]
+    meant = meant or [image for image in found.files if file.split and split_of_folders(image) == file.split]
+    return Found(tuple(meant), found.exact) if meant else found
+
+
+class _Ids:
+    """Ids of a list's records, found by what other records call them: by the same value, or else by the same number.
+
+    pycocotools tells 5 and "5" apart and faster-coco-eval does not; where there is only one of them, it is meant.
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = set(keys)
+        self._by_number: dict[Key, list[Key]] = defaultdict(list)
+        for key in self._keys:
+            self._by_number[_spelled(key)].append(key)
+        self.other_type = 0  # ids that were found only by their number
+
+    def find(self, key: Key | None) -> Key | None:
+        """The id that is meant; None if there is none, or more than one."""
+        if key is None or key in self._keys:
+            return key
+        alike = self._by_number.get(_spelled(key), ())
+        if len(alike) != 1:
+            return None
+        self.other_type += 1
+        return alike[0]
+
+
+def _spelled(key: Key) -> Key:
+    """The whole number that a text spells."""
+    if isinstance(key, str) and (digits := WHOLE.fullmatch(key)):
+        return int(digits[1])
+    return key
 
 
 def _images(
-    file: _File, categories: dict[int | str, str], index: dict[str, list[str]], notes: list[Note]
+    file: _File, categories: Mapping[Key, str], owners: Mapping[Key, _Record], records: list[_Record], notes: list[Note]
 ) -> list[SourceImage]:
-    files: dict[int | str, tuple[str, tuple[int, int] | None]] = {}
-    known: set[int | str] = set()
-    for number, record in enumerate(file.images):
-        key, name = _key(record, "id"), record.get("file_name") if isinstance(record, dict) else None
-        where = f"images[{number}]" if key is None else f"image {key}"
-        if key is None or not isinstance(name, str):
-            notes.append(Note(file.name, where, "image without id or file_name", _shown(record)))
+    """The images that an annotation file lists, with their boxes."""
+    found = {
+        path: SourceImage(path, file.name, (), 0, declared=record.declared)
+        for record in owners.values()
+        for path in record.found.files
+    }
+    boxes: dict[str, list[SourceBox]] = {path: [] for path in found}
+    objects = dict.fromkeys(found, 0)
+    images, classes, seen = _Ids(record.key for record in records), _Ids(categories), set[Key]()
+    for order, record in enumerate(file.annotations):
+        key, image = key_of(record, "id"), images.find(key_of(record, "image_id"))
+        where = f"annotations[{order}]" if key is None else f"annotation {key}"
+        if image is None:
+            notes.append(Note(file.name, where, "annotation without image", shown(record, *HIDDEN)))
             continue
-        if key in known:
-            notes.append(Note(file.name, where, "second image of that id", name))
+        if key in seen:
+            notes.append(Note(file.name, where, "second annotation of that id", shown(record, *HIDDEN), "kept"))
+        seen.update([] if key is None else [key])
+        if image not in owners:
             continue
-        known.add(key)
-        matches = _matches(file, name, index)
-        if len(matches) == 1:
-            width, height = (_number(record.get(side)) for side in ("width", "height"))
-            files[key] = matches[0], (int(width), int(height)) if width and height else None
-        else:
-            reason = "several image files of that name" if matches else "image without file"
-            notes.append(Note(file.name, where, reason, " and ".join(matches) or name))
-    boxes: dict[int | str, list[SourceBox]] = defaultdict(list)
-    objects: dict[int | str, int] = defaultdict(int)
-    for number, record in enumerate(file.annotations):
-        key, image = _key(record, "id"), _key(record, "image_id")
-        where = f"annotations[{number}]" if key is None else f"annotation {key}"
-        if image not in known or image is None:
-            notes.append(Note(file.name, where, "annotation without image", _shown(record)))
-            continue
-        objects[image] += 1
-        box = _box(record, where, categories)
+        (path,) = owners[image].found.files
+        objects[path] += 1
+        box = _box(record, where, categories, classes)
         if isinstance(box, str):
-            notes.append(Note(file.name, where, box, _shown(record)))
+            notes.append(Note(file.name, where, box, shown(record, *HIDDEN)))
         else:
-            boxes[image].append(box)
-    return [
-        SourceImage(path, file.name, tuple(boxes[key]), objects[key], file.split, declared)
-        for key, (path, declared) in files.items()
-    ]
+            boxes[path].append(box)
+    for name, ids in (("image_id", images), ("category_id", classes)):
+        if ids.other_type:
+            reason = f"{name} as text for a number, or the other way round; taken by its number"
+            notes.append(Note(file.name, "", reason, f"{ids.other_type:,} annotations", "kept"))
+    return [replace(image, boxes=tuple(boxes[path]), objects=objects[path]) for path, image in found.items()]
 
 
-def _matches(file: _File, name: str, index: dict[str, list[str]]) -> list[str]:
-    """Files that an image's `file_name` may mean: it is only the end of the path, and folders may have any name."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts:
-        return []
-    found = [image for image in index.get(parts[-1], []) if PurePosixPath(image).parts[-len(parts) :] == parts]
-    beside = str(PurePosixPath(file.name).parent.joinpath(*parts))
-    if beside in found:
-        return [beside]
-    if len(found) > 1:  # instances_train2017.json means the one in train2017/
-        words = set(PurePosixPath(file.name).stem.split("_"))
-        meant = [image for image in found if words & set(PurePosixPath(image).parts[:-1])]
-        meant = meant or [image for image in found if file.split and split_of_folders(image) == file.split]
-        found = meant or found
-    return found
+def _guesses(records: Iterable[_Record]) -> frozenset[str]:
+    """The image files that stand for one path which is not here, and which no path leads to."""
+    exact, names = set[str](), defaultdict[str, set[str]](set)
+    for record in records:
+        for path in record.found.files:
+            if record.found.exact:
+                exact.add(path)
+            else:
+                names[path].add(record.name)
+    return frozenset(path for path, written in names.items() if path not in exact and len(written) == 1)
 
 
-def _box(record: dict[str, Any], where: str, categories: dict[int | str, str]) -> SourceBox | str:
+def _owners(file: _File, records: list[_Record], guesses: frozenset[str], notes: list[Note]) -> dict[Key, _Record]:
+    """The record of each id, if it means one image file, and no other image has that id."""
+    owners: dict[Key, _Record] = {}
+    for path, claims in _claims(file, records, notes).items():
+        first: _Record | None = None
+        for record in claims:
+            value = f"{record.name}: {path}"
+            if not record.found.exact:
+                if path not in guesses:
+                    reason = "path that is not here, with the name of a file that other images have or may have"
+                    notes.append(Note(file.name, record.where, reason, value))
+                    continue
+                notes.append(Note(file.name, record.where, NOT_EXACT, value, "kept"))
+            if first and record.declared != first.declared:
+                reason = "image listed under several ids, with another size than before"
+                notes.append(Note(file.name, record.where, reason, value))
+                continue
+            if first:
+                # Ultralytics' converter (convert_coco) joins them too: it appends to one label file.
+                reason = "image listed under several ids, whose boxes are joined"
+                notes.append(Note(file.name, record.where, reason, value, "changed"))
+            owners[record.key] = record
+            first = first or record
+    return owners
+
+
+def _claims(file: _File, records: list[_Record], notes: list[Note]) -> dict[str, list[_Record]]:
+    """The records that mean each image file, without those that mean several or share their id."""
+    by_key: dict[Key, list[_Record]] = defaultdict(list)
+    claims: dict[str, list[_Record]] = defaultdict(list)
+    for record in records:
+        by_key[record.key].append(record)
+    for first, *others in by_key.values():
+        if any((each.found.files or each.name) != (first.found.files or first.name) for each in others):
+            notes.extend(Note(file.name, each.where, SHARED_ID, each.name) for each in (first, *others))
+            continue
+        notes.extend(Note(file.name, each.where, "image listed twice", each.name) for each in others)
+        if len(first.found.files) == 1:
+            claims[first.found.files[0]].append(first)
+        else:
+            reason = "several image files of that name" if first.found.files else "image without file"
+            notes.append(Note(file.name, first.where, reason, listed(first.found.files) or first.name))
+    return claims
+
+
+def _box(record: Any, where: str, categories: Mapping[Key, str], classes: _Ids) -> SourceBox | str:
     """An annotation's box, or the reason why it is left out. Masks and polygons are not looked at."""
-    if record.get("iscrowd"):
+    crowd, ignored = flag(field(record, "iscrowd")), flag(field(record, "ignore"))
+    if crowd is None or ignored is None:
+        return "iscrowd or ignore that is neither 0 nor 1"
+    if crowd:
         return "crowd: one box round several objects"
-    if record.get("ignore"):
+    if ignored:
         return "annotation marked to be ignored"
-    category = _key(record, "category_id")
+    category = classes.find(key_of(record, "category_id"))
     if category is None or category not in categories:
         return "unknown category"
-    bbox = record.get("bbox")
-    numbers = [_number(value) for value in bbox] if isinstance(bbox, list) else []
+    bbox = field(record, "bbox")
+    numbers = [number(value) for value in bbox] if isinstance(bbox, list) else []
     if len(numbers) != 4 or None in numbers:
         return "annotation without a bbox of four numbers"
     # Upper left corner in pixels from 0, width and height (COCO, data format).
-    x, y, w, h = (number for number in numbers if number is not None)
-    return SourceBox(where, categories[category], (x, y, x + w, y + h), _shown(record))
-
-
-def _key(record: Any, field: str) -> int | str | None:
-    """An id: a number, or a text as some tools write it."""
-    value = record.get(field) if isinstance(record, dict) else None
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer that is too large for a float
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _shown(record: Any) -> str:
-    """A record as short text, without its mask."""
-    if isinstance(record, dict):
-        record = {key: value for key, value in record.items() if key not in {"id", "segmentation", "keypoints"}}
-    return json.dumps(record, ensure_ascii=False)[:120]
+    x, y, w, h = (each for each in numbers if each is not None)
+    return SourceBox(where, categories[category], (x, y, x + w, y + h), shown(record, *HIDDEN))

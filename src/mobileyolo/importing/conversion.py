@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.core.text import printable
 from mobileyolo.dataset.description import Entry, class_names
-from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
 from mobileyolo.dataset.text import shortened
-from mobileyolo.importing import bare, coco, voc
+from mobileyolo.importing import bare, coco, labelme, voc
 from mobileyolo.importing.checking import CheckedImage, check_images
-from mobileyolo.importing.formats import SourceFormat
-from mobileyolo.importing.sources import ForeignDataset, Note, Options, Outcome
-from mobileyolo.importing.splitting import split_groups
+from mobileyolo.importing.formats import ONLY_FOR, SourceFormat
+from mobileyolo.importing.sources import PRECEDENCE, ForeignDataset, Note, Options, Outcome, Part
+from mobileyolo.importing.splitting import split_images
 from mobileyolo.importing.writing import NOTES_FILE, write
 
 READERS: dict[SourceFormat, Callable[[Path, Options], ForeignDataset]] = {
     "voc": voc.read,
     "coco": coco.read,
+    "labelme": labelme.read,
     "bare": bare.read,
 }
 SHOWN_NOTES = 3  # of a kind
+SHOWN_PLACE = 300  # characters: a source can have values of any length
 SHOWN_KINDS = 50  # a reason can quote the source, so there can be as many as lines
-KEPT_FOR: tuple[Split, ...] = ("test", "val", "train")  # the first of them keeps an image that is in several splits
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,7 @@ class Imported:
 
     splits: number of images and boxes in each split.
     how: how the images were split, in words.
+    unread: how many files could not be read whose classes may be missing.
     """
 
     target: Path
@@ -46,6 +44,7 @@ class Imported:
     classes: int
     how: str
     notes: tuple[Note, ...]
+    unread: int = 0
 
     def describe(self) -> str:
         """For the console: the new dataset, and what was left out or changed, by reason."""
@@ -55,6 +54,9 @@ class Imported:
             f"{self.target}: {images:,} images, {boxes:,} boxes, {self.classes} classes",
             f"  images (boxes): {parts}; {self.how}",
         ]
+        if self.unread:
+            missing = f"{self.unread:,} {'file' if self.unread == 1 else 'files'} could not be read"
+            lines.append(f"  classes: {missing}, and may have others; give all of them by --names a,b,c")
         if self.notes:
             lines.append(f"{len(self.notes):,} notes, all in {self.target / NOTES_FILE}:")
         lines += describe_notes(self.notes)
@@ -79,16 +81,22 @@ def describe_notes(notes: Sequence[Note]) -> list[str]:
 
 
 def _place(note: Note) -> str:
-    return printable(" ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":"))
+    place = " ".join(part for part in (f"{note.file}:", note.record, note.value) if part).rstrip(":")
+    return printable(shortened(place, SHOWN_PLACE))
 
 
 def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Options) -> Imported:
     """Make a YOLO dataset in `target` from the foreign one in `root`, which is only read.
 
     Raises:
-        DatasetError: the source is not in that format, nothing of it can be used, or the target is not empty.
+        DatasetError: the source is not in that format, an option means nothing for it, nothing of it can be used, or
+            the target is not empty.
     """
     _check_places(root, target)
+    for name, formats in ONLY_FOR.items():
+        if getattr(options, name) and kind not in formats:
+            flag = f"--{name.replace('_', '-')}"
+            raise DatasetError(f"{flag}: means nothing for {kind}, only for {', '.join(formats)}; leave it out")
     if options.val + options.test >= 1:
         raise DatasetError(f"--val {float(options.val):g} --test {float(options.test):g}: nothing is left to train on")
     source = READERS[kind](root, options)
@@ -98,7 +106,7 @@ def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Option
     if not any(image.lines for image in checked):
         told = "\n".join(describe_notes(notes))
         raise DatasetError(f"{root}: no image with a box that can be used" + (f":\n{told}" if told else ""))
-    images, how = _split(checked, options)
+    images, how = split_images(root, checked, options, notes)
     images = _without_copies(images, notes)
     for split in ("train", "val"):
         if all(split != own for _, own in images):
@@ -111,6 +119,7 @@ def import_dataset(kind: SourceFormat, root: Path, target: Path, options: Option
         classes=len(source.names),
         how=how,
         notes=listed,
+        unread=0 if options.names else source.unread,
     )
 
 
@@ -123,35 +132,12 @@ def _check_places(root: Path, target: Path) -> None:
         raise DatasetError(f"{target}: already exists; choose a new or empty folder")
 
 
-def _split(images: Sequence[CheckedImage], options: Options) -> tuple[list[tuple[CheckedImage, Split]], str]:
-    """Each image's split, from the source or else by seed, and in words which of them it is."""
-    own = {image.source.split for image in images}
-    if options.resplit or None in own or "train" not in own or len(own) == 1:
-        return _by_seed(images, options), f"split by seed {options.seed}, near-duplicates together"
-    parts = [(image, image.source.split) for image in images if image.source.split is not None]
-    if "val" in own:
-        return parts, "the source's own split"
-    train = _by_seed([image for image, split in parts if split == "train"], replace(options, test=options.test * 0))
-    how = f"the source's own test split; val taken from train by seed {options.seed}, near-duplicates together"
-    return [*train, *((image, split) for image, split in parts if split != "train")], how
-
-
-def _by_seed(images: Sequence[CheckedImage], options: Options) -> list[tuple[CheckedImage, Split]]:
-    splits = split_groups([image.classes for image in images], _groups(images), options.val, options.test, options.seed)
-    return list(zip(images, splits, strict=True))
-
-
-def _groups(images: Sequence[CheckedImage]) -> NDArray[np.int64]:
-    """Number of each image's group of near-duplicates."""
-    return near_duplicate_groups(np.array([image.facts.dhash for image in images], dtype=np.uint64), NEAR)
-
-
 def _without_copies(
     images: Sequence[tuple[CheckedImage, Split]], notes: list[Note]
 ) -> list[tuple[CheckedImage, Split]]:
-    """The images, without copies: one that several splits have stays only in the first of KEPT_FOR."""
-    keepers: dict[str, tuple[Split, str]] = {}
-    for split in KEPT_FOR:
+    """The images, without copies: one that several splits have stays only in the first in PRECEDENCE."""
+    keepers: dict[str, tuple[Part, str]] = {}
+    for split in PRECEDENCE:
         for image, own in images:
             if own == split:
                 keepers.setdefault(image.facts.sha256, (split, image.source.file))

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-SourceFormat = Literal["voc", "coco", "bare"]
-SOURCE_FORMATS: tuple[SourceFormat, ...] = ("voc", "coco", "bare")
+SourceFormat = Literal["voc", "coco", "labelme", "bare"]
+SOURCE_FORMATS: tuple[SourceFormat, ...] = ("voc", "coco", "labelme", "bare")
+# Options that only some formats have a use for, by field of Options.
+ONLY_FOR: dict[str, tuple[SourceFormat, ...]] = {"difficult": ("voc",), "from_zero": ("voc",)}

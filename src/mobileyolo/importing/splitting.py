@@ -1,4 +1,4 @@
-"""Assigns images to splits, with scikit-learn and a seed."""
+"""Assigns images to splits: as the source says, and where it does not say, with scikit-learn and a seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,65 @@ from sklearn.utils import check_random_state
 
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.records import Split
+from mobileyolo.dataset.similarity import NEAR, near_duplicate_groups
+from mobileyolo.importing.checking import CheckedImage
+from mobileyolo.importing.sources import PRECEDENCE, Note, Options
+
+
+def split_images(
+    root: Path, images: Sequence[CheckedImage], options: Options, notes: list[Note]
+) -> tuple[list[tuple[CheckedImage, Split]], str]:
+    """Each image's split, and in words how it was decided.
+
+    What the source says stays. If it has no validation split, that is taken by seed from the images to train on, and a
+    test split too where it has neither. Images that it says nothing of are left out; but where it names none to train
+    on, they are those.
+
+    Args:
+        root: The source, for messages.
+        images: Those that can be used.
+        options: Shares and seed, and whether the source's own split counts.
+        notes: Gets a note on each image that is left out.
+
+    Raises:
+        DatasetError: there are no images to train on, or fewer groups than splits.
+    """
+    by_seed = f"by seed {options.seed}, near-duplicates together"
+    test, val, train, trainval = ([image for image in images if image.source.split == part] for part in PRECEDENCE)
+    if options.resplit or not (test or val or train or trainval):
+        return list(zip(images, _drawn(images, options, options.test), strict=True)), f"split {by_seed}"
+    others = [image for image in images if image.source.split is None]
+    if train and trainval and not val:
+        val, trainval = trainval, []  # what trainval has beside train
+    held: dict[Split, list[CheckedImage]] = {"val": val, "test": test}
+    named = " and ".join(split for split, own in held.items() if own)
+    place = "train" if train else "trainval" if trainval else "the other images"
+    if not train + trainval:
+        trainval, others = others, []
+    if not train + trainval:
+        raise DatasetError(
+            f"{root}: the source's own split has only {named} (as {images[0].source.file}), and nothing to train on; "
+            "--resplit makes a new split of all images"
+        )
+    notes.extend(Note(image.source.file, "", "image in none of the source's own splits") for image in others)
+    train += trainval
+    if val:
+        drawn: Sequence[Split] = ["train"] * len(train)
+        how = "the source's own split" + (f"; train is {place}" if place == "the other images" else "")
+    else:
+        drawn = _drawn(train, options, Fraction(0) if test else options.test)
+        taken = "val and test" if "test" in drawn else "val"
+        how = f"the source's own {named or place} split; {taken} taken from {place} {by_seed}"
+    splits: dict[str, Split] = {image.source.file: split for image, split in zip(train, drawn, strict=True)}
+    for split, own in held.items():
+        splits |= {image.source.file: split for image in own}
+    return [(image, splits[image.source.file]) for image in images if image.source.file in splits], how
+
+
+def _drawn(images: Sequence[CheckedImage], options: Options, test: Fraction) -> list[Split]:
+    """Splits by seed; near-duplicates are in one of them."""
+    groups = near_duplicate_groups(np.array([image.facts.dhash for image in images], dtype=np.uint64), NEAR)
+    return split_groups([image.classes for image in images], groups, options.val, test, options.seed)
 
 
 def split_groups(

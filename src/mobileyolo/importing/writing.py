@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.core.text import printable
 from mobileyolo.dataset.layout import CLASSES_FILE, DESCRIPTIONS, IMAGE_FORMATS
 from mobileyolo.importing.checking import CheckedImage
+from mobileyolo.importing.filenames import folded
 from mobileyolo.importing.sources import Note
 
 SUFFIX_OF = {"BMP": ".bmp", "JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"}
@@ -74,26 +74,21 @@ def _titles(images: Sequence[CheckedImage]) -> dict[str, str]:
     If the file extension names another format than the content, it is replaced.
     """
     # classes.txt, which LabelImg writes among the labels, is not a label, so no image may be called classes.
-    taken = {_folded(PurePosixPath(CLASSES_FILE).stem)}
+    taken = {folded(PurePosixPath(CLASSES_FILE).stem)}
     paths = [PurePosixPath(image.source.file) for image in images]
-    stems = Counter(_folded(path.stem) for path in paths)
+    stems = Counter(folded(path.stem) for path in paths)
     titles = {}
     for image, path in zip(images, paths, strict=True):
-        alone = stems[_folded(path.stem)] == 1 and _folded(path.stem) not in taken
+        alone = stems[folded(path.stem)] == 1 and folded(path.stem) not in taken
         stem = path.stem if alone else "-".join(path.with_suffix("").parts)
         unique, number = stem, 1
-        while _folded(unique) in taken or (unique != path.stem and _folded(unique) in stems):
+        while folded(unique) in taken or (unique != path.stem and folded(unique) in stems):
             number += 1
             unique = f"{stem}-{number}"
-        taken.add(_folded(unique))
+        taken.add(folded(unique))
         true = IMAGE_FORMATS[path.suffix.lower()] == image.facts.format
         titles[image.source.file] = unique + (path.suffix if true else SUFFIX_OF[image.facts.format])
     return titles
-
-
-def _folded(stem: str) -> str:
-    """Equal for two stems that would be the same file on some systems."""
-    return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _table(notes: Sequence[Note]) -> pd.DataFrame:

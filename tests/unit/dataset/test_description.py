@@ -154,6 +154,14 @@ def test_class_names_may_be_any_text(dataset: Path, names: str, expected: tuple[
     assert find_layout(dataset).names == expected
 
 
+@pytest.mark.parametrize(
+    "key", ["val", "valid", "validation", "dev", "minival"]
+)  # Ultralytics takes the first and third
+def test_the_key_of_a_split_may_be_any_of_its_names(dataset: Path, key: str) -> None:
+    describe(dataset, FULL.replace("val:", f"{key}:", 1))
+    assert set(find_layout(dataset).images) == {"train", "val"}
+
+
 # The description's file
 
 

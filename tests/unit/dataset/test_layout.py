@@ -313,6 +313,28 @@ def test_a_split_folder_that_is_a_file_is_none(dataset: Path) -> None:
     assert refusal(dataset).startswith("~: no YOLO dataset: looked for data.yaml, dataset.yaml")
 
 
+@pytest.mark.parametrize(
+    ("train", "val", "test"), [("training", "validation", "testing"), ("train", "valid", "test"), ("train", "dev", "")]
+)
+def test_a_split_folder_may_have_any_of_a_splits_names(dataset: Path, train: str, val: str, test: str) -> None:
+    bare(dataset)
+    for split, name in {"train": train, "val": val, "test": test or "more"}.items():
+        (dataset / split).rename(dataset / name)
+    expected = {"train": train, "val": val, "test": test}
+    assert {split: images[0].split("/")[0] for split, images in find_layout(dataset).images.items()} == {
+        split: name for split, name in expected.items() if name
+    }
+
+
+def test_two_folders_with_names_of_one_split_are_not_chosen_between(dataset: Path) -> None:
+    bare(dataset)
+    (dataset / "valid").symlink_to(dataset / "val", target_is_directory=True)
+    assert set(find_layout(dataset).images) == {"train", "val", "test"}
+    shutil.copytree(dataset / "val", dataset / "dev")
+    expected = "~: which of val/images and valid/images and dev/images is val? Rename one, or name it in a data.yaml"
+    assert refusal(dataset) == expected
+
+
 def test_a_folder_without_a_dataset_is_refused_with_both_layouts(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert "data.yaml, dataset.yaml" in message

@@ -11,7 +11,7 @@ import yaml
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset import location
 from mobileyolo.dataset.layout import check_data_dir, find_layout
-from tests.foreign import write_bare, write_coco, write_voc
+from tests.foreign import write_bare, write_coco, write_labelme, write_voc
 
 Check = Callable[[Path], object]
 FLAT, VOC, COCO = "images and YOLO labels without splits", "Pascal VOC (.xml files)", "COCO (.json files)"
@@ -90,10 +90,16 @@ def test_splits_without_a_val_folder_are_not_sent_to_an_import(check: Check, dat
     assert "mobileyolo import" not in refusal(check, dataset)
 
 
-def test_a_file_of_json_for_each_image_is_not_taken_for_coco(check: Check, tmp_path: Path) -> None:
-    for name in ("a.jpg", "a.json"):
+def test_a_file_of_json_for_each_image_is_taken_for_labelme_and_not_for_coco(check: Check, tmp_path: Path) -> None:
+    said = refusal(check, write_labelme(tmp_path / "source"))
+    assert "it looks like labelme (a .json file for each image)" in said
+    assert "mobileyolo import labelme " in said
+
+
+def test_labels_beside_such_files_are_imported_as_they_are(check: Check, tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.json", "a.txt", "notes.json"):
         (tmp_path / name).write_text(json.dumps({}), encoding="utf-8")
-    assert "COCO" not in refusal(check, tmp_path)
+    assert refusal(check, tmp_path).endswith(f"mobileyolo import bare {tmp_path} {tmp_path}-yolo")
 
 
 def test_a_dataset_passes_under_any_name_of_its_yaml_file(dataset: Path) -> None:

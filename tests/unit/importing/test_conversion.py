@@ -6,8 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,20 +27,30 @@ from mobileyolo.importing.sources import Note, Options
 from mobileyolo.importing.splitting import split_groups
 from tests.damage import tree
 from tests.foreign import (
+    IMAGES,
     LINES,
+    VOC_OBJECTS,
     coco_record,
+    labelme_record,
     labels,
     notes,
     picture,
     snapshot,
+    voc_object,
     voc_xml,
     write_bare,
     write_coco,
     write_json,
+    write_labelme,
     write_voc,
 )
 
-WRITERS: dict[SourceFormat, Callable[[Path], Path]] = {"voc": write_voc, "coco": write_coco, "bare": write_bare}
+WRITERS: dict[SourceFormat, Callable[[Path], Path]] = {
+    "voc": write_voc,
+    "coco": write_coco,
+    "labelme": write_labelme,
+    "bare": write_bare,
+}
 BOTH = list(LINES.values())
 
 
@@ -331,6 +343,82 @@ def test_a_wrong_option_is_one_error_that_says_what_would_be_right(
     assert said in capsys.readouterr().err
 
 
+# Every field of Options, with a value other than its default.
+CHANGES: dict[str, Any] = {
+    "names": ("dog", "cat"),
+    "seed": 1,
+    "val": Fraction(1, 4),
+    "test": Fraction(1, 4),
+    "resplit": True,
+    "difficult": True,
+    "from_zero": True,
+    "background": True,
+    "link": True,
+}
+
+
+def with_something_for_every_option(kind: SourceFormat, root: Path) -> Path:
+    """A source with a split of its own, an image without annotation, and difficult objects where there can be some."""
+    for number in range(2 * IMAGES):
+        folder = root / ("train" if number % 2 else "val")
+        file = folder / f"{number:03d}.png"
+        picture(file, number)
+        if kind == "voc":
+            voc_xml(file.with_suffix(".xml"), VOC_OBJECTS + voc_object(extra="<difficult>1</difficult>"))
+        elif kind == "coco":
+            write_json(folder / f"{file.stem}.json", coco_record([number]))
+        elif kind == "labelme":
+            write_json(file.with_suffix(".json"), labelme_record(file.name))
+        else:
+            file.with_suffix(".txt").write_text("".join(f"{line}\n" for line in LINES.values()), encoding="utf-8")
+    picture(root / "train/bare.png", 99)
+    (root / "classes.txt").write_text("cat\ndog\n", encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("option", CHANGES)
+def test_an_option_changes_what_is_imported_or_is_refused_for_the_format(
+    tmp_path: Path, kind: SourceFormat, option: str
+) -> None:
+    source = with_something_for_every_option(kind, tmp_path / "source")
+    assert set(CHANGES) == {field.name for field in fields(Options)}
+    start = Options(resplit=option not in {"resplit", "link"})  # else the source's own split, which no share changes
+    changed = replace(start, **{option: CHANGES[option]})
+    if kind != "voc" and option in {"difficult", "from_zero"}:  # no other format marks or counts so
+        flag = f"--{option.replace('_', '-')}"
+        with pytest.raises(DatasetError, match=f"^{flag}: means nothing for {kind}, only for voc; leave it out$"):
+            import_dataset(kind, source, tmp_path / "b", changed)
+        assert not (tmp_path / "b").exists()
+        return
+    import_dataset(kind, source, tmp_path / "a", start)
+    import_dataset(kind, source, tmp_path / "b", changed)
+    if option == "link":
+        assert {file.stat().st_nlink for file in (tmp_path / "b").glob("*/images/*")} == {2}
+        assert {file.stat().st_nlink for file in (tmp_path / "a").glob("*/images/*")} == {1}
+    else:
+        assert tree(tmp_path / "a") != tree(tmp_path / "b")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_folder_of_another_format_is_refused_in_a_few_words(
+    tmp_path: Path, kind: SourceFormat, writer: SourceFormat
+) -> None:
+    if kind == writer:
+        return
+    source = WRITERS[writer](tmp_path / "source")
+    with pytest.raises(DatasetError) as refused:
+        import_dataset(kind, source, tmp_path / "target", Options())
+    said = str(refused.value).removeprefix(str(source))
+    assert len(said) < 300
+    if kind in {"voc", "bare"}:
+        files = {"voc": ".xml files are for voc", "bare": ".txt files are for bare"}
+        assert files.get(writer, ".json files are for coco or labelme") in said
+    elif writer in {"coco", "labelme"}:
+        assert f"`mobileyolo import {writer}`" in said
+
+
 def test_shares_that_leave_nothing_to_train_on_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_json(tmp_path / "source/a.json", {})
     with pytest.raises(SystemExit) as stopped:
@@ -354,3 +442,7 @@ def test_notes_are_told_by_reason_the_most_frequent_first_and_no_more_than_a_scr
 def test_a_note_can_not_move_the_cursor_of_the_terminal_that_it_is_printed_on() -> None:
     (_, line) = describe_notes([Note("a.json", "image 1", "image without file", "\x1b[2J\ud800.png")])
     assert line == r"    a.json: image 1 \x1b[2J\ud800.png"
+
+
+def test_a_note_about_a_value_of_any_length_is_short() -> None:
+    assert max(map(len, describe_notes([Note("a.json", "image 1", "image without file", "x" * 100_000)]))) < 400

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.importing.checking import check_images
 from mobileyolo.importing.conversion import READERS, describe_notes
+from mobileyolo.importing.filenames import Files
 from mobileyolo.importing.formats import SourceFormat
 from mobileyolo.importing.sources import ForeignDataset, Options
 from tests.foreign import picture
@@ -89,12 +90,50 @@ def test_any_json_gives_boxes_and_notes_or_one_error(source: Path, content: obje
     file.unlink()
 
 
+LABELME = record(
+    shapes=st.lists(
+        record(
+            label=st.sampled_from(["cat", "dog"]),
+            points=st.lists(st.lists(st.floats(-50, 50) | NUMBERS, min_size=2, max_size=2), min_size=2, max_size=4),
+            shape_type=st.sampled_from(["rectangle", "rectangle", "polygon"]),
+        ),
+        max_size=4,
+    ),
+    imagePath=st.sampled_from(["0.png", "..\\0.png", "1.png", ""]),
+    imageWidth=st.just(40),
+    imageHeight=st.just(30),
+)
+
+
+@given(LABELME)
+@settings(max_examples=200)
+def test_any_json_for_an_image_gives_boxes_and_notes_or_one_error(source: Path, content: object) -> None:
+    file = source / "0.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    found = read("labelme", source, Options())
+    assert found is None or [image.file for image in found.images] == ["0.png"]
+    file.unlink()
+
+
 @given(st.binary(max_size=60) | st.text('[]{}":,0e-', max_size=60).map(str.encode))
 def test_any_bytes_called_json_are_one_error(source: Path, content: bytes) -> None:
     file = source / "boxes.json"
     file.write_bytes(content)
     assert read("coco", source, Options()) is None
+    assert read("labelme", source, Options()) is None
     file.unlink()
+
+
+PARTS = st.sampled_from(["a.png", "A.PNG", "a", "..", ".", "", "b", "C:", "http:", "?d=", "%2e%2e", "#", "\0"])
+PARTS |= st.text(max_size=3)
+
+
+@given(st.lists(st.tuples(PARTS, st.sampled_from(["/", "\\"]))).map(lambda parts: "".join(map("".join, parts))))
+def test_any_path_finds_only_files_of_the_source(name: str) -> None:
+    files = {"a.png", "b/a.png", "b/a.jpg", "c.png"}
+    found = Files(Path("source"), files).meant(name, "b")
+    assert files.issuperset(found.files)
+    assert not (found.exact and not found.files)
 
 
 TAGS = st.sampled_from(["annotation", "object", "name", "bndbox", "xmin", "ymin", "xmax", "ymax", "size", "difficult"])
