@@ -191,6 +191,7 @@ def _places(annotation: str) -> Iterator[str]:
 def _image(tree: Element, image: str, file: str, options: Options, notes: list[Note]) -> SourceImage:
     objects = tree.findall("object")
     boxes = []
+    first = 0 if options.from_zero else 1  # so xmax = xmin - 1 is a box without width
     for number, each in enumerate(objects, start=1):
         record = f"object {number}"
         name = _text(each, "name")
@@ -201,7 +202,7 @@ def _image(tree: Element, image: str, file: str, options: Options, notes: list[N
             notes.append(Note(file, record, "object without a class name", shown))
         elif len(numbers) < len(EDGES):
             notes.append(Note(file, record, "object without four numbers for its box", shown))
-        elif numbers[0] > numbers[2] or numbers[1] > numbers[3]:
+        elif any(low > high != low - first for low, high in (numbers[::2], numbers[1::2])):
             notes.append(Note(file, record, "swapped corners: xmin > xmax or ymin > ymax", shown))
         elif _text(each, "difficult") == "1" and not options.difficult:
             notes.append(Note(file, record, "difficult object", shown))

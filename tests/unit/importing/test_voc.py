@@ -129,7 +129,7 @@ def test_coordinates_of_tools_that_count_edges_from_0_are_taken_as_they_are(tmp_
             xml(voc_object("cat", (9, 9, 8, 12))),
             [
                 (IMAGE, "", "left out", "image whose boxes are all left out"),
-                (XML, "object 1", "left out", SWAPPED),
+                (XML, "object 1", "left out", "box without width or height"),
             ],
             None,
         ),
