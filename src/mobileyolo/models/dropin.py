@@ -3,7 +3,8 @@
 `mobileyolo/__init__.py` arranges that `register` is called when Ultralytics' parser is imported. Unless `offline` is
 called, nothing else changes in Ultralytics, but that processes which it starts import this package as well. Only the
 original function parses a model without such a row. A checkpoint of a model with such a row can be loaded, and can
-predict, without this package. Training it further without this package fails with Ultralytics' `KeyError: 'MobileNetV1_n'`.
+predict, without this package. Training it further without this package fails with Ultralytics'
+`KeyError: 'MobileNetV1_n'`.
 """
 
 from __future__ import annotations

@@ -27,6 +27,11 @@ _SIGNATURE = ModelSignature(
 )
 
 
+def has_model(client: MlflowClient, run_id: str) -> bool:
+    """Is a model there that MLflow can load?"""
+    return "model/MLmodel" in {item.path for item in client.list_artifacts(run_id, "model")}
+
+
 def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
     """Store the model in a form that MLflow can load from runs:/<id>/model, in place of one that is there."""
     # MLflow warns that there is no input example, and resets the filters that would hide the warning.
