@@ -107,7 +107,7 @@ def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator
     here = dict(leaves(present))
     for key, value in leaves(wanted):
         if key == "data.dir" and Path(value) != DIGITS_DIR and not Path(value).is_absolute():
-            yield f"{key}={_literal(Path(value).resolve().as_posix())}"  # it may be no file of git's
+            yield f"{key}={_literal(Path(value).absolute().as_posix())}"  # it may be no file of git's
         elif key not in here or here[key] != value:
             yield f"{key}={_literal(value)}"
 

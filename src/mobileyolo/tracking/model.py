@@ -40,7 +40,7 @@ def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
             path=Path(folder) / "model",
             python_model=str(_CODE),
             code_paths=[str(_READER)],
-            artifacts={"weights": weights.resolve().as_posix()},
+            artifacts={"weights": weights.absolute().as_posix()},
             pip_requirements=_requirements(),
             signature=_SIGNATURE,
         )

@@ -19,7 +19,7 @@ def next_steps(comparison: Comparison) -> str:
     names = f"{comparison.candidate.backbone} against {comparison.baseline.backbone}"
     lines = [
         "",
-        f"Report:  {REPORT_FILE.resolve()}",
+        f"Report:  {REPORT_FILE.absolute()}",
         "Runs:    mlflow ui",
         f"Keep it: git add params.yaml dvc.lock {METRICS_FILE.as_posix()}",
         f'         git commit -m "{names}"',

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import os
 import shlex
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mobileyolo.core.files import REPORT_FILE
 from mobileyolo.reporting.comparison.next_steps import commands, next_steps
 from mobileyolo.reporting.shared.languages import ENGLISH
 from mobileyolo.verdict.records import Comparison
@@ -48,3 +53,14 @@ def test_a_run_ends_with_how_to_keep_it_and_what_to_try() -> None:
     assert 'git commit -m "mnv1_n against yolo11n"\n' in shown
     assert [command for command, _ in commands(comparison, ENGLISH) if command not in shown] == []
     assert "dvc exp run -S data.dir=FOLDER" in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_the_report_is_named_where_it_lies_and_not_where_dvc_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    REPORT_FILE.parent.mkdir()
+    (tmp_path / "d3b07384d113").touch()
+    REPORT_FILE.symlink_to(tmp_path / "d3b07384d113")
+    assert f"Report:  {tmp_path / REPORT_FILE}\n" in next_steps(make_comparison())
