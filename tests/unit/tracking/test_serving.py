@@ -80,8 +80,10 @@ def test_weights_that_are_a_link_into_dvcs_cache_keep_their_name(
     cached = tmp_path / "cache/files/md5/d7/dc4dbfc610d8"
     cached.parent.mkdir(parents=True)
     shutil.copy(logged.parent / "best.pt", cached)
-    (tmp_path / "best.pt").symlink_to(cached)
-    log_model(Store(tmp_path), "run", tmp_path / "best.pt")
+    weights = tmp_path / "workspace/models/candidate/s0/best.pt"
+    weights.parent.mkdir(parents=True)
+    weights.symlink_to(cached)
+    log_model(Store(tmp_path), "run", weights)
     kept = tmp_path / "model/artifacts/best.pt"
     assert (kept.is_symlink(), kept.read_bytes()) == (False, cached.read_bytes())
     pd.testing.assert_frame_equal(table(mlflow.pyfunc.load_model(str(kept.parents[1])), paths), table(model, paths))
