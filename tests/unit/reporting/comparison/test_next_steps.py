@@ -55,6 +55,18 @@ def test_a_run_ends_with_how_to_keep_it_and_what_to_try() -> None:
     assert "dvc exp run -S data.dir=FOLDER" in shown
 
 
+def test_without_git_neither_a_commit_nor_an_experiment_is_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    shown = next_steps(make_comparison(seeds=2))
+    assert "seeds: [0,1,2,3] in params.yaml, then dvc repro" in shown
+    assert [word for word in ("git commit", "dvc exp") if word in shown] == []
+    (tmp_path / ".git").touch()  # of a worktree
+    assert "git add" in next_steps(make_comparison(seeds=2))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 def test_the_report_is_named_where_it_lies_and_not_where_dvc_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
