@@ -223,6 +223,13 @@ def test_maps_that_do_not_fit_are_blamed_on_the_row_that_takes_them(row: list[An
         tasks.DetectionModel(architecture, ch=channels, verbose=False)
 
 
+def test_a_row_of_ultralytics_that_picks_a_map_may_read_the_backbones() -> None:
+    """Layer 0 outputs all of them: the image, and the maps at strides 4, 8, 16 and 32."""
+    rows = [tutorial()["backbone"][0], [0, 1, "Index", [128, 3]]]
+    layers, _ = tasks.parse_model({**tutorial(), "backbone": rows, "head": []}, 3, False)
+    assert layers[5](layers[0](torch.zeros(1, 3, 64, 64))).shape == (1, 128, 4, 4)
+
+
 def test_a_row_is_blamed_behind_one_that_takes_more_than_a_map() -> None:
     """YOLO-World's attention reads text as well, and stands before the row that is wrong."""
     architecture = tutorial(stock=YAML.load(Path(ROOT, "cfg/models/v8/yolov8-worldv2.yaml")))
