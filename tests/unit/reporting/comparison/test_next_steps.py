@@ -46,7 +46,9 @@ def test_the_backbone_of_equal_cost_is_not_suggested_twice() -> None:
     assert suggested(comparison.model_copy(update={"candidate": matched})) == []
 
 
-def test_a_run_ends_with_how_to_keep_it_and_what_to_try() -> None:
+def test_a_run_ends_with_how_to_keep_it_and_what_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / ".git").mkdir()
     comparison = make_comparison()
     shown = next_steps(comparison)
     assert "git add params.yaml dvc.lock reports/metrics.json\n" in shown
