@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mobileyolo.core import environment
 from mobileyolo.core.config import Params
 from mobileyolo.core.files import CHECKED_FILE, DIGITS_DIR, write_text
 from mobileyolo.dataset.layout import check_data_dir
@@ -13,6 +14,10 @@ from stages import run
 
 def main(params: Params) -> None:
     """Leave a mark that never changes: the stages after this one wait for it but don't run again because of it."""
+    if not environment.in_git() and environment.stage_name() is None:  # by hand, as in `make repro`, before dvc
+        from mobileyolo.experiments import check_repository  # dvc, which takes time to import
+
+        check_repository()
     check_parameters(params.values)
     root = Path(params.data_dir)
     if root.exists() or not _made_later(root):

@@ -22,9 +22,11 @@ import psutil
 import yaml
 
 from mobileyolo import progress
+from mobileyolo.core import environment
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.environment import STATE_DIR
+from mobileyolo.core.errors import UserError
 
 # What DVC (3.67) writes in place and reads before it does anything: who works on which paths, running experiments.
 _DVC_STATE = ("rwlock", "exps/rwlock", "exps/run/**/*.run", "exps/run/**/*.json")
@@ -57,6 +59,7 @@ class Finding:
 def find() -> Iterator[Finding]:
     """Every bad state of this workspace, one after another: what is mended in between is not found again."""
     return chain(
+        _outside_git(),
         _orphans(),
         _damaged_state_of_dvc(),
         _damaged_lock_file(),
@@ -64,6 +67,21 @@ def find() -> Iterator[Finding]:
         _leftovers(),
         _parameters_of_a_failed_run(),
     )
+
+
+def _outside_git() -> Iterator[Finding]:
+    if environment.in_git():
+        return
+    from mobileyolo.experiments import MAKE_ONE, WITHOUT_GIT, check_repository  # dvc, which takes time to import
+
+    try:
+        check_repository()
+    except UserError:
+        yield Finding(
+            what=f"{Path.cwd()}: not a git repository, so DVC refuses to run",
+            why="A ZIP of the repository, as GitHub offers it, is none.",
+            remedy=f"{MAKE_ONE}; {WITHOUT_GIT}",
+        )
 
 
 def _orphans() -> Iterator[Finding]:

@@ -14,10 +14,17 @@ from dvc import api
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, WEIGHTS_DIR
 
+# What to do about a workspace outside git. `dvc init --no-scm` would refuse, or delete .dvc with its cache.
+MAKE_ONE = '`git init`, `git add --all` and `git commit --message "Start"` make it one'
+WITHOUT_GIT = (
+    "or go without git, and so without DVC's experiments, `mobileyolo confirm` and comparisons with earlier commits: "
+    "`dvc config --local core.no_scm true`"
+)
 _WEIGHTS = ("init.backbone", "init.detector", "train.teacher")  # keys that can name a path in WEIGHTS_DIR
 
 
@@ -60,12 +67,29 @@ class Experiment:
         return text
 
 
+def check_repository() -> None:
+    """Make sure that DVC runs here at all.
+
+    Raises:
+        UserError: it does not; outside git that is what it does unless its setting core.no_scm says otherwise.
+    """
+    try:
+        Repo().close()
+    except DvcException as error:
+        if environment.in_git():
+            raise UserError(f"DVC: {error}") from None
+        refused = f"{Path.cwd()} is not a git repository, so DVC refuses to run"
+        raise UserError(f"{refused}: {MAKE_ONE}; {WITHOUT_GIT}") from None
+
+
 def all_experiments() -> list[Experiment]:
     """Every experiment of every commit; those of the present commit come first.
 
     Raises:
-        UserError: here is no repository of DVC.
+        UserError: here is no repository of DVC or of git.
     """
+    if not environment.in_git():
+        raise UserError(f"{Path.cwd()} is not a git repository, and DVC keeps experiments in git only: {MAKE_ONE}")
     try:
         with Repo() as repo:
             listed: Mapping[str, Iterable[tuple[str, str]]] = repo.experiments.ls(all_commits=True)
@@ -107,7 +131,7 @@ def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator
     here = dict(leaves(present))
     for key, value in leaves(wanted):
         if key == "data.dir" and Path(value) != DIGITS_DIR and not Path(value).is_absolute():
-            yield f"{key}={_literal(Path(value).resolve().as_posix())}"  # it may be no file of git's
+            yield f"{key}={_literal(Path(value).absolute().as_posix())}"  # it may be no file of git's
         elif key not in here or here[key] != value:
             yield f"{key}={_literal(value)}"
 

@@ -63,6 +63,32 @@ def test_the_parser_looks_a_module_up_by_a_global(monkeypatch: pytest.MonkeyPatc
     assert [(type(layer), layer.given) for layer in layers] == [(Probe, (0.25, 3))]
 
 
+@contract("DetectionModel.__init__")
+def test_a_detector_runs_an_image_through_its_layers_where_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    import traceback
+
+    from torch import nn
+    from ultralytics.nn import tasks
+
+    from mobileyolo.models import bridge
+
+    class Broken(nn.Module):
+        def forward(self, _image: object) -> None:
+            raise ZeroDivisionError
+
+    monkeypatch.setitem(vars(tasks), "Broken", Broken)
+    stock = bridge.stock_architecture()
+    stock["backbone"][3] = [-1, 1, "Broken", []]
+    stock["scale"] = "n"
+    for kind in (tasks.DetectionModel, tasks.WorldModel, tasks.YOLOEModel):
+        with pytest.raises(ZeroDivisionError) as caught:
+            kind(stock, nc=1, verbose=False)
+        frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+        (built,) = (frame.f_locals["self"] for frame in frames if frame.f_code.co_qualname == "DetectionModel.__init__")
+        assert type(built) is kind
+        assert built.model[3] in [frame.f_locals.get("self") for frame in frames]
+
+
 @contract("Index")
 def test_an_index_row_names_the_channels_and_the_position_of_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
@@ -136,6 +162,26 @@ def test_fusing_leaves_no_batch_norm_in_our_network() -> None:
     assert norms() == 27  # the stem's, and two for each of the paper's 13 separable layers
     model.fuse(verbose=False)
     assert norms() == 0
+
+
+@contract("_YOLO_CLI_COMMAND")
+def test_trainings_on_a_list_of_datasets_are_started_by_the_yolo_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from ultralytics.cfg import _YOLO_CLI_COMMAND
+    from ultralytics.engine import trainer
+
+    from mobileyolo.models import bridge
+
+    bridge.prepare()
+    started: list[list[str]] = []
+    monkeypatch.setattr(trainer.subprocess, "run", lambda command, check: started.append(command))
+    model = bridge.build_model({**bridge.stock_architecture(), "scale": "n", "nc": 2})
+    arguments = {"data": ["a.yaml"], "task": "detect", "project": str(tmp_path), "model": "a.yaml"}
+    trainer.MultiTrainer(None, arguments, model).train()
+    assert [command[:4] for command in started] == [[*_YOLO_CLI_COMMAND, "train"]]
+    assert "mobileyolo" in _YOLO_CLI_COMMAND[-1]
+    assert "data=a.yaml" in started[0]
 
 
 class StubTrainer:

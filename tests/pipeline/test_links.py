@@ -74,6 +74,11 @@ def test_the_whole_pipeline_runs_with_links_and_a_read_only_dataset(workspace: W
     before = cached(workspace)
     repeated = workspace.dvc("repro", "--force", "--single-item", "--no-run-cache", "compare")
     assert "MLflow:" not in repeated.output  # it copies read-only files, and then again over its copies
+    assert f"Report:  {workspace.path / 'reports/index.html'}\n" in workspace.run("mobileyolo", "show").output
+    models = [run.info.artifact_uri.removeprefix("file://") + "/model/artifacts" for run in workspace.runs()]
+    assert [[path.name for path in Path(folder).iterdir()] for folder in models] == [["best.pt"]] * 2
+    workspace.run("mobileyolo", "export", "--format", "onnx")
+    assert (workspace.path / "exports/candidate-s0/best.onnx").is_file()
     workspace.dvc("exp", "run", "-S", "backbone=mnv1_s")
     assert json.loads(workspace.read("reports/comparison.json"))["candidate"]["backbone"] == "mnv1_s"
     after = cached(workspace)

@@ -47,8 +47,10 @@ class Workspace:
     preexec: Callable[[], None] | None = None  # called in each process before its command runs
 
     @classmethod
-    def create(cls, path: Path, dataset: Path, preexec: Callable[[], None] | None = None) -> Workspace:
-        """Copy the files that git tracks or would, shrink the recipe, commit."""
+    def create(
+        cls, path: Path, dataset: Path, preexec: Callable[[], None] | None = None, *, in_git: bool = True
+    ) -> Workspace:
+        """Copy the files that git tracks or would, shrink the recipe, commit unless it is to lie outside git."""
         tracked = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
         )
@@ -63,12 +65,17 @@ class Workspace:
         for section, values in SMALL.items():
             params[section] |= values
         (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-        workspace.run("git", "init", "--quiet")
-        workspace.run("git", "config", "user.email", "tests@example.invalid")
-        workspace.run("git", "config", "user.name", "tests")
-        workspace.run("git", "add", "--all")
-        workspace.run("git", "commit", "--quiet", "--message", "start")
+        if in_git:
+            workspace.commit_all()
         return workspace
+
+    def commit_all(self) -> None:
+        """Make it a git repository with one commit."""
+        self.run("git", "init", "--quiet")
+        self.run("git", "config", "user.email", "tests@example.invalid")
+        self.run("git", "config", "user.name", "tests")
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", "start")
 
     def params(self) -> dict[str, dict[str, object]]:
         """What params.yaml holds now."""

@@ -59,7 +59,7 @@ def run(dataset: Path, params: Path | None, report: Path | None, strict: bool) -
         say(f"{dataset}: {split}: {count.images:,} images, {count.boxes:,} boxes")
     if files:
         write_report(files, dataset, found)
-        say(f"Report: {files.page.resolve()}")
+        say(f"Report: {files.page.absolute()}")
     if not found.passed or (strict and found.findings):
         raise UserError(f"{dataset} did not pass validation{' without warnings' if found.passed else ''}")
     warnings = len(found.findings)

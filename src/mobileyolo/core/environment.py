@@ -192,6 +192,12 @@ def stage_name() -> str | None:
     return os.environ.get("DVC_STAGE")
 
 
+def in_git() -> bool:
+    """Is the user's workspace a git repository, or in one? A ZIP of the repository, as GitHub offers it, is none."""
+    workspace = main_workspace()
+    return any((folder / ".git").exists() for folder in (workspace, *workspace.parents))
+
+
 def git_commit() -> str:
     """The commit that is checked out, with -dirty if files differ from it; empty outside git."""
     try:

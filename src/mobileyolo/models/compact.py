@@ -43,9 +43,15 @@ def expand(architecture: ModelDict) -> ModelDict:
         raise ArchitectureError(f"{describe(architecture, position)}: has to be the first row of the backbone")
     _check_compact(architecture, rows[0])
     layers = mobilenet_rows(VARIANTS[rows[0][2]])
-    for position, (source, *_) in enumerate(rows[1:], start=1):
-        _check_sources(architecture, position, source, len(layers) + position - 1)
+    for position, row in enumerate(rows[1:], start=1):
+        _check_sources(architecture, position, row, len(layers) + position - 1)
     return {**architecture, "backbone": [*layers, *architecture["backbone"][1:]]}
+
+
+def has_mobilenet(architecture: ModelDict) -> bool:
+    """Does a model have a MobileNetV1 row, compact or not?"""
+    rows = [*architecture.get("backbone", ()), *architecture.get("head", ())]
+    return any(str(name).startswith(_EXPLICIT) for row in rows for name in row[2:3])
 
 
 def describe(architecture: ModelDict, position: int) -> str:
@@ -77,11 +83,13 @@ def _check_compact(architecture: ModelDict, row: Row) -> None:
         raise ArchitectureError(f"{describe(architecture, 0)}: has to be [-1, 1, {name}, []]")
 
 
-def _check_sources(architecture: ModelDict, position: int, source: int | list[int], layer: int) -> None:
-    """Raise unless every source of a row is an earlier layer that outputs a single map."""
+def _check_sources(architecture: ModelDict, position: int, row: Row, layer: int) -> None:
+    """Raise unless every source of a row is an earlier layer, and one with a single map unless the row picks one."""
+    source, _, name, *_ = row
+    first = 0 if name == "Index" else 1
     for index in source if isinstance(source, list) else [source]:
         absolute = index if index >= 0 else layer + index
-        if not 0 < absolute < layer:
+        if not first <= absolute < layer:
             raise ArchitectureError(
                 f"{describe(architecture, position)}: reads from {index}, but this is layer {layer} and the layers "
                 f"with a map before it are 1 to {layer - 1} (the backbone's row counts as 0 to 4; 1 to 4 are its "

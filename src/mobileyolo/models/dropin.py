@@ -1,24 +1,26 @@
 """What `import mobileyolo` adds to an unmodified Ultralytics (8.4): model YAMLs can have MobileNetV1 rows.
 
-`mobileyolo/__init__.py` arranges that `register` is called when Ultralytics' parser is imported. Nothing else in
-Ultralytics changes unless `offline` is called, and only the original function parses a model without such a row. A
-checkpoint of a model with such a row can be loaded, and can predict, without this package. Training it further without
-this package fails with Ultralytics' `KeyError: 'MobileNetV1_n'`.
+`mobileyolo/__init__.py` arranges that `register` is called when Ultralytics' parser is imported. Unless `offline` is
+called, nothing else changes in Ultralytics, but that processes which it starts import this package as well. Only the
+original function parses a model without such a row. A checkpoint of a model with such a row can be loaded, and can
+predict, without this package. Training it further without this package fails with Ultralytics'
+`KeyError: 'MobileNetV1_n'`.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from wrapt import register_post_import_hook
+from wrapt import register_post_import_hook, wrap_function_wrapper
 
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ArchitectureError
 from mobileyolo.models.architecture import ModelDict
-from mobileyolo.models.compact import describe, expand
+from mobileyolo.models.compact import describe, expand, has_mobilenet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 # Ultralytics is not imported here: that would call `register` while this module is still being imported.
 
 Parser = Callable[..., "tuple[nn.Sequential, list[int]]"]
+
+# What Ultralytics starts in place of `python -m ultralytics.cfg.__init__`: the `yolo` command with the rows.
+_COMMAND = "import mobileyolo; from ultralytics.cfg import entrypoint; entrypoint()"
 
 
 def register(tasks: ModuleType) -> None:
@@ -36,11 +41,15 @@ def register(tasks: ModuleType) -> None:
     """
     if hasattr(tasks.parse_model, "knows_mobilenet"):
         return
+    from ultralytics.cfg import _YOLO_CLI_COMMAND
     from ultralytics.utils.callbacks.base import default_callbacks
 
     # Its callers look the function up in its module's globals, so replacing it there is enough.
     vars(tasks)["parse_model"] = _with_mobilenet(tasks)
+    wrap_function_wrapper(tasks, "DetectionModel.__init__", _naming_the_row)
     default_callbacks["on_pretrain_routine_start"].append(known_to_workers)
+    # The trainings of `model.tune()`, and those on a list of datasets, run in processes of this command.
+    _YOLO_CLI_COMMAND[1:] = ["-c", _COMMAND]
 
 
 def offline() -> None:
@@ -106,32 +115,33 @@ def _with_mobilenet(tasks: ModuleType) -> Parser:
         for index, layer in enumerate(layers):
             if isinstance(layer, MobileNetV1):
                 layers[index] = layer.as_stock_module()
-                _try(d, layers, ch)
         return layers, save
 
     vars(parse_model)["knows_mobilenet"] = True
     return parse_model
 
 
-def _try(architecture: ModelDict, layers: nn.Sequential, channels: int) -> None:
-    """Run a small black image through the model, so that an error names the row whose inputs do not fit together."""
-    import torch
-    from ultralytics.nn.modules import Detect
+def _naming_the_row(build: Callable[..., None], model: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Build a model as Ultralytics does, which runs an image through it; an error in a layer names the layer's row."""
+    try:
+        build(*args, **named)
+    except Exception as error:
+        row = _failing_row(error, model)
+        if row is None:
+            raise
+        raise ArchitectureError(f"{row}: {error}") from error
 
-    outputs: list[Any] = []
+
+def _failing_row(error: Exception, model: nn.Module) -> str | None:
+    """The row of the layer in whose call an error was raised; None if there is none, or no MobileNetV1 in the model."""
+    architecture: ModelDict = vars(model).get("yaml", {})
+    if not has_mobilenet(architecture):
+        return None
+    layers = list(getattr(model, "model", ()))  # none if a row could not be parsed
     rows_before = len(layers) - len(architecture["backbone"]) - len(architecture["head"])  # layers beyond the rows
-    with torch.no_grad():
-        for index, layer in enumerate(layers.eval()):
-            if isinstance(layer, Detect):  # accepts maps of any size, and its strides are not known yet
-                continue
-            source: Any = layer.f
-            if index == 0:
-                inputs: Any = torch.zeros(1, channels, 64, 64)
-            else:
-                inputs = [outputs[each] for each in source] if isinstance(source, list) else outputs[source]
-            try:
-                outputs.append(layer(inputs))
-            except (RuntimeError, TypeError, IndexError, AttributeError) as error:
-                row = describe(architecture, max(0, index - rows_before))
-                raise ArchitectureError(f"{row}: {error}") from error
-    layers.train()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        running = frame.f_locals.get("self")
+        for index, layer in enumerate(layers):
+            if layer is running:
+                return describe(architecture, max(0, index - rows_before))
+    return None

@@ -16,6 +16,7 @@ from mobileyolo.core.records import METRICS, History, SeedSpread
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking.dataset_runs import params_of, tags_of
 from mobileyolo.tracking.results import evaluation_tags, measured_tag
+from mobileyolo.tracking.store import active_experiments
 
 Setup = tuple[str, ...]  # all that makes a model another candidate: backbone, recipe, start, teacher; not the seed
 
@@ -61,15 +62,15 @@ class LoggedModel:
 
 def find_models(client: MlflowClient, data_digest: str) -> list[LoggedModel]:
     """Every model that was trained on this data, oldest first, wherever the dataset's folder lay."""
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(
-        experiments,
+        active_experiments(client),
         f"tags.\"data.digest\" = '{data_digest}'",
         max_results=50_000,  # the most that MLflow 3.17 gives at once
         order_by=["attributes.start_time"],
     )
-    needed = {"backbone", "seed", "train.teacher", "train.dis"}  # which a run lacks if it was killed at its start
-    complete = [run.data for run in found if needed <= run.data.params.keys()]
+    params = {"backbone", "seed", "train.teacher", "train.dis"}  # which a run lacks if it was killed at its start
+    tags = {"arm", "recipe.digest"}  # which can be deleted on a run's page
+    complete = [run.data for run in found if params <= run.data.params.keys() and tags <= run.data.tags.keys()]
     return [LoggedModel.of(data.params, data.tags, data.metrics) for data in complete]
 
 

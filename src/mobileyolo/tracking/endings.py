@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core import environment
+from mobileyolo.tracking.store import active_experiments
 
 _REASON_LENGTH = 500  # characters; MLflow takes 8,000
 
@@ -39,10 +40,9 @@ def end_lost_runs(client: MlflowClient) -> None:
 
     One that has its weights was trained to its end, and only its last call was lost; any other was killed.
     """
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
-    for run in client.search_runs(experiments, running):
-        if _is_alive(run):
+    for run in client.search_runs(active_experiments(client), running):
+        if "data.digest" not in run.data.tags or _is_alive(run):  # others' runs may have the tag host as well
             continue
         if "weights.digest" in run.data.tags:
             client.set_terminated(run.info.run_id, "FINISHED")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
@@ -27,15 +28,23 @@ _SIGNATURE = ModelSignature(
 )
 
 
+def has_model(client: MlflowClient, run_id: str) -> bool:
+    """Is a model there that MLflow can load?"""
+    return "model/MLmodel" in {item.path for item in client.list_artifacts(run_id, "model")}
+
+
 def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
     """Store the model in a form that MLflow can load from runs:/<id>/model, in place of one that is there."""
     # MLflow warns that there is no input example, and resets the filters that would hide the warning.
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True):
+        # A copy, because best.pt may be a link into DVC's cache. MLflow (3.17) takes no link that leads out of its
+        # folder, and by the link's end the model would lose its name.
+        copied = shutil.copyfile(weights, Path(folder) / weights.name)
         mlflow.pyfunc.save_model(
             path=Path(folder) / "model",
             python_model=str(_CODE),
             code_paths=[str(_READER)],
-            artifacts={"weights": weights.resolve().as_posix()},
+            artifacts={"weights": copied.as_posix()},
             pip_requirements=_requirements(),
             signature=_SIGNATURE,
         )

@@ -23,9 +23,10 @@ def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights
     measured = evaluation_tags(result.statistics)
     tags = run.tags()
     is_new = tags.get("stage") == "trained"  # also if an earlier attempt was cut short
-    if is_new or measured.items() - tags.items():
+    lacks_model = is_new or not run.has_model()  # somebody may have deleted its files
+    if lacks_model or measured.items() - tags.items():
         run.log_changed_metrics(result.metrics.numbers())
-        if is_new:
+        if lacks_model:
             run.keep_model(weights)
         run.set_tags({**measured, "stage": "evaluated"})
     return run

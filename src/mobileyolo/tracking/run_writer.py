@@ -11,7 +11,7 @@ from mlflow.entities import DatasetInput, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
-from mobileyolo.tracking.model import log_model
+from mobileyolo.tracking.model import has_model, log_model
 
 Epoch = Mapping[str, float]  # a row of history.csv by column: `epoch`, counted from 1, losses and metrics
 
@@ -79,6 +79,10 @@ class RunWriter:
             weights: the model's best.pt.
         """
         log_model(self._client, self._run_id, weights)
+
+    def has_model(self) -> bool:
+        """Is the model there?"""
+        return has_model(self._client, self._run_id)
 
     def keep_files(self, files: Iterable[Path], folder: str) -> None:
         """Copy files, and folders with all that is in them, into a folder of the run's artifacts."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
+from itertools import count
 from pathlib import Path
 
 import mlflow
 from filelock import FileLock
+from mlflow.entities import LifecycleStage
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core import environment
+from mobileyolo.core.console import harmless
 from mobileyolo.tracking import database
+from mobileyolo.tracking.store_errors import in_words
 
 # What MLflow 3 calls an experiment that trains models; without it, its pages guess.
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
@@ -30,14 +35,45 @@ def open_store() -> MlflowClient:
     except ConnectionError:
         raise
     except Exception as error:
-        raise ConnectionError(f"{type(error).__name__}: {error}") from error
+        raise ConnectionError(in_words(error)) from error
+
+
+def active_experiments(client: MlflowClient) -> list[str]:
+    """Ids of all experiments that nobody has deleted; a store may be older than this project, and hold others'."""
+    ids, token = [], None
+    while token != "":
+        page = client.search_experiments(page_token=token)
+        ids += [experiment.experiment_id for experiment in page]
+        token = page.token or ""
+    return ids
 
 
 def find_or_create_experiment(client: MlflowClient, name: str) -> str:
-    """Id of the experiment with this name."""
-    found = client.get_experiment_by_name(name)
-    if found:
-        return str(found.experiment_id)
+    """Id of the experiment with this name or, if somebody has deleted that, with the name and a number behind it.
+
+    MLflow gives the name of a deleted experiment to no other one. To restore it would bring back every run in it, also
+    those that were deleted before it was.
+    """
+    deleted = None
+    for number in count(1):
+        wanted = f"{name}-{number}" if number > 1 else name
+        found = client.get_experiment_by_name(wanted)
+        if found is None:
+            break
+        if found.lifecycle_stage == LifecycleStage.ACTIVE:
+            return str(found.experiment_id)
+        deleted = found
+    created = _create_experiment(client, wanted)
+    if deleted:
+        message = (
+            f"MLflow: somebody has deleted the experiment {deleted.name}, so runs go to a new one, {wanted}; "
+            f"`mlflow experiments restore --experiment-id {deleted.experiment_id}` brings the old one back"
+        )
+        warnings.warn(harmless(message), stacklevel=2)
+    return created
+
+
+def _create_experiment(client: MlflowClient, name: str) -> str:
     # A database keeps no files: MLflow would write them into the working directory, which in a queued experiment is
     # temporary.
     keeps_files = _address().startswith(("http:", "https:", "databricks"))
@@ -71,4 +107,4 @@ def _connect(address: str) -> MlflowClient:
 
 
 def _address() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"

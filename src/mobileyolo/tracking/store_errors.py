@@ -9,6 +9,7 @@ a bug is raised.
 
 from __future__ import annotations
 
+import re
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 from alembic.util import CommandError
 from mlflow.exceptions import MlflowException
+from requests.exceptions import HTTPError as RequestsError
 from sqlalchemy.exc import SQLAlchemyError
 from urllib3.exceptions import HTTPError
 
@@ -30,6 +32,11 @@ STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError, HTTPError, OSErr
 WRONG_ARGUMENT = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 # MLflow has the same code for a run or experiment that somebody deleted; only the message differs.
 DELETED = "must be in the 'active' state"
+
+# What an answer of a server or its proxy means, by its HTTP status; the answer itself need not say it.
+_LOGIN = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+_MEANINGS = {401: f"the server wants a login, set {_LOGIN}", 403: f"the login of {_LOGIN} may not do that"}
+_LONGEST = 1_000  # characters of an error; a proxy's may be a whole web page
 
 LATER = "the results are safe in DVC's files. Later stages log what is missing, and so does `mobileyolo log`."
 
@@ -72,13 +79,13 @@ class StoreErrorsAsWarnings:
         except Exception as error:
             attempt.failed = True
             if _is_of_the_store(error):
-                self._warn(f"MLflow: {doing} failed ({type(error).__name__}: {error}); {self._consequence}")
+                self._warn(f"MLflow: {doing} failed ({in_words(error)}); {self._consequence}")
                 return
             if environment.strict_tracking():
                 raise
             place = traceback.extract_tb(error.__traceback__)[-1]
             self._warn(
-                f"MLflow: {doing} failed because of a bug ({type(error).__name__}: {error}; {place.filename}:"
+                f"MLflow: {doing} failed because of a bug ({in_words(error)}; {place.filename}:"
                 f"{place.lineno}), please report it; {self._consequence}"
             )
 
@@ -86,6 +93,24 @@ class StoreErrorsAsWarnings:
         if not self.warned:
             warnings.warn(harmless(message), stacklevel=4)  # names the line that opened the block
         self.warned = True
+
+
+def in_words(error: Exception) -> str:
+    """An error's kind and message, without the password of an address and with what to do about a login."""
+    message = re.sub(r"(?<=://)[^/\s@]*@", "", f"{type(error).__name__}: {error}")
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]}..."
+    status = _http_status(error)
+    return f"{_MEANINGS[status]}; {message}" if status in _MEANINGS else message
+
+
+def _http_status(error: Exception) -> int:
+    """What a server has answered; 0 where the error does not tell."""
+    if isinstance(error, MlflowException):
+        return int(error.get_http_status_code())
+    if isinstance(error, RequestsError) and error.response is not None:  # of files that a server keeps
+        return int(error.response.status_code)
+    return 0
 
 
 def _is_of_the_store(error: Exception) -> bool:

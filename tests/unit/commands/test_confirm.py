@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -157,3 +158,14 @@ def test_only_what_differs_is_set_and_a_folder_is_named_in_full(
         f"data.dir='{tmp_path.as_posix()}/it\\'s mine'",
     ]
     assert list(overrides(PARAMS, PARAMS)) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_dataset_is_named_as_it_is_written_and_not_by_where_a_link_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's experiment is named after the folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    Path("helmets").symlink_to("store")
+    assert list(overrides(changed("data.dir", "helmets"), PARAMS)) == [f"data.dir='{tmp_path}/helmets'"]

@@ -69,6 +69,26 @@ def test_it_logs_the_models_of_the_last_comparison(
 
 
 @pytest.mark.usefixtures("compared")
+def test_it_logs_again_what_somebody_has_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    commands.main()
+    client = MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    (experiment,) = [each for each in client.search_experiments() if each.name != "Default"]
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.warns(UserWarning, match="somebody has deleted the experiment"):
+        commands.main()
+    (beside,) = [each for each in client.search_experiments() if each.name != "Default"]
+    assert beside.name == f"{experiment.name}-2"
+    for run in client.search_runs([beside.experiment_id]):
+        client.delete_run(run.info.run_id)
+    commands.main()
+    assert len(client.search_runs([beside.experiment_id])) == 2
+
+
+@pytest.mark.usefixtures("compared")
 def test_a_store_that_is_out_of_reach_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -19,11 +19,12 @@ from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn import tasks
 from ultralytics.nn.modules import TorchVision
-from ultralytics.utils import SETTINGS
+from ultralytics.utils import ROOT, SETTINGS, YAML
 from ultralytics.utils.dist import ddp_cleanup, generate_ddp_file
 
 import mobileyolo
 from mobileyolo.core.errors import ArchitectureError
+from mobileyolo.costs.profile import profile
 from mobileyolo.models import bridge, dropin
 from mobileyolo.models.architecture import model_dict
 from tests.stock import fingerprints
@@ -171,17 +172,41 @@ def test_the_scale_in_a_yamls_name_scales_the_neck_and_never_the_backbone(tmp_pa
     assert [n.model[0].channels, s.model[0].channels] == [(32, 64, 128, 256)] * 2
 
 
-def test_trying_the_network_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    layers, _ = tasks.parse_model(tutorial(), 3, False)
-    drawn = torch.rand(1)
-    assert all(module.training for module in layers.modules())
-    statistics = {name: each for name, each in layers.state_dict().items() if "num_batches" in name or "mean" in name}
-    assert [name for name, each in statistics.items() if each.any()] == []
-    monkeypatch.setattr(dropin, "_try", lambda *_: None)
-    torch.manual_seed(0)
-    tasks.parse_model(tutorial(), 3, False)
-    assert torch.rand(1) == drawn
+# One of each family whose backbone can be replaced, with the class that builds it.
+FAMILIES = {
+    "11/yolo11-seg": tasks.SegmentationModel,
+    "11/yolo11-pose": tasks.PoseModel,
+    "11/yolo11-obb": tasks.OBBModel,
+    "11/yolo11-cls": tasks.ClassificationModel,
+    "11/yoloe-11-seg": tasks.YOLOESegModel,
+    "12/yolo12": tasks.DetectionModel,
+    "26/yolo26-p2": tasks.DetectionModel,
+    "26/yolo26-p6": tasks.DetectionModel,
+    "v5/yolov5-p6": tasks.DetectionModel,
+    "v8/yolov8-world": tasks.WorldModel,
+    "v8/yolov8-worldv2": tasks.WorldModel,
+    "v8/yoloe-v8": tasks.YOLOEModel,
+    "v8/yolov8-rtdetr": tasks.RTDETRDetectionModel,
+    "v9/yolov9t": tasks.DetectionModel,
+    "v10/yolov10n": tasks.DetectionModel,
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_ultralytics_builds_it_builds_with_our_backbone_at_the_same_strides(name: str) -> None:
+    stock = YAML.load(Path(ROOT, f"cfg/models/{name}.yaml"))
+    stock["scale"] = next(iter(stock.get("scales", {"": None})))
+    theirs, ours = (FAMILIES[name](each, nc=2, verbose=False) for each in (stock, tutorial(stock=stock)))
+    assert type(ours.model[0]) is TorchVision
+    assert ours.stride.tolist() == theirs.stride.tolist()
+
+
+def test_a_model_that_ultralytics_builds_without_running_it_is_built() -> None:
+    """Its constructor runs an image through models that end in Detect only."""
+    architecture = tutorial(stock=YAML.load(Path(ROOT, "cfg/models/11/yolo11-cls.yaml")))
+    model = tasks.ClassificationModel(architecture, ch=1, nc=2, verbose=False)  # our stem takes three channels
+    with pytest.raises(RuntimeError, match="3 channels, but got 1"):
+        model(torch.zeros(1, 1, 64, 64))
 
 
 @pytest.mark.parametrize(
@@ -196,6 +221,78 @@ def test_maps_that_do_not_fit_are_blamed_on_the_row_that_takes_them(row: list[An
     architecture["head"][1] = row
     with pytest.raises(ArchitectureError, match=said):
         tasks.DetectionModel(architecture, ch=channels, verbose=False)
+
+
+def test_a_row_of_ultralytics_that_picks_a_map_may_read_the_backbones() -> None:
+    """Layer 0 outputs all of them: the image, and the maps at strides 4, 8, 16 and 32."""
+    rows = [tutorial()["backbone"][0], [0, 1, "Index", [128, 3]]]
+    layers, _ = tasks.parse_model({**tutorial(), "backbone": rows, "head": []}, 3, False)
+    assert layers[5](layers[0](torch.zeros(1, 3, 64, 64))).shape == (1, 128, 4, 4)
+
+
+def test_a_row_is_blamed_behind_one_that_takes_more_than_a_map() -> None:
+    """YOLO-World's attention reads text as well, and stands before the row that is wrong."""
+    architecture = tutorial(stock=YAML.load(Path(ROOT, "cfg/models/v8/yolov8-worldv2.yaml")))
+    assert architecture["head"][2][2] == "C2fAttn"
+    architecture["head"][4][0] = [-1, 3]  # stride 16, where the map is at stride 8
+    with pytest.raises(ArchitectureError, match=r"^head row 5, \[\[-1, 3\], 1, 'Concat', \[1\]\]: .*must match"):
+        tasks.WorldModel({**architecture, "scale": "n"}, verbose=False)
+
+
+def test_errors_of_other_models_are_ultralytics_own() -> None:
+    stock = bridge.stock_architecture()
+    stock["head"][1] = [[-1, 4], 1, "Concat", [1]]
+    with pytest.raises(RuntimeError, match="must match"):
+        tasks.DetectionModel({**stock, "scale": "n"}, verbose=False)
+
+
+def test_a_model_tells_its_size_as_the_pipelines_does(tmp_path: Path) -> None:
+    yolo = YOLO(write_tutorial(tmp_path))
+    yolo.fuse()
+    _, parameters, _, gflops = yolo.info(imgsz=320)
+    ours = profile("mnv1_n", model_dict("mnv1_n", 2, bridge.stock_architecture()), 320)
+    assert (parameters, round(gflops, 4)) == (ours.parameters, ours.gflops)
+
+
+def test_loaded_weights_are_what_a_training_starts_from(trained: Trained, tmp_path: Path) -> None:
+    """As for any model, Ultralytics takes the tensors whose names and shapes are the same."""
+    YOLO("yolo11n.yaml").save(tmp_path / "yolo11n.pt")
+    yolo = YOLO(write_tutorial(tmp_path)).load(tmp_path / "yolo11n.pt")
+    source = YOLO(tmp_path / "yolo11n.pt").model.float().state_dict()
+    own = yolo.model.state_dict()
+    common = {name for name, tensor in source.items() if name in own and own[name].shape == tensor.shape}
+    assert len(common) > 5
+    assert [name for name in common if not torch.equal(own[name], source[name])] == []
+    yolo.train(**settings(trained.data, tmp_path, "loaded", optimizer="SGD", lr0=1e-12, warmup_epochs=0))
+    ended = yolo.model.state_dict()
+    weights = {name for name, _ in yolo.model.named_parameters()} & common
+    assert max((ended[name] - source[name]).abs().max().item() for name in weights) < 1e-3
+
+
+def test_freezing_layer_0_freezes_the_backbone_and_nothing_else(trained: Trained, tmp_path: Path) -> None:
+    yolo = YOLO(trained.weights)
+    before = {name: each.clone() for name, each in yolo.model.float().named_parameters()}
+    yolo.train(**settings(trained.data, tmp_path, "frozen", freeze=1, optimizer="SGD", warmup_epochs=0))
+    moved = {name for name, each in yolo.model.named_parameters() if not torch.equal(each, before[name])}
+    assert {name.split(".")[1] for name in moved} >= {"5", "6", "19"}
+    assert [name for name in moved if name.startswith("model.0.")] == []
+
+
+@pytest.mark.parametrize("started_by", ["tune", "a list of datasets"])
+def test_trainings_in_processes_of_the_yolo_command_build_the_network(
+    trained: Trained, tmp_path: Path, started_by: str
+) -> None:
+    yolo = YOLO(write_tutorial(tmp_path))
+    arguments = settings(trained.data, tmp_path, "tuned")
+    if started_by == "tune":
+        yolo.tune(iterations=1, **arguments)
+        (told,) = (tmp_path / "tuned/tune_results.ndjson").read_text(encoding="utf-8").splitlines()
+        assert json.loads(told)["datasets"]["shapes"]["val/cls_loss"] > 0
+    else:
+        results = yolo.train(**{**arguments, "data": [str(trained.data)]})
+        assert results["shapes"]["val/cls_loss"] > 0
+    weights = next(tmp_path.rglob("best.pt"))
+    assert type(YOLO(weights).model.model[0]) is TorchVision
 
 
 def test_an_interrupted_training_goes_on_where_it_was(trained: Trained) -> None:

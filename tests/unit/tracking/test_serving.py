@@ -72,6 +72,23 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return sorted(str(path) for path in (root / "train/images").iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_weights_that_are_a_link_into_dvcs_cache_keep_their_name(
+    logged: Path, model: mlflow.pyfunc.PyFuncModel, paths: list[str], tmp_path: Path
+) -> None:
+    """With cache.type symlink, best.pt leads to a file that is named after its digest and has no ending."""
+    cached = tmp_path / "cache/files/md5/d7/dc4dbfc610d8"
+    cached.parent.mkdir(parents=True)
+    shutil.copy(logged.parent / "best.pt", cached)
+    weights = tmp_path / "workspace/models/candidate/s0/best.pt"
+    weights.parent.mkdir(parents=True)
+    weights.symlink_to(cached)
+    log_model(Store(tmp_path), "run", weights)
+    kept = tmp_path / "model/artifacts/best.pt"
+    assert (kept.is_symlink(), kept.read_bytes()) == (False, cached.read_bytes())
+    pd.testing.assert_frame_equal(table(mlflow.pyfunc.load_model(str(kept.parents[1])), paths), table(model, paths))
+
+
 def rgb(path: str) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 

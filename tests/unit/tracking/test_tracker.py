@@ -253,12 +253,12 @@ def test_a_run_that_somebody_deletes_during_its_training_is_no_bug(store: Mlflow
             live.log_epoch(1, {"map50": 0.1})
 
 
-def test_an_experiment_that_somebody_deleted_is_no_bug(store: MlflowClient) -> None:
-    train(Tracker.open("shapes", CARD))
-    (run,) = runs(store)
-    store.delete_experiment(run.info.experiment_id)
+def test_an_experiment_that_somebody_deletes_once_it_is_open_is_no_bug(store: MlflowClient) -> None:
+    tracker = Tracker.open("shapes", CARD)
+    (experiment,) = [each for each in store.search_experiments() if each.name != "Default"]
+    store.delete_experiment(experiment.experiment_id)
     with pytest.warns(UserWarning, match=r"creating the run .* failed .*must be in the 'active' state"):
-        train(Tracker.open("shapes", CARD))
+        train(tracker)
 
 
 def test_after_an_epoch_that_was_not_logged_no_other_is_tried(

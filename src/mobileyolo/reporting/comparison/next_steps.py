@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Sequence
 
+from mobileyolo.core import environment
 from mobileyolo.core.files import METRICS_FILE, REPORT_FILE
 from mobileyolo.reporting.comparison.reproduction import seeds_option
 from mobileyolo.reporting.shared.languages import ENGLISH, Translate
@@ -15,14 +17,14 @@ LEAST_SEEDS = 3  # from which the luck of training is measured well enough to sp
 
 
 def next_steps(comparison: Comparison) -> str:
-    """Lines for a terminal."""
+    """Lines for a terminal; without git, which DVC's experiments need, those that do without."""
     names = f"{comparison.candidate.backbone} against {comparison.baseline.backbone}"
+    keep = [f"Keep it: git add params.yaml dvc.lock {METRICS_FILE.as_posix()}", f'         git commit -m "{names}"']
     lines = [
         "",
-        f"Report:  {REPORT_FILE.resolve()}",
+        f"Report:  {REPORT_FILE.absolute()}",
         "Runs:    mlflow ui",
-        f"Keep it: git add params.yaml dvc.lock {METRICS_FILE.as_posix()}",
-        f'         git commit -m "{names}"',
+        *(keep if environment.in_git() else []),
         *(f"{'Try:' if number == 0 else '':8} {line}" for number, line in enumerate(_aligned(comparison))),
     ]
     return "\n".join(lines)
@@ -61,5 +63,17 @@ def more_seeds(seeds: Sequence[int], count: int) -> list[int]:
 
 def _aligned(comparison: Comparison) -> list[str]:
     ideas = [*commands(comparison, ENGLISH), ("dvc exp run -S data.dir=FOLDER", "your own data")]
+    if not environment.in_git():
+        ideas = [(_by_hand(command), reason) for command, reason in ideas]
     width = max(len(command) for command, _ in ideas)
     return [f"{command:{width}}    {reason}" for command, reason in ideas]
+
+
+def _by_hand(command: str) -> str:
+    """What does the same as an experiment with one value.
+
+    >>> _by_hand('dvc exp run -S "seeds=[0,1,2]"')
+    'seeds: [0,1,2] in params.yaml, then dvc repro'
+    """
+    key, _, value = shlex.split(command)[-1].partition("=")
+    return f"{key}: {value} in params.yaml, then dvc repro"

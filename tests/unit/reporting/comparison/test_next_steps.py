@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import os
 import shlex
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mobileyolo.core.files import REPORT_FILE
 from mobileyolo.reporting.comparison.next_steps import commands, next_steps
 from mobileyolo.reporting.shared.languages import ENGLISH
 from mobileyolo.verdict.records import Comparison
@@ -41,10 +46,35 @@ def test_the_backbone_of_equal_cost_is_not_suggested_twice() -> None:
     assert suggested(comparison.model_copy(update={"candidate": matched})) == []
 
 
-def test_a_run_ends_with_how_to_keep_it_and_what_to_try() -> None:
+def test_a_run_ends_with_how_to_keep_it_and_what_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / ".git").mkdir()
     comparison = make_comparison()
     shown = next_steps(comparison)
     assert "git add params.yaml dvc.lock reports/metrics.json\n" in shown
     assert 'git commit -m "mnv1_n against yolo11n"\n' in shown
     assert [command for command, _ in commands(comparison, ENGLISH) if command not in shown] == []
     assert "dvc exp run -S data.dir=FOLDER" in shown
+
+
+def test_without_git_neither_a_commit_nor_an_experiment_is_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    shown = next_steps(make_comparison(seeds=2))
+    assert "seeds: [0,1,2,3] in params.yaml, then dvc repro" in shown
+    assert [word for word in ("git commit", "dvc exp") if word in shown] == []
+    (tmp_path / ".git").touch()  # of a worktree
+    assert "git add" in next_steps(make_comparison(seeds=2))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_the_report_is_named_where_it_lies_and_not_where_dvc_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    REPORT_FILE.parent.mkdir()
+    (tmp_path / "d3b07384d113").touch()
+    REPORT_FILE.symlink_to(tmp_path / "d3b07384d113")
+    assert f"Report:  {tmp_path / REPORT_FILE}\n" in next_steps(make_comparison())
