@@ -17,6 +17,7 @@ from dvc.repo import Repo
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import DIGITS_DIR, WEIGHTS_DIR
+from mobileyolo.core.quoting import literal
 
 _WEIGHTS = ("init.backbone", "init.detector", "train.teacher")  # keys that can name a file in WEIGHTS_DIR
 
@@ -107,18 +108,9 @@ def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator
     here = dict(leaves(present))
     for key, value in leaves(wanted):
         if key == "data.dir" and Path(value) != DIGITS_DIR and not Path(value).is_absolute():
-            yield f"{key}={_literal(Path(value).resolve().as_posix())}"  # it may be no file of git's
+            yield f"{key}={literal(Path(value).resolve().as_posix())}"  # it may be no file of git's
         elif key not in here or here[key] != value:
-            yield f"{key}={_literal(value)}"
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
-    if isinstance(value, list):
-        return f"[{','.join(map(_literal, value))}]"
-    return str(value).lower()  # true, false, 0.1
+            yield f"{key}={literal(value)}"
 
 
 def _own_weights(params: Mapping[str, Any]) -> Iterator[Path]:

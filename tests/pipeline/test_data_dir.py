@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mobileyolo.core.quoting import option
 from tests.foreign import write_voc
 from tests.pipeline.workspace import Workspace
+from tests.synthetic import write_dataset
 
 pytestmark = pytest.mark.pipeline
 
@@ -27,6 +29,17 @@ def test_our_sentence_comes_before_an_errno_of_dvc(tmp_path: Path) -> None:
     said = workspace.dvc("repro", check=False)
     assert f"mobileyolo import voc {voc} {voc}-yolo" in said.output
     assert not said.ran("digits")
+
+
+def test_a_printed_option_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / """安全帽 (1), [a]={b} #c $HOME ${x} 20% %20 & 'd' "e" `f`!; \\g""")
+    workspace = Workspace.create(tmp_path / "workspace", tmp_path / "helmets")
+    said = workspace.run("bash", "-c", f"dvc exp run {option('data.dir', dataset.as_posix())} validate")
+    assert said.ran("validate")
+    assert workspace.params()["data"]["dir"] == dataset.as_posix()
+    (dataset / "train/labels/000.txt").write_text("", encoding="utf-8")
+    assert workspace.dvc("repro", "validate").ran("validate")  # DVC watches the folder under that name
+    assert not workspace.dvc("repro", "validate").ran("validate")
 
 
 def test_a_folder_that_dvc_makes_later_is_not_missed(tmp_path: Path) -> None:

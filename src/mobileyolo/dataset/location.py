@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.quoting import path_word
 from mobileyolo.dataset.folders import is_file, is_folder, suffix
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
@@ -94,13 +94,13 @@ def import_hint(root: Path, seen: Glimpse, has_splits: bool) -> str:
     if 0 < seen.suffixes[".json"] < images:  # one for each image would be another format
         return _command(root, "COCO (.json files)", "coco")
     if seen.suffixes[".txt"] and not has_splits:
-        options = "" if seen.names else " --names '<name of class 0>,<name of class 1>'"
+        options = "" if seen.names else ' --names "<name of class 0>,<name of class 1>"'
         return _command(root, "images and YOLO labels without splits", "bare", options)
     return ""
 
 
 def _command(root: Path, what: str, kind: str, options: str = "") -> str:
-    source, target = (shlex.quote(str(path)) for path in (root, root.with_name(f"{root.name}-yolo")))
+    source, target = (path_word(path.as_posix()) for path in (root, root.with_name(f"{root.name}-yolo")))
     return (
         f"it looks like {what}. This makes a YOLO dataset of it in a new folder, for data.dir to name:\n"
         f"  mobileyolo import {kind} {source} {target}{options}"

@@ -72,12 +72,12 @@ def test_another_format_is_recognised_and_its_import_named(
 def test_a_flat_folder_without_class_names_is_asked_for_them(check: Check, tmp_path: Path) -> None:
     for name in ("a.jpg", "a.txt"):
         (tmp_path / name).touch()
-    assert refusal(check, tmp_path).endswith(" --names '<name of class 0>,<name of class 1>'")
+    assert refusal(check, tmp_path).endswith(' --names "<name of class 0>,<name of class 1>"')
 
 
 def test_a_path_with_spaces_is_quoted_in_the_command(check: Check, tmp_path: Path) -> None:
     root = write_voc(tmp_path / "my data")
-    assert f"import voc '{root}' '{root}-yolo'" in refusal(check, root)
+    assert f'import voc "{root}" "{root}-yolo"' in refusal(check, root)
 
 
 def test_an_empty_folder_is_told_what_is_looked_for(check: Check, tmp_path: Path) -> None:
