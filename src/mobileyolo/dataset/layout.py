@@ -13,7 +13,7 @@ from mobileyolo.core.records import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
 from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
-from mobileyolo.dataset.location import Glimpse, check_place, glimpse, import_hint
+from mobileyolo.dataset.location import Glimpse, check_dvc_can_watch, check_place, glimpse, import_hint
 from mobileyolo.dataset.pairing import spelling
 from mobileyolo.dataset.text import plain, read_lines, shortened
 
@@ -92,9 +92,11 @@ def check_data_dir(root: Path) -> None:
     If in doubt, it passes: `find_layout` decides.
 
     Raises:
-        DatasetError: there is no such folder, or it holds another format; the message names the command that helps.
+        DatasetError: there is no such folder, it holds another format (the message names the command that helps), or
+            DVC can't watch it.
     """
     check_place(root)
+    check_dvc_can_watch(root)
     if any((root / name).exists() for name in DESCRIPTIONS) or _bare_folders(root):
         return
     seen = glimpse(root)

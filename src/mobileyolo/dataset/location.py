@@ -52,6 +52,23 @@ def check_place(root: Path) -> None:
     raise DatasetError(f"{root}: {missing}; data.dir has to name the folder of a YOLO dataset")
 
 
+def check_dvc_can_watch(root: Path) -> None:
+    """Refuse a folder in which DVC (3.67) does not see every change: one with rules of its own for what to ignore.
+
+    Where such a file hides nothing of itself, DVC only says that it should not be there; where it hides all, the folder
+    is empty to DVC, and nothing would be validated or trained again.
+
+    Raises:
+        DatasetError: there is a .dvcignore in or below it.
+    """
+    for folder, _, names in os.walk(root):  # not through links, as DVC
+        if ".dvcignore" in names:
+            raise DatasetError(
+                f"{Path(folder, '.dvcignore')}: with this file in data.dir, DVC can't watch the dataset; delete it, or "
+                "move it above the dataset. `dvc init` writes one without any rule"
+            )
+
+
 def glimpse(root: Path) -> Glimpse:
     """Look at a folder and those below it, as far as MOST_ENTRIES and DEPTH go; upper folders come first."""
     suffixes: Counter[str] = Counter()

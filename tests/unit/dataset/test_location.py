@@ -30,6 +30,18 @@ def refusal(check: Check, root: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("place", [".", "train/images", ".dvc"])
+def test_a_dvcignore_in_the_dataset_is_refused_before_dvc_would_not_see_its_changes(dataset: Path, place: str) -> None:
+    check_data_dir(dataset)
+    file = dataset / place / ".dvcignore"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("*\n", encoding="utf-8")
+    assert refusal(check_data_dir, dataset).startswith(
+        f"{file}: with this file in data.dir, DVC can't watch the dataset"
+    )
+    assert find_layout(dataset).images  # which needs no DVC
+
+
 def test_a_missing_folder_is_named(check: Check, tmp_path: Path) -> None:
     root = tmp_path / "helmets"
     assert refusal(check, root) == f"{root}: no such folder; data.dir has to name the folder of a YOLO dataset"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -57,25 +58,43 @@ def test_a_description_that_ultralytics_accepts_is_read_alike(dataset: Path, tex
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
+    ("text", "message", "documented"),
     [
-        (f"{FULL}channels: 1", "channels"),
-        (f"{FULL}kpt_shape: [17, 3]", "kpt_shape"),
-        (f"{SPLITS}names: [square, no]", "names"),
-        (f"{SPLITS}names: [square, square]", "names"),
-        (f"{SPLITS}names: {{0: square, -1: bar}}", "names"),
-        (f"{FULL}test: ..", "test"),
-        (f"{FULL}val: val/images", "val"),
-        ("train: val/images\nval: data.yaml\nnames: [square]", "val"),
+        (f"{FULL}channels: 1", "channels: 1: not supported", "`channels` other than 3"),
+        (f"{FULL}kpt_shape: [17, 3]", "this is a pose dataset", "`kpt_shape`"),
+        (f"{SPLITS}names: [square, no]", "no: not a text", "unquoted `no`"),
+        (f"{SPLITS}names: [square, square]", "two classes have this name", "two classes of one name"),
+        (f"{SPLITS}names: {{0: square, -1: bar}}", "expected 0 to 1", "negative ids"),
+        (f"{FULL}test: ..", "lies outside", "outside of the dataset's folder"),
+        (f"{FULL}val: val/images", "is in line 2 already", "a key twice"),
+        (
+            "train: val/images\nval: data.yaml\nnames: [a]",
+            "neither a folder nor a .txt file",
+            "another ending than .txt",
+        ),
+        (f"{SPLITS}names: [a]\ntest: list.txt", "not an image", "lines that are no images"),
     ],
 )
-def test_what_is_refused_although_ultralytics_accepts_it_is_documented(dataset: Path, text: str, key: str) -> None:
+def test_what_is_refused_although_ultralytics_accepts_it_is_documented(
+    dataset: Path, text: str, message: str, documented: str
+) -> None:
     describe(dataset, text)
+    (dataset / "list.txt").write_text("a comment\n", encoding="utf-8")
     assert check_det_dataset(str(dataset / "data.yaml"), autodownload=False)["val"]
-    with pytest.raises(DatasetError, match=key):
+    with pytest.raises(DatasetError, match=re.escape(message)):
         find_layout(dataset)
-    _, _, table = PAGE.partition("## What Ultralytics accepts and this refuses")
-    assert f"`{key}" in table.partition("\n## ")[0] or key in {"test", "val"}
+    assert documented in PAGE
+
+
+def test_a_path_from_the_working_directory_is_refused_and_documented(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe(dataset, f"{FULL}path: {dataset.name}")
+    monkeypatch.chdir(dataset.parent)
+    assert check_det_dataset(str(dataset / "data.yaml"), autodownload=False)["val"]
+    with pytest.raises(DatasetError, match="no such folder"):
+        find_layout(dataset)
+    assert "`path` that starts at the working directory" in PAGE
 
 
 @pytest.mark.parametrize(
@@ -182,5 +201,5 @@ def test_a_test_split_that_is_measured_on_must_be_there_and_have_labels(dataset:
         assert (finding.kind, finding.severity) == ("unlabelled_split", "error")
     describe(dataset, f"{FULL}test: nowhere")
     assert validate(dataset, RULES).passed  # auto: on val then
-    with pytest.raises(DatasetError, match="test: 'nowhere': neither a folder .* evaluate.split asks for it"):
+    with pytest.raises(DatasetError, match=r"test: 'nowhere': neither a folder .* evaluate.split asks for it"):
         validate(dataset, RULES, held_out="test")
