@@ -27,9 +27,9 @@ def main(params: Params) -> None:
 
     root = Path(params.data_dir)
     rules, group = params.section(ValidationRules), params.section(Grouping).group
-    validation = validate(root, rules, environment.cache_dir(), VALIDATION.docs, group)
-    write_report(VALIDATION, root, validation)
     held_out = params.get("evaluate.split", str)
+    validation = validate(root, rules, environment.cache_dir(), VALIDATION.docs, group, held_out)
+    write_report(VALIDATION, root, validation)
     findings = format_findings(validation.findings)
     if not validation.passed:
         raise DatasetError(

@@ -232,6 +232,29 @@ def unlabelled(name: str, change: Change, value: str, file: str = "train/images/
     return Damage(name, change, "missing_label", value, None, file)
 
 
+def unread(name: str, change: Change, value: str) -> Damage:
+    return Damage(name, change, "unreadable_label", value, None, "train/images/{stem}.png")
+
+
+def misspelt(name: str, label: str) -> Damage:
+    """Rename a label file."""
+
+    def change(root: Path, number: int) -> None:
+        labels = root / "train/labels"
+        (labels / f"{stem(number)}.txt").rename(labels / label.format(stem=stem(number)))
+
+    return Damage(name, change, "misspelt_label", f"its label is train/labels/{label}", None, "train/images/{stem}.png")
+
+
+def two_spellings(root: Path, number: int) -> None:
+    """Replace a label file by two that percent-encode different digits of its name."""
+    labels, name = root / "train/labels", stem(number)
+    text = (labels / f"{name}.txt").read_bytes()
+    no_label(root, number)
+    (labels / f"%3{name}.txt").write_bytes(text)
+    (labels / f"{name[:2]}%3{name[2]}.txt").write_bytes(text)
+
+
 def shared(name: str, change: Change, value: str, file: str) -> Damage:
     return Damage(name, change, "image_in_two_splits", value, None, file)
 
@@ -291,6 +314,16 @@ _DAMAGES = (
     unlabelled("no label", no_label, "no train/labels/"),
     unlabelled("label is a folder", label_is_a_folder, "no train/labels/"),
     unlabelled("image called classes", image_called_classes, "no train/labels/classes.txt", "train/images/classes.png"),
+    misspelt("upper case", "{stem}.TXT"),
+    misspelt("percent-encoded", "%3{stem}.txt"),
+    Damage(
+        "two labels to choose from",
+        two_spellings,
+        "ambiguous_label",
+        "could be train/labels/%3{stem}.txt or train/labels/{stem[0]}{stem[1]}%3{stem[2]}.txt",
+        None,
+        "train/images/{stem}.png",
+    ),
     Damage("class only", line("0"), "malformed_line", "1 columns; expected class x y w h"),
     Damage("4 columns", line("0 .5 .5 .2"), "malformed_line", "4 columns"),
     Damage("6 columns", line("0 .5 .5 .2 .2 .9"), "malformed_line", "6 columns"),
@@ -303,17 +336,17 @@ _DAMAGES = (
     Damage("underscore", line("0 .5 .5 .2 1_0"), "malformed_line", "'1_0' is not a finite number"),
     Damage("half a class", line("0.5 .5 .5 .2 .2"), "malformed_line", "class 0.5 is not a whole number"),
     Damage("bad bytes", line(b"0 .5 .5 .2 \xff"), "malformed_line", r"not UTF-8: '0 .5 .5 .2 \\xff'"),
-    Damage("UTF-16", label(lambda text: text.encode("utf-16")), "malformed_line", "UTF-16", 1),
+    unread("UTF-16", label(lambda text: text.encode("utf-16")), "UTF-16"),
     Damage("Latin-1", line("0 .5 .5 .2 .2 caf\xe9".encode("latin-1")), "malformed_line", "not UTF-8"),
     Damage("full-width digits", line("０ .5 .5 .2 .2"), "malformed_line", "is not a finite number"),
     Damage("hexadecimal", line("0x0 .5 .5 .2 .2"), "malformed_line", "'0x0' is not a finite number"),
     Damage("infinity in words", line("0 .5 .5 infinity .2"), "malformed_line", "'infinity' is not a finite number"),
     Damage("overflow", line("0 .5 .5 1e999 .2"), "malformed_line", "is not a finite number"),
     Damage("JSON", line('{"class": 0}'), "malformed_line", "is not a finite number"),
-    Damage("huge label file", label(lambda text: text.encode() + bytes(17_000_000)), "malformed_line", "MB", 1),
-    Damage("many lines", label(lambda text: text.encode() + b"\n" * 100_000), "malformed_line", "100,000 lines", 1),
-    Damage("label links nowhere", label_leads("nowhere.txt"), "malformed_line", "No such file", 1),
-    Damage("label links to a device", label_leads("/dev/zero"), "malformed_line", "not a regular file", 1),
+    unread("huge label file", label(lambda text: text.encode() + bytes(17_000_000)), "MB"),
+    unread("many lines", label(lambda text: text.encode() + b"\n" * 100_000), "100,000 lines"),
+    unread("label links nowhere", label_leads("nowhere.txt"), "No such file"),
+    unread("label links to a device", label_leads("/dev/zero"), "not a regular file"),
     Damage("NUL byte", line(b"0 .5 .5 .2 .2\x00"), "malformed_line", "is not a finite number"),
     Damage("one class too many", line("2 .5 .5 .2 .2"), "class_out_of_range", "class 2"),
     Damage("negative class", line("-1 .5 .5 .2 .2"), "class_out_of_range", "class -1"),
@@ -322,14 +355,16 @@ _DAMAGES = (
     Damage("pixels", line("0 32 32 10 10"), "coordinate_out_of_range", "x 32, y 32, w 10, h 10"),
     Damage("centre outside", line("0 1.2 .5 .1 .1"), "coordinate_out_of_range", "x 1.2"),
     Damage("negative centre", line("0 -.1 .5 .1 .1"), "coordinate_out_of_range", "x -0.1"),
-    Damage("negative width", line("0 .5 .5 -.2 .2"), "zero_size_box", "w -0.2"),
-    Damage("barely negative height", line("0 .5 .5 .2 -.001"), "zero_size_box", "h -0.001"),
-    Damage("both negative", line("0 .5 .5 -.2 -.2"), "zero_size_box", "w -0.2, h -0.2"),
-    Damage("negative and outside", line("0 .95 .5 -.2 .2"), "coordinate_out_of_range", "w -0.2"),
+    Damage("negative width", line("0 .5 .5 -.2 .2"), "negative_size_box", "w -0.2"),
+    Damage("barely negative height", line("0 .5 .5 .2 -.001"), "negative_size_box", "h -0.001"),
+    Damage("both negative", line("0 .5 .5 -.2 -.2"), "negative_size_box", "w -0.2, h -0.2"),
+    Damage("negative and outside", line("0 .95 .5 -.2 .2"), "negative_size_box", "w -0.2"),
     Damage("wider than the image", line("0 .5 .5 1.5 .2"), "coordinate_out_of_range", "w 1.5"),
-    Damage("right edge outside", line("0 .95 .5 .2 .2"), "coordinate_out_of_range", "x 0.95"),
-    Damage("top edge outside", line("0 .5 .05 .2 .2"), "coordinate_out_of_range", "y 0.05"),
-    Damage("polygon point outside", line("0 .1 .1 1.2 .1 .2 .3"), "coordinate_out_of_range", "w 1.1"),
+    Damage("negative pixels", line("0 32 32 -10 10"), "coordinate_out_of_range", "w -10"),
+    Damage("right edge outside", line("0 .95 .5 .2 .2"), "box_beyond_image", "x 0.95"),
+    Damage("top edge outside", line("0 .5 .05 .2 .2"), "box_beyond_image", "y 0.05"),
+    Damage("wide polygon", line("0 .1 .1 1.2 .1 .2 .3"), "coordinate_out_of_range", "w 1.1"),
+    Damage("polygon point outside", line("0 .9 .1 1.1 .1 .9 .3"), "box_beyond_image", "x 1, y 0.2"),
     Damage("zero size outside", line("0 1.2 .5 0 .1"), "coordinate_out_of_range", "w 0"),
     Damage("zero width", line("0 .5 .5 0 .2"), "zero_size_box", "w 0, h 0.2"),
     Damage("zero height", line("0 .5 .5 .2 0.000000"), "zero_size_box", "w 0.2, h 0"),

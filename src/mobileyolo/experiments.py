@@ -18,6 +18,7 @@ from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, WEIGHTS_DIR
+from mobileyolo.core.quoting import literal
 
 # What to do about a workspace outside git. `dvc init --no-scm` would refuse, or delete .dvc with its cache.
 MAKE_ONE = '`git init`, `git add --all` and `git commit --message "Start"` make it one'
@@ -131,18 +132,9 @@ def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator
     here = dict(leaves(present))
     for key, value in leaves(wanted):
         if key == "data.dir" and Path(value) != DIGITS_DIR and not Path(value).is_absolute():
-            yield f"{key}={_literal(Path(value).absolute().as_posix())}"  # it may be no file of git's
+            yield f"{key}={literal(Path(value).absolute().as_posix())}"  # it may be no file of git's
         elif key not in here or here[key] != value:
-            yield f"{key}={_literal(value)}"
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
-    if isinstance(value, list):
-        return f"[{','.join(map(_literal, value))}]"
-    return str(value).lower()  # true, false, 0.1
+            yield f"{key}={literal(value)}"
 
 
 def own_weights(params: Mapping[str, Any]) -> list[Path]:

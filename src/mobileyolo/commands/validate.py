@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--params",
         type=Path,
         metavar="FILE",
-        help="its section validate has the limits (default: params.yaml in this folder, else the one that is shipped)",
+        help="its section validate has the limits, and evaluate.split says whether a test split is needed "
+        "(default: params.yaml in this folder, else the one that is shipped)",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FOLDER", help="write a page, the findings and Data Docs into this folder"
@@ -48,11 +49,14 @@ def run(dataset: Path, params: Path | None, report: Path | None, strict: bool) -
     from mobileyolo.dataset.parameters import ValidationRules
     from mobileyolo.reporting.dataset.report import check_report_folder, write_report
 
-    rules = load_params(params or _params_file()).section(ValidationRules)
+    values = load_params(params or _params_file())
+    rules = values.section(ValidationRules)
+    held_out = values.get("evaluate.split", str) if "evaluate" in values.values else "auto"
     files = ValidationFiles(report) if report else None
     if files:
         check_report_folder(files, dataset)
-    found = validation.validate(dataset, rules, environment.cache_dir(), files.docs if files else None)
+    docs = files.docs if files else None
+    found = validation.validate(dataset, rules, environment.cache_dir(), docs, held_out=held_out)
     if found.findings:
         say(format_findings(found.findings))
     for split, count in found.card.splits.items():

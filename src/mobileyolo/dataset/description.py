@@ -21,14 +21,16 @@ from mobileyolo.dataset.text import plain, read_text, refuse_control, shortened
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     # COCO 2014's images for validation without minival, which Detectron trained on: valminusminival.
     "train": ("train", "training", "trainset", "valminusminival"),
-    "val": ("val", "valid", "validation", "valset", "dev", "minival"),
+    "val": ("val", "validation", "valid", "valset", "dev", "minival"),
     "test": ("test", "testing", "testset"),
 }
 DESCRIPTION_MB = 1
+CHANNELS = 3  # Ultralytics' default for the key of that name
 CLASSES = 30_000  # ImageNet has 22,000; every table and chart of a dataset has one row for each
 STR, INT, FLOAT, BOOL, NULL, TIME, MERGE, LIST, MAPPING = (
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "seq", "map")
 )
+CLASS_ID = re.compile(r"0|[1-9][0-9]{0,4}")
 PLAIN_INT = re.compile(r"0|-?[1-9][0-9]*")  # YAML 1.1 reads 010 as 8 and 1_0 as 10
 
 
@@ -127,6 +129,12 @@ def read_description(file: Path) -> Description:
     keys = _keys(file)
     if "kpt_shape" in keys and not keys["kpt_shape"].is_empty:
         raise DatasetError(f"{keys['kpt_shape']}: this is a pose dataset; only boxes and polygons are read")
+    channels = keys.get("channels")
+    if channels is not None and not channels.is_empty and _number(channels.node) != CHANNELS:
+        raise DatasetError(
+            f"{channels}: not supported; images are read with {CHANNELS} channels, grey ones too, and both arms "
+            "are built for that; delete the key"
+        )
     path = keys.get("path")
     base = None if path is None or path.is_empty else path.entry("the folder that other paths start at")
     return Description(base, _entries(file, keys), _names(file, keys))
@@ -211,25 +219,33 @@ def _entries(file: Path, keys: dict[str, Value]) -> dict[Split, tuple[Entry, ...
 
 
 def _names(file: Path, keys: dict[str, Value]) -> tuple[str, ...]:
-    if "names" not in keys:
+    value, count = keys.get("names"), keys.get("nc")
+    if count is not None and (value is None or value.node.tag == NULL):
+        return tuple(f"class_{class_id}" for class_id in range(_class_count(count)))  # as Ultralytics calls them
+    if value is None:
         raise DatasetError(f"{file}: the key 'names' is missing; it lists the class names")
-    value = keys["names"]
     if value.node.tag == MAPPING and isinstance(value.node, yaml.MappingNode):
-        by_id = value.keys()
-        ids = [str(class_id) for class_id in range(len(by_id))]
-        if by_id.keys() != set(ids):
-            listed = plain(", ".join(by_id))
-            raise DatasetError(f"{value.place}: names: ids {listed}: expected 0 to {len(ids) - 1}, each once")
-        items = [by_id[class_id] for class_id in ids]
+        by_key = value.keys()
+        by_id = {int(key): item for key, item in by_key.items() if CLASS_ID.fullmatch(key)}
+        if len(by_id) != len(by_key) or by_id.keys() != set(range(len(by_id))):
+            listed = plain(", ".join(by_key))
+            raise DatasetError(f"{value.place}: names: ids {listed}: expected 0 to {len(by_key) - 1}, each once")
+        items = [by_id[class_id] for class_id in range(len(by_id))]
     else:
         items = value.items() if value.node.tag == LIST else []
     if not items:
         raise DatasetError(f"{value}: expected a list of class names, or id: name pairs")
     names = class_names(Entry(_name(item), str(item)) for item in items)
-    count = keys.get("nc")
     if count is not None and not count.is_empty and _number(count.node) != len(names):
         raise DatasetError(f"{count}: but names has {len(names)}; fix one of them, or delete nc")
     return names
+
+
+def _class_count(count: Value) -> int:
+    number = _number(count.node)
+    if not number.is_integer() or not 1 <= number <= CLASSES:
+        raise DatasetError(f"{count}: expected a number of classes, 1 to {CLASSES:,}; or list their names as names")
+    return int(number)
 
 
 def _name(item: Value) -> str:

@@ -145,7 +145,11 @@ class _JudgedTable:
         self._rows = audited.table(table).reset_index(drop=True)
         values = {kind.name: _filled(kind.measure(audited), kind.accepts(audited, 0)) for kind in kinds}
         frame = pd.DataFrame({name: column.to_numpy() for name, column in values.items()})
-        self.frame = frame.assign(**{column: self._rows[column] for column in BOX if table == "boxes"})
+        # The columns of the expectation for boxes, of the rows that are judged.
+        for kind in kinds:
+            if kind.accepts(audited, 0).box_slack is not None:
+                frame = frame.assign(**{column: self._rows[column].where(frame[kind.name].notna()) for column in BOX})
+        self.frame = frame
 
     def results(
         self, suite: Suite, thresholds: Mapping[Kind, Threshold], raw: ExpectationSuiteValidationResult

@@ -32,7 +32,8 @@ class FaqLine(StrEnum):
 class Audited:
     """The tables that kinds of finding judge, all derived from the dataset as it was read.
 
-    splits: split, images, readable. One row for each split that the dataset has or needs.
+    splits: split, images, readable, labelled (those readable ones that have a label file), absent (why the split is not
+        used, or missing). One row for each split that the dataset has, needs or declares.
     classes: split, class_id, name, boxes, images. One row for every split that the dataset has and every class.
     labels: label (path), has_image. One row for each label file.
     images: as `RawDataset.images`.
@@ -64,11 +65,13 @@ class Audited:
     @cached_property
     def splits(self) -> pd.DataFrame:
         """Train, val, and test if it is declared."""
-        needed: list[Split] = ["train", "val", *(("test",) if "test" in self.data.splits else ())]
-        of_split = self.images.groupby("split")["read_error"]
-        images = of_split.size().reindex(needed, fill_value=0)
-        readable = images - of_split.count().reindex(needed, fill_value=0)
-        return pd.DataFrame({"split": needed, "images": images.to_numpy(), "readable": readable.to_numpy()})
+        declared = {*self.data.splits, *self.data.absent}
+        splits: list[Split] = ["train", "val", *(("test",) if "test" in declared else ())]
+        readable = self.images["read_error"].isna()
+        labelled = readable & (self.images["label_exists"] | self.images["image"].isin(list(self.data.ambiguous)))
+        counted = pd.DataFrame({"images": 1, "readable": readable, "labelled": labelled}).astype("int64")
+        table = counted.groupby(self.images["split"]).sum().reindex(splits, fill_value=0).reset_index(names="split")
+        return table.assign(absent=table["split"].map(dict(self.data.absent)))
 
     @cached_property
     def labels(self) -> pd.DataFrame:
@@ -89,7 +92,9 @@ class Audited:
         boxes = self.boxes
         named = boxes["class_id"].between(0, len(self.data.names) - 1)
         sized = (boxes[["w", "h"]].min(axis=1) > 0) & (boxes["width"] > 0)
-        return named & sized & inside(boxes, self.slack) & ~boxes.duplicated(["image", "key"])
+        return (
+            named & sized & shares(boxes, self.slack) & inside(boxes, self.slack) & ~boxes.duplicated(["image", "key"])
+        )
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -102,11 +107,17 @@ class Audited:
         return table.assign(name=list(self.data.names) * len(self.data.splits))
 
 
+def shares(boxes: pd.DataFrame, slack: float) -> pd.Series:
+    """Can the numbers of boxes be shares of an image's sides? The sign of a size doesn't matter."""
+    centres, sizes = boxes[["x", "y"]], boxes[["w", "h"]].abs()
+    return (centres >= -slack).all(axis=1) & (centres <= 1 + slack).all(axis=1) & (sizes <= 1 + slack).all(axis=1)
+
+
 def inside(boxes: pd.DataFrame, slack: float) -> pd.Series:
-    """Do the boxes reach beyond their image by at most a share of its sides? The sign of a size doesn't matter."""
+    """Do the boxes reach beyond their image by at most a share of its sides?"""
     within = pd.Series(True, index=boxes.index)
     for centre, size in (("x", "w"), ("y", "h")):
-        half = boxes[size].abs() / 2
+        half = boxes[size] / 2
         within &= (boxes[centre] - half >= -slack) & (boxes[centre] + half <= 1 + slack)
     return within
 

@@ -13,7 +13,8 @@ from mobileyolo.core.records import Split
 from mobileyolo.dataset.description import SPLIT_NAMES, Description, Entry, class_names, read_description
 from mobileyolo.dataset.folders import below, identity, is_file, is_folder, join, suffix, walk
 from mobileyolo.dataset.labels import read_label
-from mobileyolo.dataset.location import Glimpse, check_place, glimpse, import_hint
+from mobileyolo.dataset.location import Glimpse, check_dvc_can_watch, check_place, glimpse, import_hint
+from mobileyolo.dataset.pairing import spelling
 from mobileyolo.dataset.text import plain, read_lines, shortened
 
 DESCRIPTIONS = ("data.yaml", "dataset.yaml")
@@ -43,11 +44,13 @@ class Layout:
     names: class names by id.
     images: by split, everything with the extension of an image; it may be unreadable or even a folder.
     labels: the label files of these images, and others that may be labels whose image is missing; see `_labels`.
+    absent: splits that need not be there, which the YAML file declares where nothing is; the text says so.
     """
 
     names: tuple[str, ...]
     images: dict[Split, tuple[str, ...]]
     labels: tuple[str, ...]
+    absent: dict[Split, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,18 +70,20 @@ def find_layout(root: Path) -> Layout:
     """
     check_place(root)
     file = _find_description(root)
+    absent: dict[Split, str] = {}
     if file is None:
         names, sources = _bare(root)
     else:
         description = read_description(file)
-        names, sources = description.names, _described(root, file, description)
+        names, (sources, absent) = description.names, _described(root, file, description)
     images = {
         split: {*source.listed, *(image for folder in source.folders for image in images_in(root, folder))}
         for split, source in sources.items()
     }
     folders = {folder for source in sources.values() for folder in source.folders}
     labels = set(_labels(root, folders, set().union(*images.values())))
-    return Layout(names, {split: _sorted(root, found) for split, found in images.items()}, _sorted(root, labels))
+    images_by_split = {split: _sorted(root, found) for split, found in images.items()}
+    return Layout(names, images_by_split, _sorted(root, labels), absent)
 
 
 def check_data_dir(root: Path) -> None:
@@ -87,9 +92,11 @@ def check_data_dir(root: Path) -> None:
     If in doubt, it passes: `find_layout` decides.
 
     Raises:
-        DatasetError: there is no such folder, or it holds another format; the message names the command that helps.
+        DatasetError: there is no such folder, it holds another format (the message names the command that helps), or
+            DVC can't watch it.
     """
     check_place(root)
+    check_dvc_can_watch(root)
     if any((root / name).exists() for name in DESCRIPTIONS) or _bare_folders(root):
         return
     seen = glimpse(root)
@@ -122,8 +129,8 @@ def _find_description(root: Path) -> Path | None:
     return root / found[0] if found else None
 
 
-def _described(root: Path, file: Path, description: Description) -> dict[Split, SplitPlaces]:
-    """Where the images are, by the YAML file."""
+def _described(root: Path, file: Path, description: Description) -> tuple[dict[Split, SplitPlaces], dict[Split, str]]:
+    """Where the images are, by the YAML file; and why a declared test split is not there."""
     base = file.parent
     if description.base is not None:
         base /= description.base.text
@@ -131,21 +138,35 @@ def _described(root: Path, file: Path, description: Description) -> dict[Split, 
             # Ultralytics would also look in the working directory and in its own datasets folder.
             raise DatasetError(f"{description.base.where}: no such folder; without this key paths start at the file")
     sources: dict[Split, SplitPlaces] = {}
+    absent: dict[Split, str] = {}
     for split, entries in description.entries.items():
+        paths = [(entry.where, _path_of(base, entry)) for entry in entries]
+        nowhere = [_nothing_at(where, path) for where, path in paths if not is_folder(path) and not is_file(path)]
+        if nowhere and split == "test":  # as in Ultralytics' check, as long as no stage measures on it
+            absent[split] = nowhere[0]
+            continue
         sources[split] = source = SplitPlaces()
-        for entry in entries:
-            path = base / entry.text
-            if not is_folder(path) and not is_file(path) and entry.text.startswith("../"):
-                # Roboflow writes its paths so, and Ultralytics reads them so.
-                path = base / entry.text.removeprefix("../")
+        for where, path in paths:
             if is_folder(path):
-                source.folders.append(below(root, path, entry.where))
+                source.folders.append(below(root, path, where))
             elif path.suffix == ".txt" and is_file(path):
-                listing = root / below(root, path, entry.where)
+                listing = root / below(root, path, where)
                 source.listed.extend(_images_listed(root, listing, base))
             else:
-                raise DatasetError(f"{entry.where}: neither a folder nor a .txt file at {plain(str(path), 300)}")
-    return sources
+                raise DatasetError(_nothing_at(where, path))
+    return sources, absent
+
+
+def _nothing_at(where: str, path: Path) -> str:
+    return f"{where}: neither a folder nor a .txt file at {plain(str(path), 300)}"
+
+
+def _path_of(base: Path, entry: Entry) -> Path:
+    path = base / entry.text
+    if not is_folder(path) and not is_file(path) and entry.text.startswith("../"):
+        # Roboflow writes its paths so, and Ultralytics reads them so.
+        return base / entry.text.removeprefix("../")
+    return path
 
 
 def images_in(root: Path, folder: str) -> Iterator[str]:
@@ -190,15 +211,12 @@ def _labels(root: Path, folders: Iterable[str], images: Iterable[str]) -> Iterat
         if _label_folder(folder) in undecided
         for image in own
     }
+    listed = {join(folder, name) for folder in undecided & names.keys() for name in names[folder]}
+    unmatched = {spelling(label) for label in of_images - listed}
     for folder, found in names.items():
-        for label in (join(folder, name) for name in found if name.endswith(".txt") and name != CLASSES_FILE):
-            if folder in shared:
-                is_label = label in of_images
-            elif folder in images_in_folder:
-                is_label = label in of_images or _begins_with_a_box(root / label)
-            else:
-                is_label = True
-            if is_label:
+        for label in (join(folder, name) for name in found if suffix(name) == ".txt" and name != CLASSES_FILE):
+            is_label = folder not in undecided or label in of_images or spelling(label) in unmatched
+            if is_label or (folder not in shared and _begins_with_a_box(root / label)):
                 yield label
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.quoting import path_word
 from mobileyolo.dataset.folders import is_file, is_folder, suffix
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
@@ -50,6 +50,23 @@ def check_place(root: Path) -> None:
         raise DatasetError(f"{root}: '~' is not expanded here; write {os.path.expanduser(root)}")  # noqa: PTH111
     missing = f"no such folder ({root.absolute()})" if not root.is_absolute() else "no such folder"
     raise DatasetError(f"{root}: {missing}; data.dir has to name the folder of a YOLO dataset")
+
+
+def check_dvc_can_watch(root: Path) -> None:
+    """Refuse a folder in which DVC (3.67) does not see every change: one with rules of its own for what to ignore.
+
+    Where such a file hides nothing of itself, DVC only says that it should not be there; where it hides all, the folder
+    is empty to DVC, and nothing would be validated or trained again.
+
+    Raises:
+        DatasetError: there is a .dvcignore in or below it.
+    """
+    for folder, _, names in os.walk(root):  # not through links, as DVC
+        if ".dvcignore" in names:
+            raise DatasetError(
+                f"{Path(folder, '.dvcignore')}: with this file in data.dir, DVC can't watch the dataset; delete it, or "
+                "move it above the dataset. `dvc init` writes one without any rule"
+            )
 
 
 def glimpse(root: Path) -> Glimpse:
@@ -96,13 +113,13 @@ def import_hint(root: Path, seen: Glimpse, has_splits: bool) -> str:
     if seen.suffixes[".json"] and seen.suffixes[".txt"] < images:
         return _command(root, "labelme (a .json file for each image)", "labelme")
     if seen.suffixes[".txt"] and not has_splits:
-        options = "" if seen.names else " --names '<name of class 0>,<name of class 1>'"
+        options = "" if seen.names else ' --names "<name of class 0>,<name of class 1>"'
         return _command(root, "images and YOLO labels without splits", "bare", options)
     return ""
 
 
 def _command(root: Path, what: str, kind: str, options: str = "") -> str:
-    source, target = (shlex.quote(str(path)) for path in (root, root.with_name(f"{root.name}-yolo")))
+    source, target = (path_word(path.as_posix()) for path in (root, root.with_name(f"{root.name}-yolo")))
     return (
         f"it looks like {what}. This makes a YOLO dataset of it in a new folder, for data.dir to name:\n"
         f"  mobileyolo import {kind} {source} {target}{options}"

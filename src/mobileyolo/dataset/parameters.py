@@ -16,11 +16,16 @@ class Tolerance(Section):
     unreadable_image: Share
     mismatched_extension: Share
     missing_label: Share
+    misspelt_label: Share
+    ambiguous_label: Share
+    unreadable_label: Share
     orphan_label: Share
     duplicate_stem: Share
     malformed_line: Share
     class_out_of_range: Share
     coordinate_out_of_range: Share
+    negative_size_box: Share
+    box_beyond_image: Share
     zero_size_box: Share
     duplicate_box: Share
     image_in_two_splits: Share

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from mobileyolo.core.records import Split
 from mobileyolo.dataset.layout import Layout, find_layout, image_folder_of, images_in, label_of
+from mobileyolo.dataset.pairing import other_spellings
 from mobileyolo.dataset.scanning import scan
 
 
@@ -23,6 +25,8 @@ class RawDataset:
     boxes: image, label, and the columns of `labels.LabelLine`; one row for each non-blank line of an image's label
         file, in the order of images and lines; only once if the image is in two splits.
     orphans: label files without an image, sorted.
+    ambiguous: by image, several label files that could be its own, were they spelt as it is.
+    absent: splits that are declared and not there, or set aside; with the reason.
     """
 
     names: tuple[str, ...]
@@ -30,6 +34,8 @@ class RawDataset:
     images: pd.DataFrame
     boxes: pd.DataFrame
     orphans: tuple[str, ...]
+    ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    absent: Mapping[Split, str] = field(default_factory=dict)
 
 
 def read_dataset(root: Path, memory_dir: Path | None = None) -> RawDataset:
@@ -46,9 +52,17 @@ def read_dataset(root: Path, memory_dir: Path | None = None) -> RawDataset:
     rows = pd.DataFrame(
         [(split, image) for split, images in layout.images.items() for image in images], columns=["split", "image"]
     )
-    found = scan(root, rows["image"].drop_duplicates().tolist(), memory_dir)
+    distinct = rows["image"].drop_duplicates().tolist()
+    left = _orphans(root, layout)
+    there = set(layout.labels)
+    expected = {image: label for image in distinct if (label := label_of(image)) not in there} if left else {}
+    spellings = other_spellings(expected, left)
+    found = scan(root, distinct, memory_dir, spellings.paired)
     images = rows.merge(found.images, on="image", how="left")  # keeps the order of rows
-    return RawDataset(layout.names, tuple(layout.images), images, found.boxes, _orphans(root, layout))
+    orphans = tuple(label for label in left if label not in spellings.labels)
+    return RawDataset(
+        layout.names, tuple(layout.images), images, found.boxes, orphans, spellings.ambiguous, layout.absent
+    )
 
 
 def _orphans(root: Path, layout: Layout) -> tuple[str, ...]:

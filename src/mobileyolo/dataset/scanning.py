@@ -7,12 +7,13 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from time import time_ns
+from types import MappingProxyType
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -49,21 +50,30 @@ class Scan:
     boxes: pd.DataFrame
 
 
-def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> Scan:
+def scan(
+    root: Path,
+    images: Sequence[str],
+    memory_dir: Path | None = None,
+    spelt_otherwise: Mapping[str, str] = MappingProxyType({}),
+) -> Scan:
     """Read images and their label files, except those that are remembered and have not changed.
 
     Args:
         root: The dataset's folder.
         images: Distinct paths below it.
         memory_dir: Where to remember; None for nowhere.
+        spelt_otherwise: By image, its label file where that is not the one of `label_of`.
     """
     started = time_ns()
+    labels = {image: spelt_otherwise.get(image) or label_of(image) for image in images}
     memory = Memory(memory_dir, root) if memory_dir else None
-    stamps = pd.Series([_stamp(root, image) for image in images] if memory else "", index=list(images), dtype=object)
+    stamps = pd.Series(
+        [_stamp(root, *pair) for pair in labels.items()] if memory else "", index=list(labels), dtype=object
+    )
     recalled = memory.recall(stamps) if memory else None
-    known = [Scan(*recalled)] if recalled else []
+    known = [_with_labels(Scan(*recalled), labels)] if recalled else []
     remembered = {image for scan in known for image in scan.images["image"]}
-    unread = [image for image in images if image not in remembered]
+    unread = [(image, label) for image, label in labels.items() if image not in remembered]
     found = _in_order(images, _concatenated([*known, *_read(root, unread)]))
     found = Scan(_with_exact_pixels(root, found.images), found.boxes)
     if memory and unread:
@@ -72,7 +82,13 @@ def scan(root: Path, images: Sequence[str], memory_dir: Path | None = None) -> S
     return Scan(found.images.assign(pixels=exact.fillna(found.images["pixels"])), found.boxes)
 
 
-def _read(root: Path, images: Sequence[str]) -> Iterator[Scan]:
+def _with_labels(scan: Scan, labels: Mapping[str, str]) -> Scan:
+    """Without the images that had another label file."""
+    images = scan.images[scan.images["label"] == scan.images["image"].map(labels)]
+    return Scan(images, scan.boxes[scan.boxes["image"].isin(images["image"])])
+
+
+def _read(root: Path, images: Sequence[tuple[str, str]]) -> Iterator[Scan]:
     """Read them in chunks."""
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     # Few images are read before a process has started; Pillow's decoders release the GIL, so threads are enough.
@@ -110,12 +126,13 @@ def _end_with(parent: int) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
-    labels = [existing_label(root, image) for image in images]
+def _read_chunk(root: Path, pairs: Sequence[tuple[str, str]]) -> Scan:
+    images, expected = [image for image, _ in pairs], [label for _, label in pairs]
+    labels = [_existing(root, label) for label in expected]
     facts = [read_image(f"{root}/{image}") for image in images]
     table = pd.DataFrame([tuple(vars(fact).values()) for fact in facts], columns=list(FACTS)).astype(FACT_TYPES)
     table.insert(0, "image", pd.Series(images, dtype="str"))
-    table.insert(1, "label", pd.Series([label_of(image) for image in images], dtype="str"))
+    table.insert(1, "label", pd.Series(expected, dtype="str"))
     table.insert(2, "label_exists", pd.Series([bool(label) for label in labels], dtype="bool"))
     table["exact"] = pd.Series(None, table.index, "str")
     owners: list[tuple[str, str]] = []
@@ -131,9 +148,8 @@ def _read_chunk(root: Path, images: Sequence[str]) -> Scan:
     return Scan(table, boxes)
 
 
-def existing_label(root: Path, image: str) -> str:
-    """Path of an image's label file below the folder, "" where there is none."""
-    label = label_of(image)
+def _existing(root: Path, label: str) -> str:
+    """Path of a label file below the folder, "" where there is none."""
     # LabelImg writes its list of class names into the folder of labels.
     if label.rpartition("/")[2] == CLASSES_FILE:
         return ""
@@ -172,9 +188,9 @@ def _with_exact_pixels(root: Path, images: pd.DataFrame) -> pd.DataFrame:
     return images.assign(exact=images["exact"].fillna(images["sha256"].map(exact).astype("str")))
 
 
-def _stamp(root: Path, image: str) -> str:
+def _stamp(root: Path, image: str, label: str) -> str:
     """A text that changes when the image or its label file changes."""
-    return "|".join(_stamp_of(f"{root}/{path}") for path in (image, label_of(image)))
+    return "|".join(_stamp_of(f"{root}/{path}") for path in (image, label))
 
 
 def _stamp_of(path: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.files import NONE
 from mobileyolo.core.records import DatasetCard, Manifest, Scenes, SplitCount, Suite
 from mobileyolo.dataset.expectations import BOX, KindResult, Threshold, judge
@@ -26,6 +27,8 @@ from mobileyolo.dataset.reading import RawDataset, read_dataset
 from mobileyolo.dataset.scenes import scenes_of
 
 LISTED_OFFENDERS = 10_000  # of each kind, the worst ones; all are counted
+# Shares that no parameter sets: the first two always stop, and a test split that is not needed never does.
+FIXED_TOLERANCE = {"empty_split": 0.0, "unlabelled_split": 0.0, "unused_test": 1.0}
 FILE_COLUMN: dict[TableName, str] = {"splits": "split", "labels": "label", "images": "image", "boxes": "label"}
 
 
@@ -50,6 +53,7 @@ def validate(
     memory_dir: Path | None = None,
     docs_dir: Path | None = None,
     group: str = NONE,
+    held_out: str = "auto",
 ) -> Validation:
     """Validate the YOLO dataset in a folder; nothing in it is changed.
 
@@ -59,11 +63,16 @@ def validate(
         memory_dir: Where to remember what was read; see `reading.read_dataset`.
         docs_dir: Folder for Great Expectations' Data Docs.
         group: Which images belong together; `data.group`.
+        held_out: The split that models are measured on; `evaluate.split`. With `val` the test split is not needed.
 
     Raises:
-        DatasetError: no dataset can be read there.
+        DatasetError: no dataset can be read there, or it declares the test split that is asked for where nothing is.
     """
     data = read_dataset(root, memory_dir)
+    if held_out == "test" and "test" in data.absent:
+        raise DatasetError(f"{data.absent['test']}; evaluate.split asks for it")
+    if held_out == "val":
+        data = _without_useless_test(data)
     audited = Audited(data, rules.slack, group)
     results = judge(audited, _suites(rules), docs_dir)
     images, boxes = _clean(data, results)
@@ -77,9 +86,26 @@ def validate(
     )
 
 
+def _without_useless_test(data: RawDataset) -> RawDataset:
+    """The dataset without its test split, if that has no image or no label and so could not be measured on."""
+    test = data.images[data.images["split"] == "test"]
+    readable = test[test["read_error"].isna()]
+    if (
+        "test" not in data.splits
+        or readable["label_exists"].any()
+        or readable["image"].isin(list(data.ambiguous)).any()
+    ):
+        return data
+    reason = f"{len(test):,} images, none {'with a label file' if len(readable) else 'readable'}"
+    images = data.images[data.images["split"] != "test"].reset_index(drop=True)
+    boxes = data.boxes[data.boxes["image"].isin(images["image"])].reset_index(drop=True)
+    splits = tuple(split for split in data.splits if split != "test")
+    return replace(data, splits=splits, images=images, boxes=boxes, absent={"test": reason})
+
+
 def _suites(rules: ValidationRules) -> dict[Suite, dict[Kind, Threshold]]:
-    shares = rules.tolerance.model_dump()
-    faults = {kind: Threshold(limit=0.0, share=shares.get(kind.name, 0.0)) for kind in FAULTS}
+    shares = FIXED_TOLERANCE | rules.tolerance.model_dump()
+    faults = {kind: Threshold(limit=0.0, share=shares[kind.name]) for kind in FAULTS}
     quality = {kind: Threshold(**rules.quality.model_dump()[kind.name]) for kind in QUALITY}
     return {"faults": faults, "quality": quality}
 
@@ -114,8 +140,8 @@ def _parameters(result: KindResult) -> tuple[str, ...]:
     name = result.kind.name
     if result.suite == "quality":
         return f"validate.quality.{name}.limit", f"validate.quality.{name}.share"
-    slack = ("validate.slack",) if name == "coordinate_out_of_range" else ()
-    return () if name == "empty_split" else (f"validate.tolerance.{name}", *slack)
+    slack = ("validate.slack",) if name in {"coordinate_out_of_range", "box_beyond_image"} else ()
+    return () if name in FIXED_TOLERANCE else (f"validate.tolerance.{name}", *slack)
 
 
 def _worst(result: KindResult, audited: Audited) -> pd.DataFrame:
@@ -152,7 +178,7 @@ def _clean(data: RawDataset, results: Sequence[KindResult]) -> tuple[pd.DataFram
     for result in results:
         if result.kind.drops and result.kind.table == "images":
             images = images[~images["image"].isin(result.offenders["image"])]
-        elif result.kind.drops:
+        elif result.kind.drops and result.kind.table == "boxes":
             boxes = boxes.drop(index=result.offenders.index, errors="ignore")
     boxes = boxes[boxes["image"].isin(images["image"])].astype({"class_id": "int64"})
     images = images.assign(label=images["label"].where(images["label_exists"], ""))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.quoting import option
 from mobileyolo.core.records import SPLITS, Split
 from mobileyolo.core.text import printable
 from mobileyolo.dataset.description import Entry, class_names
@@ -60,7 +61,7 @@ class Imported:
         if self.notes:
             lines.append(f"{len(self.notes):,} notes, all in {self.target / NOTES_FILE}:")
         lines += describe_notes(self.notes)
-        return "\n".join([*lines, f"next: dvc exp run -S data.dir={self.target.resolve().as_posix()}"])
+        return "\n".join([*lines, f"next: dvc exp run {option("data.dir", self.target.absolute().as_posix())}"])
 
 
 def describe_notes(notes: Sequence[Note]) -> list[str]:

@@ -8,6 +8,7 @@ from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.finding_kinds import FaqLine
 from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.quality import QUALITY
+from mobileyolo.dataset.validation import FIXED_TOLERANCE
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/findings.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]
@@ -28,7 +29,7 @@ def test_the_thresholds_are_those_of_params_yaml() -> None:
                 limits, shares = (cell.split(", ") for cell in numbers)
                 assert float(limits[min(position, len(limits) - 1)]) == quality[name]["limit"], name
                 assert float(shares[min(position, len(shares) - 1)]) == quality[name]["share"], name
-            elif name != "empty_split":
+            elif name not in FIXED_TOLERANCE:
                 assert float(numbers[0]) == rules.tolerance.model_dump()[name], name
 
 

@@ -30,6 +30,18 @@ def refusal(check: Check, root: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("place", [".", "train/images", ".dvc"])
+def test_a_dvcignore_in_the_dataset_is_refused_before_dvc_would_not_see_its_changes(dataset: Path, place: str) -> None:
+    check_data_dir(dataset)
+    file = dataset / place / ".dvcignore"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("*\n", encoding="utf-8")
+    assert refusal(check_data_dir, dataset).startswith(
+        f"{file}: with this file in data.dir, DVC can't watch the dataset"
+    )
+    assert find_layout(dataset).images  # which needs no DVC
+
+
 def test_a_missing_folder_is_named(check: Check, tmp_path: Path) -> None:
     root = tmp_path / "helmets"
     assert refusal(check, root) == f"{root}: no such folder; data.dir has to name the folder of a YOLO dataset"
@@ -72,12 +84,12 @@ def test_another_format_is_recognised_and_its_import_named(
 def test_a_flat_folder_without_class_names_is_asked_for_them(check: Check, tmp_path: Path) -> None:
     for name in ("a.jpg", "a.txt"):
         (tmp_path / name).touch()
-    assert refusal(check, tmp_path).endswith(" --names '<name of class 0>,<name of class 1>'")
+    assert refusal(check, tmp_path).endswith(' --names "<name of class 0>,<name of class 1>"')
 
 
 def test_a_path_with_spaces_is_quoted_in_the_command(check: Check, tmp_path: Path) -> None:
     root = write_voc(tmp_path / "my data")
-    assert f"import voc '{root}' '{root}-yolo'" in refusal(check, root)
+    assert f'import voc "{root}" "{root}-yolo"' in refusal(check, root)
 
 
 def test_an_empty_folder_is_told_what_is_looked_for(check: Check, tmp_path: Path) -> None:

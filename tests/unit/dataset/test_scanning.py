@@ -223,7 +223,7 @@ from pathlib import Path
 from joblib.externals.loky import get_reusable_executor
 from mobileyolo.dataset import scanning
 scanning.FEW, scanning.CHUNK = 0, 1
-reading = scanning._read(Path(sys.argv[1]), sys.argv[2:3] * 100)
+reading = scanning._read(Path(sys.argv[1]), [(sys.argv[2], "no label")] * 100)
 next(reading)
 Path(sys.argv[3]).write_text(" ".join(map(str, get_reusable_executor(reuse=True)._processes)))
 os.kill(os.getpid(), signal.SIGKILL)

@@ -17,7 +17,7 @@ from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, format_findings, offenders_table, verdict_of
 from mobileyolo.dataset.parameters import Tolerance, ValidationRules
 from mobileyolo.dataset.quality import QUALITY
-from mobileyolo.dataset.validation import validate
+from mobileyolo.dataset.validation import FIXED_TOLERANCE, validate
 from tests.damage import (
     DAMAGES,
     HARMLESS,
@@ -27,6 +27,7 @@ from tests.damage import (
     also_in,
     clear,
     image,
+    label_leads,
     line,
     list_images,
     mark_and_windows_line_ends,
@@ -34,6 +35,7 @@ from tests.damage import (
     snapshot,
     stem,
     tree,
+    two_spellings,
 )
 from tests.synthetic import write_dataset
 
@@ -72,7 +74,7 @@ def test_a_damage_stops_the_dataset_with_one_error_that_names_its_place_and_chan
 
 def test_there_are_sixty_kinds_of_damage_and_more() -> None:
     assert len({damage.name for damage in DAMAGES}) == len(DAMAGES) >= 60
-    assert {damage.kind for damage in DAMAGES} | {"empty_split"} == {kind.name for kind in FAULTS}
+    assert {damage.kind for damage in DAMAGES} | set(FIXED_TOLERANCE) == {kind.name for kind in FAULTS}
 
 
 def test_many_damages_are_each_found_and_what_is_not_damaged_is_not_accused(tmp_path: Path) -> None:
@@ -143,9 +145,13 @@ def test_oddities_that_are_no_damage_pass_with_no_findings(tmp_path: Path) -> No
     [
         (image(lambda _: b""), "unreadable_image", 7, 14),  # its boxes go with it
         (no_label, "missing_label", 8, 14),  # background
+        (two_spellings, "ambiguous_label", 8, 14),  # background
+        (label_leads("nowhere.txt"), "unreadable_label", 7, 14),  # nobody knows what the image shows
         (line("0 .5 .5 .2"), "malformed_line", 8, 16),
         (line("2 .5 .5 .2 .2"), "class_out_of_range", 8, 16),
         (line("0 9 .5 .2 .2"), "coordinate_out_of_range", 8, 16),
+        (line("0 .9 .5 .4 .2"), "box_beyond_image", 8, 16),
+        (line("0 .5 .5 .2 -.2"), "negative_size_box", 8, 16),
         (line("0 .5 .5 0 .2"), "zero_size_box", 8, 16),
         (line(f"{SAME}\n" * 3), "duplicate_box", 8, 17),  # the first stays
         (also_in("val"), "image_in_two_splits", 9, 16),
@@ -342,8 +348,9 @@ def test_a_warning_says_what_became_of_its_rows() -> None:
     ]
 
 
-def test_every_fault_but_the_empty_split_has_a_tolerance() -> None:
-    assert {kind.name for kind in FAULTS} == {*KINDS, "empty_split"}
+def test_every_fault_of_images_labels_and_boxes_has_a_tolerance() -> None:
+    assert {kind.name for kind in FAULTS} == {*KINDS, *FIXED_TOLERANCE}
+    assert {kind.name for kind in FAULTS if kind.table == "splits"} == set(FIXED_TOLERANCE)
 
 
 def test_an_expectation_that_crashes_is_neither_pass_nor_failure(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from mobileyolo.core import environment
 from mobileyolo.core.files import METRICS_FILE, REPORT_FILE
-from mobileyolo.reporting.comparison.reproduction import seeds_option
+from mobileyolo.core.quoting import option
 from mobileyolo.reporting.shared.languages import ENGLISH, Translate
 from mobileyolo.verdict.records import Comparison
 
@@ -31,10 +31,7 @@ def next_steps(comparison: Comparison) -> str:
 
 
 def commands(comparison: Comparison, _: Translate) -> Iterator[tuple[str, str]]:
-    """Commands that bring the answer nearer, each with its reason, the most useful first.
-
-    They are quoted so that both bash and Windows' cmd take them.
-    """
+    """Commands that bring the answer nearer, each with its reason, the most useful first."""
     if any(arm.maturity != "learnt" for arm in (comparison.baseline, comparison.candidate)):
         epochs = 2 * comparison.epochs
         yield f"dvc exp run -S train.epochs={epochs}", _("train longer: a model is untrained or still rising")
@@ -48,7 +45,7 @@ def commands(comparison: Comparison, _: Translate) -> Iterator[tuple[str, str]]:
 
 
 def _with_seeds(comparison: Comparison, count: int) -> str:
-    return f"dvc exp run {seeds_option(more_seeds(comparison.seeds, count))}"
+    return f"dvc exp run {option('seeds', more_seeds(comparison.seeds, count))}"
 
 
 def more_seeds(seeds: Sequence[int], count: int) -> list[int]:

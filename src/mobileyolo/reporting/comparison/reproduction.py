@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mobileyolo.core.files import BASELINE, NONE
+from mobileyolo.core.quoting import option
 from mobileyolo.reporting.comparison.inputs import ReportInputs
-
-PLAIN = re.compile(r"[\w./:+-]*", re.ASCII)  # a value that Hydra's grammar takes as it is
 
 
 def command(inputs: ReportInputs) -> str:
-    """The command, quoted so that it can be pasted into bash."""
+    """The command, in one line: bash and PowerShell continue one differently."""
     comparison = inputs.comparison
     teacher = comparison.candidate.teachers[0]
     values: Mapping[str, object] = {
@@ -26,38 +23,6 @@ def command(inputs: ReportInputs) -> str:
         **({"train.dis": teacher.dis} if teacher.digest else {}),
         "compare.margin": comparison.margin,
         "compare.confidence": comparison.confidence,
+        "seeds": comparison.seeds,
     }
-    options = [option(key, value) for key, value in values.items()]
-    lines = [" ".join(group) for group in _in_fours([*options, seeds_option(comparison.seeds)])]
-    return " \\\n    ".join([f"dvc exp run {lines[0]}", *lines[1:]])
-
-
-def option(key: str, value: object) -> str:
-    """One option of `dvc exp run`, quoted for Hydra's grammar and then for bash.
-
-    >>> option("train.cos_lr", False)
-    '-S train.cos_lr=false'
-    >>> print(option("data.dir", "/data/my helmets"))
-    -S "data.dir='/data/my helmets'"
-    """
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if not PLAIN.fullmatch(text):
-        # A backslash is doubled only before a quote.
-        text = "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text) + "'"
-    return f"-S {_quoted(f'{key}={text}')}"
-
-
-def _quoted(text: str) -> str:
-    """Quoted for bash; in double quotes where that needs no escapes, which are easier to read and Windows takes too."""
-    if re.search(r'["$`\\!]', text):
-        return shlex.quote(text)
-    return text if shlex.quote(text) == text else f'"{text}"'
-
-
-def seeds_option(seeds: Sequence[int]) -> str:
-    """The option that sets the seeds."""
-    return f'-S "seeds=[{",".join(map(str, seeds))}]"'
-
-
-def _in_fours(options: Sequence[str]) -> list[Sequence[str]]:
-    return [options[start : start + 4] for start in range(0, len(options), 4)]
+    return " ".join(["dvc exp run", *(option(key, value) for key, value in values.items())])
