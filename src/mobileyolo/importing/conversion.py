@@ -61,7 +61,8 @@ class Imported:
         if self.notes:
             lines.append(f"{len(self.notes):,} notes, all in {self.target / NOTES_FILE}:")
         lines += describe_notes(self.notes)
-        return "\n".join([*lines, f"next: dvc exp run {option("data.dir", self.target.absolute().as_posix())}"])
+        data = option("data.dir", self.target.absolute().as_posix())
+        return "\n".join([*lines, f"next: dvc exp run {data}"])
 
 
 def describe_notes(notes: Sequence[Note]) -> list[str]:
