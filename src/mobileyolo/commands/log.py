@@ -37,6 +37,7 @@ def run() -> None:
     if card.digest != comparison.data_digest:
         raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
     verdict = ValidationVerdict.read(VALIDATION.verdict)
-    arms = {arm: [ArmResult.read(arm, seed) for seed in params.get("seeds", Seeds)] for arm in ARMS}
-    if not log_results(params.data_dir, card, verdict, arms, comparison):
+    seeds = params.get("seeds", Seeds)
+    arms = {arm: [ArmResult.read(arm, seed) for seed in seeds] for arm in ARMS}
+    if not log_results(params.data_dir, card, verdict, arms, comparison, ArmResult.read_teacher(seeds[0])):
         raise UserError("MLflow's store still lacks some or all of the last comparison; the warning above says why")

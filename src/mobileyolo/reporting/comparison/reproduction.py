@@ -15,21 +15,36 @@ PLAIN = re.compile(r"[\w./:+-]*", re.ASCII)  # a value that Hydra's grammar take
 def command(inputs: ReportInputs) -> str:
     """The command, quoted so that it can be pasted into bash."""
     comparison = inputs.comparison
-    teacher = comparison.candidate.teachers[0]
+    seeds = list(comparison.seeds)
     values: Mapping[str, object] = {
         "data.dir": inputs.data_dir,
         "backbone": comparison.candidate.backbone,
         "baseline": comparison.baseline.backbone,
         **{f"init.{role}": name for role, name in inputs.init.items() if name != NONE},
         **{f"train.{key}": value for key, value in inputs.results["baseline"][0].training.recipe.items()},
-        **({"train.teacher": teacher.name if teacher.both_arms else BASELINE} if teacher.digest else {}),
-        **({"train.dis": teacher.dis} if teacher.digest else {}),
+        **_teaching(inputs),
         "compare.margin": comparison.margin,
         "compare.confidence": comparison.confidence,
     }
+    if comparison.teacher is not None:  # it is trained with the first one
+        first = comparison.teacher.seed
+        seeds = [first, *(seed for seed in seeds if seed != first)]
     options = [option(key, value) for key, value in values.items()]
-    lines = [" ".join(group) for group in _in_fours([*options, seeds_option(comparison.seeds)])]
+    lines = [" ".join(group) for group in _in_fours([*options, seeds_option(seeds)])]
     return " \\\n    ".join([f"dvc exp run {lines[0]}", *lines[1:]])
+
+
+def _teaching(inputs: ReportInputs) -> Mapping[str, object]:
+    """The parameters of the teacher, but for its file, which the section init has."""
+    trained, teacher = inputs.comparison.teacher, inputs.comparison.candidate.teachers[0]
+    if not teacher.digest:
+        return {}
+    taught = {"train.taught": "both" if teacher.both_arms else "candidate", "train.dis": teacher.dis}
+    if trained is not None:
+        return {"train.teacher": trained.backbone, **taught}
+    if inputs.init["teacher"] != NONE:
+        return taught
+    return {"train.teacher": BASELINE, "train.dis": teacher.dis}
 
 
 def option(key: str, value: object) -> str:
