@@ -33,16 +33,19 @@ class StartingWeights(Section):
     teacher: WeightsName
 
 
+NO_MODEL = (NONE, BASELINE)  # as train.teacher: no model is trained for it
+
+
 def _known_teacher(name: object) -> object:
-    try:
-        spec_of(name if isinstance(name, str) and name not in NO_MODEL else "yolo11n")
-    except ValueError as error:
-        told = str(error).replace("unknown backbone; choose", f"choose {', '.join(NO_MODEL)},")
-        raise ValueError(f"{told}; a file goes to init.teacher") from None
+    if name not in NO_MODEL:
+        try:
+            spec_of(name if isinstance(name, str) else "")
+        except ValueError as error:
+            told = str(error).replace("unknown backbone; choose", f"choose {', '.join(NO_MODEL)},")
+            raise ValueError(f"{told}; a file goes to init.teacher") from None
     return name
 
 
-NO_MODEL = (NONE, BASELINE)  # as train.teacher: no model is trained for it
 TeacherName = Annotated[str, BeforeValidator(_known_teacher)]
 Taught = Literal["both", "candidate"]
 
