@@ -1,4 +1,4 @@
-"""What the console says while DVC works: stage 9 of 18, less of Ultralytics' log, how to go on after an error.
+"""What the console says while DVC works: stage 9 of 21, less of Ultralytics' log, how to go on after an error.
 
 Nothing here can change what a stage writes, so no stage depends on this file.
 """
