@@ -1,33 +1,45 @@
-"""Turn an arm's backbone into the model that Ultralytics builds: its dictionary, its cost, what it starts from."""
+"""Turn a backbone into the model that Ultralytics builds: its dictionary, its cost, what it starts from."""
 
 from __future__ import annotations
 
 import yaml
 
-from mobileyolo.core.backbones import backbone_key
+from mobileyolo.core.backbones import TEACHER, TRAINEES, Trainee, backbone_key
 from mobileyolo.core.config import BackboneName, ImageSize, Params
 from mobileyolo.core.console import say
 from mobileyolo.core.files import (
     DATASET_FILE,
+    built_files,
     model_file,
     offer_file,
     profile_file,
     start_file,
     start_weights_file,
+    write_none,
     write_text,
 )
 from mobileyolo.core.records import DatasetCard
-from mobileyolo.costs.profile import profile
-from mobileyolo.models.architecture import model_dict
-from mobileyolo.models.bridge import stock_architecture
-from mobileyolo.models.weights import Offer, save, start
-from stages import arm_argument, run
+from mobileyolo.models.parameters import NO_MODEL, TeacherName
+from stages import argument, run
 
 
 def main(params: Params) -> None:
-    """Write models/<arm>/model.yaml, profile.json, offer.json, start.json and start.pt."""
-    arm = arm_argument()
-    backbone = params.get(backbone_key(arm), BackboneName)
+    """Write model.yaml, profile.json, offer.json, start.json and start.pt into models/<arm>/ or models/teacher/."""
+    arm = argument(TRAINEES)
+    backbone = params.get(backbone_key(arm), TeacherName if arm == TEACHER else BackboneName)
+    if backbone in NO_MODEL:  # the usual case, which need not wait for torch
+        write_none(*built_files(arm))
+        say(f"{arm}: no model is trained for it")
+    else:
+        _build(arm, backbone, params)
+
+
+def _build(arm: Trainee, backbone: str, params: Params) -> None:
+    from mobileyolo.costs.profile import profile
+    from mobileyolo.models.architecture import model_dict
+    from mobileyolo.models.bridge import stock_architecture
+    from mobileyolo.models.weights import Offer, save, start
+
     classes = len(DatasetCard.read(DATASET_FILE).names)
     architecture = model_dict(backbone, classes, stock_architecture())
     cost = profile(backbone, architecture, params.get("train.imgsz", ImageSize))

@@ -18,7 +18,7 @@ from mobileyolo.core.files import (
     start_file,
 )
 from mobileyolo.core.records import DatasetCard, History, LatencyRecord, Scenes, StartRecord, ValidationVerdict
-from mobileyolo.core.results import ArmEvidence
+from mobileyolo.core.results import ArmEvidence, ArmResult
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.reporting.comparison.next_steps import next_steps
 from mobileyolo.reporting.comparison.report import write_reports
@@ -38,6 +38,7 @@ def main(params: Params) -> None:
     evidence = {arm: ArmEvidence.read(arm, seeds) for arm in ARMS}
     starts = {arm: StartRecord.read(start_file(arm)) for arm in ARMS}
     init = params.get("init", dict[str, str])
+    teacher = ArmResult.read_teacher(seeds[0])
     held_out = evidence["baseline"].results[0].statistics
     circumstances = Circumstances(
         scenes=Scenes.read().of(held_out.split, held_out.images["image"].tolist()),
@@ -45,6 +46,7 @@ def main(params: Params) -> None:
         history=History.read(HISTORY_FILE),
         latency=LatencyRecord.read(LATENCY_FILE),
         caveats=caveats(verdict),
+        teacher=teacher,
     )
     comparison = compare(evidence["baseline"], evidence["candidate"], circumstances, options)
     results = {arm: evidence[arm].results for arm in ARMS}
@@ -53,7 +55,7 @@ def main(params: Params) -> None:
     write_reports(ReportInputs(comparison, results, histories, starts, init, sheet, verdict, Path(params.data_dir)))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
-    log_results(params.data_dir, card, verdict, results, comparison)
+    log_results(params.data_dir, card, verdict, results, comparison, teacher)
     say(console_report(comparison))
     say(next_steps(comparison))
 

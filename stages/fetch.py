@@ -14,7 +14,7 @@ def main(params: Params) -> None:
     """Write models/weights/<role>/."""
     role = argument(WEIGHTS_KEYS)
     name = params.get(WEIGHTS_KEYS[role], WeightsName)
-    path = weights_path(role, name)
+    path = weights_path(name)
     files = FetchedWeights(role)
     with replacing_folder(files.folder) as folder:
         if path is None:  # the usual case, which need not wait for torch

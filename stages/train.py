@@ -1,28 +1,47 @@
-"""Train one arm with one seed, or go on with it, and keep the best epoch."""
+"""Train one model with one seed, or go on with it, and keep the best epoch."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
 
+from mobileyolo.core.backbones import TEACHER, TRAINEES, Trainee
 from mobileyolo.core.config import Params
 from mobileyolo.core.console import say
 from mobileyolo.core.declared import declared_code
-from mobileyolo.core.files import DATASET_FILE, ModelFiles, model_file, start_file, start_weights_file
+from mobileyolo.core.files import (
+    DATASET_FILE,
+    NONE,
+    ModelFiles,
+    is_none,
+    model_file,
+    start_file,
+    start_weights_file,
+    write_none,
+)
 from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingRecord, TrainingTime
-from mobileyolo.tracking import Tracker
-from mobileyolo.training.checkpoints import Checkpoints
-from mobileyolo.training.parameters import TrainingRecipe
-from mobileyolo.training.train import plan, train
-from mobileyolo.training.trainer import ArmModel
-from stages import arm_argument, run, seed_of_stage
+from stages import argument, run, seed_of_stage
 
 
 def main(params: Params) -> None:
     """Write models/<arm>/s<seed>/ and reports/times/<arm>/s<seed>.json, and log the run while it goes on."""
-    arm, seed = arm_argument(), seed_of_stage()
+    arm, seed = argument(TRAINEES), seed_of_stage()
+    if is_none(model_file(arm)):  # the usual case of a teacher, which need not wait for torch
+        write_none(*ModelFiles(arm, seed).trained)
+    else:
+        _train(arm, seed, params)
+
+
+def _train(arm: Trainee, seed: int, params: Params) -> None:
+    from mobileyolo.tracking import Tracker
+    from mobileyolo.training.checkpoints import Checkpoints
+    from mobileyolo.training.parameters import TrainingRecipe
+    from mobileyolo.training.train import plan, train
+    from mobileyolo.training.trainer import ArmModel
+
     card, files = DatasetCard.read(DATASET_FILE), ModelFiles(arm, seed)
-    start, teacher = StartRecord.read(start_file(arm)), Teacher.read(files.teacher)
+    start = StartRecord.read(start_file(arm))
+    teacher = Teacher(name=NONE) if arm == TEACHER else Teacher.read(files.teacher)
     planned = plan(arm, seed, params.section(TrainingRecipe), card, start, teacher)
     inputs = [model_file(arm), start_weights_file(arm), files.teacher_weights]
     checkpoints = Checkpoints.of(planned, inputs, [Path(code) for code in declared_code(Path("dvc.yaml"), "train")])

@@ -17,7 +17,7 @@ from dvc.repo import Repo
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, WEIGHTS_DIR
+from mobileyolo.core.files import DIGITS_DIR, NONE, WEIGHTS_DIR
 from mobileyolo.core.quoting import literal
 
 # What to do about a workspace outside git. `dvc init --no-scm` would refuse, or delete .dvc with its cache.
@@ -26,7 +26,7 @@ WITHOUT_GIT = (
     "or go without git, and so without DVC's experiments, `mobileyolo confirm` and comparisons with earlier commits: "
     "`dvc config --local core.no_scm true`"
 )
-_WEIGHTS = ("init.backbone", "init.detector", "train.teacher")  # keys that can name a path in WEIGHTS_DIR
+_WEIGHTS = ("init.backbone", "init.detector", "init.teacher")  # keys that can name a path in WEIGHTS_DIR
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any])
 def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
     """The parameters that differ, as `dvc exp run --set-param` takes them: in Hydra's grammar.
 
-    >>> list(overrides({"seeds": [1, 2], "train": {"lr0": 0.1, "teacher": "my file.pt"}}, {"seeds": [0], "train": {}}))
-    ['seeds=[1,2]', 'train.lr0=0.1', "train.teacher='my file.pt'"]
+    >>> list(overrides({"seeds": [1, 2], "train": {"lr0": 0.1}, "init": {"teacher": "my file.pt"}}, {"seeds": [0]}))
+    ['seeds=[1,2]', 'train.lr0=0.1', "init.teacher='my file.pt'"]
 
     Args:
         wanted: parameters by section.
@@ -142,8 +142,7 @@ def own_weights(params: Mapping[str, Any]) -> list[Path]:
 
     Of a file in a folder it is the folder: DVC (3.67) copies into folders that are there already.
     """
-    values = dict(leaves(params))
-    named = [values[key] for key in _WEIGHTS if values[key] not in (NONE, BASELINE)]
+    named = [name for name in params["init"].values() if name != NONE]
     relative = [Path(name) for name in named if not Path(name).is_absolute() and (WEIGHTS_DIR / name).exists()]
     return list(dict.fromkeys(WEIGHTS_DIR / path.parts[0] for path in relative))
 

@@ -10,13 +10,14 @@ from pydantic import Field
 
 from mobileyolo.core.config import PARAMS_FILE, BackboneName, Data, Section, Seeds, validated
 from mobileyolo.core.errors import ConfigError
-from mobileyolo.core.files import IMAGENET, WEIGHTS_DIR, Role
+from mobileyolo.core.files import IMAGENET, NONE, WEIGHTS_DIR, Role
 from mobileyolo.costs.parameters import LatencyOptions
 from mobileyolo.dataset.folders import is_file, is_folder
 from mobileyolo.dataset.parameters import Grouping, ValidationRules
 from mobileyolo.digits import DigitsOptions
 from mobileyolo.evaluation.parameters import EvaluationOptions
 from mobileyolo.models.parameters import (
+    NO_MODEL,
     WEIGHTS_KEYS,
     StartingWeights,
     Teaching,
@@ -56,16 +57,22 @@ def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Par
     """Check all sections, and that the weights that they name exist.
 
     Raises:
-        ConfigError: an unknown key, a wrong value, or missing weights.
+        ConfigError: an unknown key, a wrong value, two teachers, or missing weights.
     """
     parameters = validated(Parameters, values, file)
     init, teacher = parameters.init, parameters.train.teacher
-    names: dict[Role, str] = {"backbone": init.backbone, "detector": init.detector, "teacher": teacher}
+    if NONE not in (teacher, init.teacher):
+        raise ConfigError(
+            f"{file}: train.teacher: {teacher!r}: init.teacher is {init.teacher!r}; set one of both to none"
+        )
+    names: dict[Role, str] = {"backbone": init.backbone, "detector": init.detector, "teacher": init.teacher}
     for role, name in names.items():
-        path = weights_path(role, name)
+        path = weights_path(name)
         if path is not None and (missing := _missing(role, path)):
             advice = (
-                imagenet_advice(parameters.backbone, parameters.baseline)
+                imagenet_advice(
+                    parameters.backbone, parameters.baseline, *([teacher] if teacher not in NO_MODEL else [])
+                )
                 if path == WEIGHTS_DIR / IMAGENET
                 else "put it there, give an absolute path, or download known weights: mobileyolo fetch <name>"
             )

@@ -1,4 +1,4 @@
-"""What the console says while DVC works: stage 9 of 18, less of Ultralytics' log, how to go on after an error.
+"""What the console says while DVC works: stage 9 of 21, less of Ultralytics' log, how to go on after an error.
 
 Nothing here can change what a stage writes, so no stage depends on this file.
 """
@@ -21,7 +21,7 @@ import yaml
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE
 from mobileyolo.core.console import say
-from mobileyolo.core.files import write_text
+from mobileyolo.core.files import BASELINE, NONE, write_text
 
 # Lines of Ultralytics 8.4 that say nothing to a user of the pipeline: all 116 arguments, where it keeps settings and
 # checkpoints (folders of ours that are removed again), GFLOPs at 640 pixels whatever the model's input, hours.
@@ -80,13 +80,21 @@ def stage_order(pipeline: Mapping[str, Any], seeds: list[int]) -> list[str]:
     return list(order)
 
 
-def stage_line(stage: str, pipeline: Mapping[str, Any], seeds: list[int]) -> str | None:
-    """Which stage of how many this is, and how many trainings come after it; None for a stage that is not known."""
-    order = stage_order(pipeline, seeds)
+def stage_line(stage: str, pipeline: Mapping[str, Any], params: Mapping[str, Any]) -> str | None:
+    """Which stage of how many this is, and how many trainings come after it; None for a stage that is not known.
+
+    Args:
+        stage: DVC's name for it.
+        pipeline: what dvc.yaml holds.
+        params: what params.yaml holds.
+    """
+    order = stage_order(pipeline, params["seeds"])
     if stage not in order:
         return None
     position = order.index(stage)
-    trainings = sum(name.startswith("train@") for name in order[position + 1 :])
+    nobody = params["train"]["teacher"] in (NONE, BASELINE)  # and the stage of its training trains nothing
+    training = ("train@",) if nobody else ("train@", "train-teacher@")
+    trainings = sum(name.startswith(training) for name in order[position + 1 :])
     after = f"; at most {trainings} training{'s' * (trainings > 1)} after it" if trainings else ""
     return f"Stage {position + 1} of {len(order)}{after}"
 
@@ -95,8 +103,8 @@ def announce(root: Path) -> None:
     """Print the line of the stage that DVC runs, as far as dvc.yaml and params.yaml tell."""
     try:
         pipeline = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
-        seeds = yaml.safe_load((root / PARAMS_FILE).read_text(encoding="utf-8"))["seeds"]
-        line = stage_line(environment.stage_name() or "", pipeline, list(seeds))
+        params = yaml.safe_load((root / PARAMS_FILE).read_text(encoding="utf-8"))
+        line = stage_line(environment.stage_name() or "", pipeline, params)
     except (OSError, yaml.YAMLError, KeyError, TypeError):  # the stage check says what is wrong with the file
         return
     if line:
@@ -152,7 +160,9 @@ def _expanded(name: str, entry: Mapping[str, Any], seeds: list[int]) -> Iterator
                 yield _stage(f"{name}@{arm}-{seed}", entry, {"item.arm": arm, "item.seed": seed})
     elif "foreach" in entry and isinstance(entry["foreach"], str):  # ${seeds}
         for seed in seeds:
-            yield _stage(f"{name}@{seed}", entry["do"], {"item": seed})
+            yield _stage(f"{name}@{seed}", entry["do"], {"item": seed, "seeds[0]": seeds[0]})
+    elif isinstance(entry.get("foreach"), list):  # the first of them
+        yield _stage(f"{name}@{seeds[0]}", entry["do"], {"item": seeds[0]})
     elif "foreach" in entry:
         for key, item in entry["foreach"].items():
             own = {f"item.{part}": value for part, value in item.items()} if isinstance(item, dict) else {"item": item}

@@ -184,9 +184,28 @@ def test_nothing_is_built_or_trained_before_the_dataset_is_validated(name: str) 
     assert "validate" in sources(name)
 
 
-def test_a_training_depends_on_every_parameter_of_its_section_but_the_teacher() -> None:
+@pytest.mark.parametrize("name", ["train", "train-teacher"])
+def test_a_training_depends_on_every_parameter_of_its_section_but_the_teacher(name: str) -> None:
     """It depends on the teacher through models/<arm>/teacher, so that teaching the candidate leaves the baseline."""
-    assert definition("train")["params"] == [f"train.{name}" for name in TrainingRecipe.model_fields]
+    assert definition(name)["params"] == [f"train.{name}" for name in TrainingRecipe.model_fields]
+
+
+@pytest.mark.parametrize("step", ["train", "evaluate"])
+def test_the_teacher_is_trained_and_measured_as_an_arm_is(step: str) -> None:
+    """It depends on the same code, data and parameters, and, but for a teacher of its own, on the same files."""
+    arm = {"${item.arm}": "teacher", "${item.seed}": "${item}"}
+    of_an_arm = yaml.safe_dump(definition(step)["deps"])
+    for template, value in arm.items():
+        of_an_arm = of_an_arm.replace(template, value)
+    expected = set(yaml.safe_load(of_an_arm)) - {"models/teacher/teacher/s${item}"}
+    assert set(definition(f"{step}-teacher")["deps"]) == expected
+    assert definition(f"{step}-teacher")["params"] == definition(step)["params"]
+
+
+def test_what_trains_the_teacher_depends_on_neither_arm_nor_on_who_is_taught() -> None:
+    needed = sources("evaluate-teacher@0")
+    assert not any("baseline" in source or "candidate" in source or source.startswith("teach-") for source in needed)
+    assert "fetch@teacher" not in needed
 
 
 def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
@@ -205,9 +224,10 @@ def test_a_stage_reads_the_parameters_that_it_declares_and_no_others() -> None:
     [
         ("digits", {"digits"}),
         ("validate", {"data.group", "evaluate.split", "validate"}),
-        ("fetch@teacher", {"train.teacher"}),
+        ("fetch@teacher", {"init.teacher"}),
         ("build@baseline", {"baseline", "train.imgsz"}),
-        ("teach-candidate@0", {"train.dis"}),
+        ("build@teacher", {"train.teacher", "train.imgsz"}),
+        ("teach-candidate@0", {"seeds", "train.dis", "train.taught", "train.teacher"}),
         ("evaluate@candidate-0", {"evaluate", "train.imgsz"}),
         ("check", None),  # all of the file
     ],
@@ -218,7 +238,7 @@ def test_a_stages_parameters_are_those_of_dvc_yaml(stage: str, keys: set[str] | 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
 def test_the_console_counts_stages_in_dvcs_own_order(seeds: list[int], tmp_path: Path) -> None:
-    for name in ("dvc.yaml", "data/weights/none", "data/weights/baseline"):
+    for name in ("dvc.yaml", "data/weights/none"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | {"seeds": seeds}
@@ -227,8 +247,15 @@ def test_the_console_counts_stages_in_dvcs_own_order(seeds: list[int], tmp_path:
     dvcs = [stage.name for stage in nx.dfs_postorder_nodes(graph)]
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     assert stage_order(pipeline, seeds) == dvcs
-    assert stage_line("train@baseline-0", pipeline, [0]) == "Stage 10 of 18; at most 1 training after it"
-    assert stage_line("compare", pipeline, [0]) == "Stage 18 of 18"
+
+
+def test_the_console_counts_the_training_of_a_teacher_only_where_there_is_one() -> None:
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    for teacher, trainings in (("none", 2), ("baseline", 2), ("yolo11s", 3)):
+        params = {"seeds": [0], "train": {"teacher": teacher}}
+        assert stage_line("build@teacher", pipeline, params) == f"Stage 9 of 21; at most {trainings} trainings after it"
+        assert stage_line("train@baseline-0", pipeline, params) == "Stage 12 of 21; at most 1 training after it"
+        assert stage_line("compare", pipeline, params) == "Stage 21 of 21"
 
 
 def test_an_unknown_stage_is_named() -> None:

@@ -32,9 +32,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def set_epochs(workspace: Workspace, epochs: int) -> None:
+def set_recipe(workspace: Workspace, **values: object) -> None:
     params = workspace.params()
-    params["train"]["epochs"] = epochs
+    params["train"] |= values
     (workspace.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
@@ -70,39 +70,48 @@ def kill(dvc: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return alive
 
 
-def hashes(workspace: Workspace) -> dict[str, str]:
-    """What dvc.lock says of the model's files; the times differ from run to run."""
-    outs = yaml.safe_load(workspace.read("dvc.lock"))["stages"][STAGE]["outs"]
+def hashes(workspace: Workspace, stage: str) -> dict[str, str]:
+    """What dvc.lock says of the model's files, or of their folder; the times differ from run to run."""
+    outs = yaml.safe_load(workspace.read("dvc.lock"))["stages"][stage]["outs"]
     return {out["path"]: out["md5"] for out in outs if out["path"].startswith("models/")}
 
 
-def stops(workspace: Workspace) -> tuple[int, ...]:
-    return TrainingTime.read(workspace.path / "reports/times/baseline/s0.json").stops
+def stops(workspace: Workspace, arm: str) -> tuple[int, ...]:
+    return TrainingTime.read(workspace.path / f"reports/times/{arm}/s0.json").stops
 
 
-def test_a_training_goes_on_after_dvc_was_killed_and_gives_the_same_files(workspace: Workspace) -> None:
-    set_epochs(workspace, 8)
-    dvc = workspace.begin("repro", STAGE)
-    wait_until(lambda: list(workspace.path.glob(".mobileyolo/trainings/*/epoch-*.pt")), dvc)
+@pytest.mark.parametrize(
+    ("stage", "arm", "teacher", "files"),
+    [
+        (STAGE, "baseline", "none", ["best.pt", "history.csv", "training.json"]),
+        ("train-teacher@0", "teacher", "yolo11s", ["s0"]),
+    ],
+)
+def test_a_training_goes_on_after_dvc_was_killed_and_gives_the_same_files(
+    workspace: Workspace, stage: str, arm: str, teacher: str, files: list[str]
+) -> None:
+    set_recipe(workspace, epochs=8, teacher=teacher)
+    dvc = workspace.begin("repro", stage)
+    wait_until(lambda: list(workspace.path.glob(f".mobileyolo/trainings/{arm}-*/epoch-*.pt")), dvc)
     assert kill(dvc) == []
-    again = workspace.dvc("repro", STAGE)
-    (stopped,) = stops(workspace)
-    assert f"baseline, seed 0: goes on after epoch {stopped} of 8" in again.output
-    gone_on = hashes(workspace)
-    assert [Path(path).name for path in sorted(gone_on)] == ["best.pt", "history.csv", "training.json"]
+    again = workspace.dvc("repro", stage)
+    (stopped,) = stops(workspace, arm)
+    assert f"{arm}, seed 0: goes on after epoch {stopped} of 8" in again.output
+    gone_on = hashes(workspace, stage)
+    assert [Path(path).name for path in sorted(gone_on)] == files
     statuses = {run.info.status for run in workspace.runs()}
     assert "FINISHED" in statuses
     assert statuses <= {"FINISHED", "KILLED"}
 
     shutil.rmtree(workspace.path / ".mobileyolo/trainings")
-    workspace.dvc("repro", "--force", "--single-item", STAGE)
-    assert stops(workspace) == ()
-    assert hashes(workspace) == gone_on
+    workspace.dvc("repro", "--force", "--single-item", stage)
+    assert stops(workspace, arm) == ()
+    assert hashes(workspace, stage) == gone_on
 
 
 @pytest.mark.parametrize("delay", [0.2, 0.6, 1.0, 1.5])
 def test_no_training_outlives_a_dvc_that_is_killed_while_the_stage_starts(workspace: Workspace, delay: float) -> None:
-    set_epochs(workspace, 1000)  # it would not end by itself
+    set_recipe(workspace, epochs=1000, teacher="none")  # it would not end by itself
     dvc = workspace.begin("repro", "--force", "--single-item", STAGE)
     wait_until(lambda: stages_below(dvc), dvc)
     time.sleep(delay)

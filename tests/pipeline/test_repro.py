@@ -35,6 +35,9 @@ STAGES = (
     "fetch@detector",
     "fetch@teacher",
     "build@{arm}",
+    "build@teacher",
+    "train-teacher@0",
+    "evaluate-teacher@0",
     "teach-{arm}@0",
     "train@{arm}-0",
     "evaluate@{arm}-0",
@@ -118,7 +121,7 @@ def test_mlflow_has_one_finished_run_an_arm_with_what_people_compare(workspace: 
 
 
 def test_the_console_says_how_far_it_is_and_ends_with_the_answer_once(workspace: Workspace, first: Result) -> None:
-    assert "Stage 10 of 18; at most 1 training after it" in first.output
+    assert "Stage 12 of 21; at most 1 training after it" in first.output
     answer = headline(Comparison.read(workspace.path / "reports/comparison.json"))
     assert first.output.count(answer) == 1
     assert first.output.count("Keep it: git add params.yaml dvc.lock reports/metrics.json") == 1

@@ -2,7 +2,7 @@
 
 This is the only command that downloads anything. A file that lies there already is kept. Known names:
 
-- YOLO11's detectors, yolo11n.pt to yolo11x.pt, from Ultralytics: for init.detector and train.teacher;
+- YOLO11's detectors, yolo11n.pt to yolo11x.pt, from Ultralytics: for init.detector and init.teacher;
 - backbones with ImageNet weights, which go into data/weights/imagenet/: YOLO11's classifiers, yolo11n-cls.pt to
   yolo11x-cls.pt, from Ultralytics; Google's MobileNetV1, mobilenet_v1_<width>_<pixels>, from Keras Applications (width
   multiplier 0.25, 0.5, 0.75 or 1.0, trained at 128, 160, 192 or 224 pixels); and timm's, such as mobilenetv1_100.
@@ -41,5 +41,5 @@ def run(names: list[str]) -> None:
 
     for name in names:
         path = download(name)
-        switch = "init.detector or train.teacher" if path.parent == WEIGHTS_DIR else f"init.backbone: {IMAGENET}"
+        switch = "init.detector or init.teacher" if path.parent == WEIGHTS_DIR else f"init.backbone: {IMAGENET}"
         say(f"{path}: for {switch} in params.yaml")

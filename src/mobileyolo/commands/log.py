@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from mobileyolo.core.backbones import ARMS
+from mobileyolo.core.backbones import ARMS, TEACHER
 from mobileyolo.core.errors import UserError
 
 SUMMARY = "log to MLflow what its store lacks of the last comparison"
@@ -38,5 +38,6 @@ def run() -> None:
         raise UserError(f"{COMPARISON_FILE} is of another dataset than {DATASET_FILE}; run dvc repro first")
     verdict = ValidationVerdict.read(VALIDATION.verdict)
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.get("seeds", Seeds)] for arm in ARMS}
-    if not log_results(params.data_dir, card, verdict, arms, comparison):
+    teacher = ArmResult.read(TEACHER, comparison.teacher.seed) if comparison.teacher else None
+    if not log_results(params.data_dir, card, verdict, arms, comparison, teacher):
         raise UserError("MLflow's store still lacks some or all of the last comparison; the warning above says why")

@@ -1,4 +1,4 @@
-"""Names of the two arms and of the backbones that an arm can have."""
+"""Names of the two arms, of their teacher, and of the backbones that each can have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from typing import Literal
 
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, Arm] = ("baseline", "candidate")
+
+# All that is trained. The teacher is built, trained and measured as an arm is, once for all seeds, and not compared.
+Trainee = Literal["baseline", "candidate", "teacher"]
+TEACHER: Literal["teacher"] = "teacher"
+TRAINEES: tuple[Trainee, ...] = (*ARMS, TEACHER)
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,9 @@ def width_of(backbone: str) -> float | None:
     return spec.width if isinstance(spec, MobileNet) else None
 
 
-def backbone_key(arm: Arm) -> str:
-    """The parameter that names an arm's backbone."""
-    return "baseline" if arm == "baseline" else "backbone"
+def backbone_key(arm: Trainee) -> str:
+    """The parameter that names the backbone; `train.teacher` can also say that no model is trained for it."""
+    return {"baseline": "baseline", "candidate": "backbone", "teacher": "train.teacher"}[arm]
 
 
 # By width multiplier: names of MobileNetV1 with ImageNet weights (Google's, by Keras; the last one timm's).

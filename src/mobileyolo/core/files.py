@@ -27,8 +27,8 @@ from mobileyolo.core.text import printable
 Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
 WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file or a folder in here
 IMAGENET = "imagenet"  # its folder with backbones from `mobileyolo fetch`
-# Names in params.yaml that mean no file. WEIGHTS_DIR has files with these names only because DVC needs dependencies.
-NONE, BASELINE = "none", "baseline"
+NONE = "none"  # in params.yaml no file, or nobody; WEIGHTS_DIR has a file of this name because DVC needs dependencies
+BASELINE = "baseline"  # as train.teacher: the trained baseline teaches the candidate
 
 CHECKED_FILE = Path("data/checked.txt")  # by the stage check
 DIGITS_DIR = Path("data/raw/digits")  # by the stage digits
@@ -102,6 +102,11 @@ def start_weights_file(arm: str) -> Path:
 def offer_file(arm: str) -> Path:
     """What the arm could have started from, an `OfferRecord`; no training depends on it."""
     return Path("models", arm, "offer.json")
+
+
+def built_files(arm: str) -> tuple[Path, ...]:
+    """All that the stage build writes."""
+    return model_file(arm), profile_file(arm), start_file(arm), start_weights_file(arm), offer_file(arm)
 
 
 @dataclass(frozen=True)
@@ -237,6 +242,17 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 with Unix line ends, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_none(*files: Path) -> None:
+    """Write the files of a model that is not there: DVC wants each one, and warns of empty ones each time."""
+    for file in files:
+        write_text(file, f"{NONE}\n")
+
+
+def is_none(file: Path) -> bool:
+    """Is the file of a model that is not there?"""
+    return file.stat().st_size < 8 and file.read_text(encoding="utf-8").strip() == NONE
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

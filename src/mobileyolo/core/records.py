@@ -212,10 +212,10 @@ class StartRecord(Start):
 class Teacher(Record):
     """The teacher of a model (distillation): models/<arm>/teacher/s<seed>/teacher.json."""
 
-    name: str  # `none`, the baseline's backbone and seed, or the checkpoint's name
-    digest: str | None = None  # of the baseline's tensors, or of the checkpoint; None if there is no teacher
+    name: str  # `none`, a trained teacher's backbone, the baseline's backbone and seed, or the checkpoint's name
+    digest: str | None = None  # of a trained model's tensors, or of the checkpoint; None if there is no teacher
     dis: float = 0.0  # weight of the distillation loss
-    both_arms: bool = False  # a checkpoint teaches both arms, the baseline only the candidate
+    both_arms: bool = False  # does it teach both arms, and not the candidate alone?
 
 
 class TrainingPlan(Record):

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mobileyolo.core.files import ModelFiles, offer_file, write_table, write_text
+from mobileyolo.core.backbones import TEACHER
+from mobileyolo.core.files import ModelFiles, is_none, offer_file, write_table, write_text
 from mobileyolo.core.records import MetricsRecord, OfferRecord, TrainingRecord, TrainingTime
 
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -136,6 +137,15 @@ class ArmResult:
         return cls(
             TrainingRecord.read(files.training), MetricsRecord.read(files.metrics), Statistics.read(files.statistics)
         )
+
+    @classmethod
+    def read_teacher(cls, seed: int) -> ArmResult | None:
+        """Those of the trained teacher; None if no model was trained for it.
+
+        Args:
+            seed: the first one of params.yaml, with which it was trained.
+        """
+        return None if is_none(ModelFiles(TEACHER, seed).training) else cls.read(TEACHER, seed)
 
     @property
     def label(self) -> str:

@@ -1,34 +1,53 @@
-"""The pretrained weights and the teacher that params.yaml names: the section `init`, and two keys of `train`."""
+"""The pretrained weights and the teacher that params.yaml names: the section `init`, and three keys of `train`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from mobileyolo.core.backbones import IMAGENET_WIDTHS, imagenet_weights_of
+from mobileyolo.core.backbones import IMAGENET_WIDTHS, imagenet_weights_of, spec_of
 from mobileyolo.core.config import Section, Weight
 from mobileyolo.core.files import BASELINE, NONE, WEIGHTS_DIR, Role
 
 # The parameter that names the weights for each role.
-WEIGHTS_KEYS: dict[Role, str] = {"backbone": "init.backbone", "detector": "init.detector", "teacher": "train.teacher"}
+WEIGHTS_KEYS: dict[Role, str] = {role: f"init.{role}" for role in get_args(Role)}
 
 WeightsName = Annotated[str, Field(min_length=1)]  # none, a path in WEIGHTS_DIR, or an absolute path
 
 
 class StartingWeights(Section):
-    """Pretrained weights for both arms; each takes the tensors that fit.
+    """Weights from elsewhere, for both arms.
 
     Attributes:
-        backbone: a file, or a folder with a file for each arm's backbone.
-        detector: a file.
+        backbone: to start from, a file, or a folder with a file for each arm's backbone.
+        detector: to start from, a file; each arm takes the tensors that fit.
+        teacher: a file, which teaches the arms.
     """
 
     key: ClassVar[str] = "init"
 
     backbone: WeightsName
     detector: WeightsName
+    teacher: WeightsName
+
+
+NO_MODEL = (NONE, BASELINE)  # as train.teacher: no model is trained for it
+
+
+def _known_teacher(name: object) -> object:
+    if name not in NO_MODEL:
+        try:
+            spec_of(name if isinstance(name, str) else "")
+        except ValueError as error:
+            told = str(error).replace("unknown backbone; choose", f"choose {', '.join(NO_MODEL)},")
+            raise ValueError(f"{told}; a file goes to init.teacher") from None
+    return name
+
+
+TeacherName = Annotated[str, BeforeValidator(_known_teacher)]
+Taught = Literal["both", "candidate"]
 
 
 class Teaching(Section):
@@ -37,15 +56,14 @@ class Teaching(Section):
     key: ClassVar[str] = "train"
     whole: ClassVar[bool] = False  # the other keys are in training/parameters.py
 
-    teacher: WeightsName  # or `baseline`
+    teacher: TeacherName
+    taught: Taught  # by a trained model or a file; the baseline teaches the candidate alone
     dis: Weight
 
 
-def weights_path(role: Role, name: str) -> Path | None:
-    """The file that a parameter names, or the folder; None for `none`, and for the baseline as teacher."""
-    if name == NONE or (role == "teacher" and name == BASELINE):
-        return None
-    return WEIGHTS_DIR / name
+def weights_path(name: str) -> Path | None:
+    """The file that a parameter of the section init names, or the folder; None for `none`."""
+    return None if name == NONE else WEIGHTS_DIR / name
 
 
 def files_in(folder: Path) -> list[Path]:

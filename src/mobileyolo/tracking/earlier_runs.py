@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from mlflow.tracking import MlflowClient
 
-from mobileyolo.core.backbones import Arm
+from mobileyolo.core.backbones import TEACHER, Arm
 from mobileyolo.core.records import METRICS, History, SeedSpread
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking.dataset_runs import params_of, tags_of
@@ -61,10 +61,13 @@ class LoggedModel:
 
 
 def find_models(client: MlflowClient, data_digest: str) -> list[LoggedModel]:
-    """Every model that was trained on this data, oldest first, wherever the dataset's folder lay."""
+    """Every model of an arm that was trained on this data, oldest first, wherever the dataset's folder lay.
+
+    A model that was trained to teach is none of them, since it was never to be compared.
+    """
     found = client.search_runs(
         active_experiments(client),
-        f"tags.\"data.digest\" = '{data_digest}'",
+        f"tags.\"data.digest\" = '{data_digest}' and tags.arm != '{TEACHER}'",
         max_results=50_000,  # the most that MLflow 3.17 gives at once
         order_by=["attributes.start_time"],
     )

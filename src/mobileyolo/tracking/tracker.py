@@ -222,6 +222,7 @@ def log_results(
     verdict: ValidationVerdict,
     arms: Mapping[Arm, Sequence[ArmResult]],
     comparison: Comparison,
+    teacher: ArmResult | None = None,
 ) -> bool:
     """Log what the store lacks of a comparison, of every model in it, and of their dataset's validation.
 
@@ -233,8 +234,14 @@ def log_results(
         verdict: what was wrong with it.
         arms: the models, one for each seed.
         comparison: the outcome.
+        teacher: the model that was trained to teach, if there is one; it is not compared.
     """
     tracker = Tracker.open(dataset, card)
+    if teacher is not None:
+        files = ModelFiles(teacher.training.arm, teacher.training.seed)
+        history = pd.read_csv(files.history)
+        tracker.log_validation(teacher.training, history, verdict, VALIDATION_FILES)
+        tracker.log_evaluation(teacher, history, files.weights)
     figures = sorted(FIGURES_DIR.glob("*.png"))
     report = [REPORT_FILE, CHINESE_REPORT_FILE, ERRORS_DIR, SUMMARY_FILE, COMPARISON_FILE, *figures]
     for arm, models in arms.items():

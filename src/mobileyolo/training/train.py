@@ -12,7 +12,7 @@ import pandas as pd
 from ultralytics import __version__ as ultralytics_version
 
 from mobileyolo.core import environment
-from mobileyolo.core.backbones import Arm, width_of
+from mobileyolo.core.backbones import Trainee, width_of
 from mobileyolo.core.files import ModelFiles, digest_of, write_table
 from mobileyolo.core.records import (
     DatasetCard,
@@ -56,12 +56,12 @@ class Trained:
 
 
 def plan(
-    arm: Arm, seed: int, recipe: TrainingRecipe, card: DatasetCard, start: StartRecord, teacher: Teacher
+    arm: Trainee, seed: int, recipe: TrainingRecipe, card: DatasetCard, start: StartRecord, teacher: Teacher
 ) -> TrainingPlan:
     """Collect what params.yaml and earlier stages say about one training.
 
     Args:
-        arm: baseline or candidate.
+        arm: baseline, candidate or teacher.
         seed: of the initial weights, the data order and the augmentation.
         recipe: how both arms are trained.
         card: what validation found the dataset to be.

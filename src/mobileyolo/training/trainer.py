@@ -17,7 +17,7 @@ from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import unwrap_model
 
-from mobileyolo.core.backbones import Arm
+from mobileyolo.core.backbones import Trainee
 from mobileyolo.core.errors import TrainingError
 from mobileyolo.core.files import ModelFiles, model_file, read_mapping, start_weights_file
 from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset
@@ -62,7 +62,7 @@ class ArmModel:
     teacher: Path | None
 
     @classmethod
-    def read(cls, arm: Arm, seed: int) -> ArmModel:
+    def read(cls, arm: Trainee, seed: int) -> ArmModel:
         """Read the files of the stages build and teach."""
         files = ModelFiles(arm, seed)
         return cls(

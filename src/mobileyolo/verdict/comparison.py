@@ -18,7 +18,15 @@ from mobileyolo.verdict.interval import MIN_DEGREES, Luck, curve_sd
 from mobileyolo.verdict.latency_ratio import latency_ratio
 from mobileyolo.verdict.maturity import maturity
 from mobileyolo.verdict.parameters import VerdictOptions
-from mobileyolo.verdict.records import DECIDING_METRIC, ArmSummary, Comparison, CostRatio, SizeAP, Spread
+from mobileyolo.verdict.records import (
+    DECIDING_METRIC,
+    ArmSummary,
+    Comparison,
+    CostRatio,
+    SizeAP,
+    Spread,
+    TrainedTeacher,
+)
 from mobileyolo.verdict.sentences import joined, reason
 from mobileyolo.verdict.settling import settling
 
@@ -42,6 +50,7 @@ class Circumstances:
         history: what the tracking store knows of the same data.
         latency: of both arms.
         caveats: sentences about the data, to be added to the verdict's.
+        teacher: the model that was trained to teach, if there is one.
     """
 
     scenes: Scenes
@@ -49,6 +58,7 @@ class Circumstances:
     history: History
     latency: LatencyRecord
     caveats: Sequence[str] = ()
+    teacher: ArmResult | None = None
 
 
 def compare(
@@ -80,6 +90,7 @@ def compare(
         reason="",
         baseline=_summary(baseline, differences.metrics["map50"].baseline, options.margin),
         candidate=_summary(candidate, differences.metrics["map50"].candidate, options.margin),
+        teacher=_trained_teacher(circumstances.teacher),
         metrics=differences.metrics,
         deployed=differences.deployed,
         classes=differences.classes,
@@ -152,6 +163,18 @@ def _summary(arm: ArmEvidence, map50: float, margin: float) -> ArmSummary:
         confidences=tuple(result.metrics.confidence for result in results),
         maturity=maturity(arm.histories, best_epochs, map50, margin),
         times=tuple(arm.times),
+    )
+
+
+def _trained_teacher(result: ArmResult | None) -> TrainedTeacher | None:
+    if result is None:
+        return None
+    return TrainedTeacher(
+        backbone=result.training.backbone,
+        seed=result.training.seed,
+        weights_digest=result.training.weights_digest,
+        map50_95=result.metrics.map50_95,
+        val_map50_95=result.metrics.val_map50_95,
     )
 
 

@@ -144,6 +144,16 @@ class ArmSummary(Record):
     times: tuple[TrainingTime, ...]  # by seed
 
 
+class TrainedTeacher(Record):
+    """The model that was trained to teach: on the same data, by the same recipe, without a teacher of its own."""
+
+    backbone: str
+    seed: int
+    weights_digest: str
+    map50_95: float  # on the split of the comparison
+    val_map50_95: float
+
+
 class Comparison(Record):
     """The answer: reports/comparison.json."""
 
@@ -152,6 +162,7 @@ class Comparison(Record):
     reason: str  # the verdict in sentences
     baseline: ArmSummary
     candidate: ArmSummary
+    teacher: TrainedTeacher | None = None  # None if no model was trained to teach
     metrics: dict[str, MetricDelta]  # by METRICS
     deployed: dict[str, DeployedDelta]  # by DEPLOYED_METRICS
     classes: tuple[ClassDelta, ...]  # the largest loss first

@@ -287,12 +287,13 @@ def starts_and_teachers(comparison: Comparison, _: Translator = english) -> Iter
             baseline=baseline_name,
             baseline_start=_start(baseline, _),
         )
-    taught = _teacher(baseline), _teacher(candidate)
-    if taught[0] != taught[1]:
-        nobody = _("nobody")
+    who, other = (teacher(comparison, arm, _) for arm in (candidate, baseline))
+    if who != other:
         yield _("Not only the backbone differs: {candidate} was taught by {who}, {baseline} by {other}.").format(
-            candidate=candidate_name, who=taught[1] or nobody, baseline=baseline_name, other=taught[0] or nobody
+            candidate=candidate_name, who=who, baseline=baseline_name, other=other
         )
+    elif any(each.digest for each in candidate.teachers):
+        yield _("Both models were taught by {teacher}.").format(teacher=who)
 
 
 def _start_alike(baseline: Start, candidate: Start) -> bool:
@@ -327,8 +328,19 @@ def _start(arm: ArmSummary, _: Translator) -> str:
     return _("{sources} ({share} of its values are pretrained)").format(sources=sources, share=f"{start.share:.0%}")
 
 
-def _teacher(arm: ArmSummary) -> str:
-    return ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest))
+def teacher(comparison: Comparison, arm: ArmSummary, _: Translator = english) -> str:
+    """Who taught an arm, and how good a teacher is that was trained for it."""
+    trained = comparison.teacher
+    named: dict[str, None] = {}
+    for each in arm.teachers:
+        if trained is not None and each.digest == trained.weights_digest:
+            on_val = _("mAP50-95 {value} on {split}").format(value=f"{trained.val_map50_95:.3f}", split="val")
+            held_out = _("{value} on {split}").format(value=f"{trained.map50_95:.3f}", split=comparison.split)
+            measured = [on_val, *([held_out] if comparison.split != "val" else [])]
+            named[f"{each.name} ({', '.join(measured)})"] = None
+        elif each.digest:
+            named[each.name] = None
+    return ", ".join(named) or _("nobody")
 
 
 def _split(comparison: Comparison, _: Translator) -> Iterator[str]:

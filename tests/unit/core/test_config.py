@@ -167,14 +167,46 @@ def test_parameters_cannot_change_once_read() -> None:
 
 
 def test_weights_are_looked_for_by_name_in_their_folder_or_by_absolute_path(tmp_path: Path) -> None:
-    assert weights_path("detector", "yolo11n.pt") == Path("data/weights/yolo11n.pt")
-    assert weights_path("teacher", str(tmp_path / "m.pt")) == tmp_path / "m.pt"
-    assert weights_path("backbone", "none") is None
+    assert weights_path("yolo11n.pt") == Path("data/weights/yolo11n.pt")
+    assert weights_path(str(tmp_path / "m.pt")) == tmp_path / "m.pt"
+    assert weights_path("none") is None
 
 
-def test_the_baseline_as_teacher_is_no_file() -> None:
-    assert weights_path("teacher", "baseline") is None
-    assert weights_path("detector", "baseline") == Path("data/weights/baseline")
+@pytest.mark.parametrize("teacher", ["none", "baseline", "yolo11s", "yolo11x", "mnv1_m", "mnv1@1.5"])
+def test_a_teacher_is_nobody_the_baseline_or_any_backbone(tmp_path: Path, values: dict[str, Any], teacher: str) -> None:
+    set_key(values, "train.teacher", teacher)
+    assert load(tmp_path, values).train.teacher == teacher
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("train.teacher", "my.pt", "'my.pt': choose none, baseline, one of mnv1_n, .*; a file goes to init.teacher$"),
+        ("train.teacher", "mnv1@0.5", "'mnv1@0.5': write mnv1_s"),
+        ("train.teacher", 3, "3: choose none, baseline, one of"),
+        ("train.taught", "baseline", "'baseline': input should be 'both' or 'candidate'"),
+    ],
+)
+def test_another_teacher_or_another_arm_to_be_taught_is_refused(
+    tmp_path: Path, values: dict[str, Any], key: str, value: object, said: str
+) -> None:
+    set_key(values, key, value)
+    with pytest.raises(ConfigError, match=f"{key}: {said}"):
+        load(tmp_path, values)
+
+
+def test_two_teachers_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    set_key(values, "train.teacher", "yolo11s")
+    set_key(values, "init.teacher", "my.pt")
+    with pytest.raises(ConfigError, match=r"train\.teacher: 'yolo11s': init\.teacher is 'my\.pt'; set one of both"):
+        load(tmp_path, values)
+
+
+def test_imagenet_weights_are_advised_for_the_teacher_as_well(tmp_path: Path, values: dict[str, Any]) -> None:
+    set_key(values, "train.teacher", "yolo11m")
+    set_key(values, "init.backbone", "imagenet")
+    with pytest.raises(ConfigError, match=r"mobileyolo fetch mobilenet_v1_0\.25_224 yolo11n-cls\.pt yolo11m-cls\.pt$"):
+        load(tmp_path, values)
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path, values: dict[str, Any]) -> None:
@@ -215,6 +247,10 @@ def test_imagenet_weights_that_are_not_there_yet_are_named_for_both_arms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], backbone: str, baseline: str, said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    values |= {"backbone": backbone, "baseline": baseline, "init": {"backbone": "imagenet", "detector": "none"}}
+    values |= {
+        "backbone": backbone,
+        "baseline": baseline,
+        "init": {"backbone": "imagenet", "detector": "none", "teacher": "none"},
+    }
     with pytest.raises(ConfigError, match=rf"init\.backbone: 'imagenet': no file or folder .*{said}"):
         load(tmp_path, values)

@@ -59,7 +59,8 @@ def error_of(values: dict[str, Any]) -> str:
 
 @given(st.sampled_from(LEAVES), ANY)
 @example("init.backbone", "x" * 300)
-@example("train.teacher", "\0")
+@example("init.teacher", "\0")
+@example("train.teacher", "mnv1@1e400")
 @settings(max_examples=400)
 def test_any_value_of_a_key_is_valid_or_one_error_that_names_the_key(key: str, value: object) -> None:
     lines = error_of(changed(key, value)).removeprefix("params.yaml: ").split("\nparams.yaml: ")

@@ -120,8 +120,9 @@ def test_the_baseline_of_each_seed_is_one_teacher() -> None:
     assert known(result()).candidates == 2
 
 
-def test_neither_a_baseline_nor_a_model_of_other_data_is_a_candidate() -> None:
+def test_neither_a_baseline_nor_a_teacher_nor_a_model_of_other_data_is_a_candidate() -> None:
     log(result("baseline", "yolo11s"))
+    log(result("teacher", "yolo11m"))
     log(result(backbone="mnv1_s", data_digest="e" * 64))
     assert known(result()).candidates == 1
 

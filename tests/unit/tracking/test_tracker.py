@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -432,6 +433,24 @@ def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowC
         for name in run.data.metrics:
             steps = [point.step for point in store.get_metric_history(run.info.run_id, name)]
             assert len(steps) == len(set(steps))
+
+
+def test_the_trained_teacher_has_a_run_of_its_own_that_is_not_compared(
+    store: MlflowClient, compared: ReportInputs
+) -> None:
+    baseline = compared.results["baseline"][0]
+    training = baseline.training.model_copy(
+        update={"arm": "teacher", "backbone": "yolo11s", "weights_digest": "t" * 64}
+    )
+    files = ModelFiles("teacher", training.seed)
+    write_table(files.history, compared.histories["baseline"][0])
+    files.weights.write_bytes(b"weights")
+    teacher = dataclasses.replace(baseline, training=training)
+    log_results("shapes", CARD, found(), compared.results, compared.comparison, teacher)
+    (run,) = (run for run in runs(store) if run.data.tags["arm"] == "teacher")
+    assert (run.info.run_name, run.info.status, run.data.tags["stage"]) == ("yolo11s-s0", "FINISHED", "evaluated")
+    assert run.data.metrics["map50_95"] == baseline.metrics.map50_95
+    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model", "validation"]
 
 
 def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:

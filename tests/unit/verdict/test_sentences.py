@@ -6,7 +6,16 @@ import pytest
 
 from mobileyolo.core.records import FindingCount, Start, Teacher, ValidationVerdict, WeightsSource
 from mobileyolo.verdict import sentences
-from mobileyolo.verdict.records import VERDICTS, Comparison, CostRatio, Guards, Interval, Spread, Verdict
+from mobileyolo.verdict.records import (
+    VERDICTS,
+    Comparison,
+    CostRatio,
+    Guards,
+    Interval,
+    Spread,
+    TrainedTeacher,
+    Verdict,
+)
 from tests.synthetic_comparison import make_comparison
 from tests.synthetic_results import RANDOM
 
@@ -276,7 +285,24 @@ def test_a_teacher_of_one_arm_alone_is_said() -> None:
     teacher = {"teachers": (Teacher(name="yolo11n s0", digest="t" * 64, dis=6.0),)}
     said = "Not only the backbone differs: mnv1_n was taught by yolo11n s0, yolo11n by nobody."
     assert said in sentences.reason(with_arms({}, teacher))
-    assert "Not only" not in sentences.reason(with_arms(teacher, teacher))
+    taught = sentences.reason(with_arms(teacher, teacher))
+    assert "Not only" not in taught
+    assert "Both models were taught by yolo11n s0." in taught
+
+
+@pytest.mark.parametrize(
+    ("split", "measured"),
+    [("test", "mAP50-95 0.610 on val, 0.580 on test"), ("val", "mAP50-95 0.610 on val")],
+)
+def test_how_good_a_trained_teacher_is_stands_behind_its_name(split: str, measured: str) -> None:
+    trained = TrainedTeacher(backbone="yolo11s", seed=0, weights_digest="t" * 64, map50_95=0.58, val_map50_95=0.61)
+    teacher = {"teachers": (Teacher(name="yolo11s", digest="t" * 64, dis=6.0),)}
+    told = {"teacher": trained, "split": split}
+    both = with_arms(teacher, teacher).model_copy(update=told)
+    assert f"Both models were taught by yolo11s ({measured})." in sentences.reason(both)
+    one = with_arms({}, teacher).model_copy(update=told)
+    said = f"Not only the backbone differs: mnv1_n was taught by yolo11s ({measured}), yolo11n by nobody."
+    assert said in sentences.reason(one)
 
 
 def test_two_arms_of_one_backbone_are_told_apart() -> None:

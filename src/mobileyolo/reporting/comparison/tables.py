@@ -14,7 +14,7 @@ from mobileyolo.reporting.comparison.inputs import Results
 from mobileyolo.reporting.shared.cells import Table
 from mobileyolo.reporting.shared.languages import Translate
 from mobileyolo.verdict.records import Comparison
-from mobileyolo.verdict.sentences import names
+from mobileyolo.verdict.sentences import names, teacher
 
 NOTHING = "–"  # in place of a number that does not exist
 
@@ -154,7 +154,7 @@ def size_table(comparison: Comparison, _: Translate) -> Table:
 def start_table(comparison: Comparison, _: Translate) -> Table | None:
     """What each arm starts from and who teaches it; None where both start at random and nobody teaches."""
     arms = comparison.baseline, comparison.candidate
-    if not any(arm.start.sources or any(teacher.digest for teacher in arm.teachers) for arm in arms):
+    if not any(arm.start.sources or any(each.digest for each in arm.teachers) for arm in arms):
         return None
     rows = []
     for name, arm in zip(names(comparison, _), arms, strict=True):
@@ -162,8 +162,7 @@ def start_table(comparison: Comparison, _: Translate) -> Table | None:
         sources = ", ".join(source.name for source in start.sources.values()) or _("random weights")
         tensors = _("{part} of {whole}").format(part=start.tensors, whole=start.of_tensors)
         values = _("{part} of {whole}").format(part=f"{start.values / 1e6:.2f}", whole=f"{start.of_values / 1e6:.2f} M")
-        taught = ", ".join(dict.fromkeys(teacher.name for teacher in arm.teachers if teacher.digest)) or _("nobody")
-        rows.append((name, sources, tensors, values, taught))
+        rows.append((name, sources, tensors, values, teacher(comparison, arm, _)))
     return Table((_("model"), _("starts from"), _("tensors"), _("values"), _("taught by")), "llrrl", tuple(rows))
 
 
