@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from pathlib import Path
 
+import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mobileyolo.core.records import Teacher
