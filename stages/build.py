@@ -41,7 +41,8 @@ def _build(arm: Trainee, backbone: str, params: Params) -> None:
     from mobileyolo.models.weights import Offer, save, start
 
     classes = len(DatasetCard.read(DATASET_FILE).names)
-    architecture = model_dict(backbone, classes, stock_architecture())
+    # Arms differ in the backbone only; a teacher should be as good as it can be.
+    architecture = model_dict(backbone, classes, stock_architecture(), whole=arm == TEACHER)
     cost = profile(backbone, architecture, params.get("train.imgsz", ImageSize))
     offer = Offer.read()
     record, tensors = start(backbone, architecture, offer)

@@ -67,17 +67,20 @@ def mobilenet_rows(width: float) -> list[Row]:
     return [[-1, 1, "MobileNetV1", [width]], *taps]
 
 
-def model_dict(backbone: str, classes: int, stock: ModelDict) -> ModelDict:
+def model_dict(backbone: str, classes: int, stock: ModelDict, *, whole: bool = False) -> ModelDict:
     """Architecture of `backbone` under YOLO11n's neck and head.
 
     Args:
         backbone: its name.
         classes: number of classes.
         stock: YOLO11's own architecture as Ultralytics ships it (yolo11.yaml), with its scales.
+        whole: does a stock backbone have the neck and the head of its own scale, and so is the model that Ultralytics
+            ships?
     """
     spec = spec_of(backbone)
+    neck_scale = spec.scale if whole and isinstance(spec, Stock) else NECK_SCALE
     neck_rows = deepcopy(stock["backbone"][STOCK_BACKBONE_ROWS:] + stock["head"])
-    scaled_neck = [_scaled(row, stock["scales"], NECK_SCALE, classes) for row in neck_rows]
+    scaled_neck = [_scaled(row, stock["scales"], neck_scale, classes) for row in neck_rows]
     if isinstance(spec, Stock):
         rows = [
             _scaled(row, stock["scales"], spec.scale, classes)

@@ -105,6 +105,13 @@ def test_any_width_has_its_own_channels_and_the_same_neck_and_head() -> None:
     assert wider["head"] == model_dict("mnv1_s", 3, STOCK)["head"]
 
 
-def test_the_stock_model_is_ultralytics_own_tensor_by_tensor() -> None:
-    ours = bridge.build_model(model_dict("yolo11n", 3, STOCK))
-    assert shapes(ours) == shapes(DetectionModel("yolo11n.yaml", nc=3, verbose=False))
+@pytest.mark.parametrize("scale", ["n", "s", "m", "l", "x"])
+def test_a_whole_stock_model_is_the_one_that_ultralytics_ships(scale: str) -> None:
+    ours = bridge.build_model(model_dict(f"yolo11{scale}", 3, STOCK, whole=True))
+    theirs = DetectionModel(f"yolo11{scale}.yaml", nc=3, verbose=False)
+    assert shapes(ours) == shapes(theirs)
+    assert [type(m) for m in ours.modules()] == [type(m) for m in theirs.modules()]
+
+
+def test_a_whole_mobilenet_is_the_same_as_in_an_arm() -> None:
+    assert model_dict("mnv1_n", 3, STOCK, whole=True) == model_dict("mnv1_n", 3, STOCK)
