@@ -6,6 +6,7 @@ Each wing defines the section that it reads; `mobileyolo.parameters` combines th
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -156,6 +157,15 @@ class Params:
         return value
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe one, but numbers are those of YAML 1.2: for `-S train.lr0=0.00001` DVC writes 1e-05."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def load_params(path: Path = PARAMS_FILE, declared: Collection[str] | None = None) -> Params:
     """Read params.yaml; a section is checked when it is read.
 
@@ -167,7 +177,7 @@ def load_params(path: Path = PARAMS_FILE, declared: Collection[str] | None = Non
         ConfigError: the file is missing, or is not YAML with sections.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- as safe as its parent
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the repository's root") from None
     except OSError as error:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.serialize import dump_yaml
 
 from mobileyolo.core.backbones import BACKBONES
 from mobileyolo.core.config import load_params
@@ -254,3 +255,10 @@ def test_imagenet_weights_that_are_not_there_yet_are_named_for_both_arms(
     }
     with pytest.raises(ConfigError, match=rf"init\.backbone: 'imagenet': no file or folder .*{said}"):
         load(tmp_path, values)
+
+
+@pytest.mark.parametrize("value", [1e-05, 1.5e-07, -2e-06, 1e22, 0.01, 5, True, "1e", "e5", "1e-05x"])
+def test_a_value_is_read_as_dvc_writes_it(tmp_path: Path, value: object) -> None:
+    """DVC writes YAML 1.2, where 1e-05 is a number; to PyYAML it is a text."""
+    dump_yaml(tmp_path / "params.yaml", {"train": {"lr0": value}})
+    assert load_params(tmp_path / "params.yaml").values == {"train": {"lr0": value}}
