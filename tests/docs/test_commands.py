@@ -20,7 +20,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name, read
-from tests.foreign import write_bare, write_coco, write_voc
+from tests.foreign import write_bare, write_coco, write_labelme, write_voc
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
 from tests.tutorial import write_tutorial
@@ -160,6 +160,7 @@ def _write_sources(folder: Path) -> None:
     """What the pages take as given in the folder where commands are typed."""
     write_voc(folder / "VOCdevkit/VOC2012")
     write_coco(folder / "coco")
+    write_labelme(folder / "photos")
     write_bare(folder / "helmets")
     (folder / "helmets/classes.txt").unlink()  # the command names the classes
     write_tutorial(folder)

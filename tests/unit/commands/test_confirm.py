@@ -168,4 +168,4 @@ def test_a_dataset_is_named_as_it_is_written_and_not_by_where_a_link_leads(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "store").mkdir()
     Path("helmets").symlink_to("store")
-    assert list(overrides(changed("data.dir", "helmets"), PARAMS)) == [f"data.dir='{tmp_path}/helmets'"]
+    assert list(overrides(changed("data.dir", "helmets"), PARAMS)) == [f"data.dir={tmp_path}/helmets"]
