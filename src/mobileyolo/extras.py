@@ -39,6 +39,7 @@ EXTRAS = {
         "onnx",
         "onnxruntime",
         "onnxslim",
+        "requests",
         "sqlalchemy",
         "urllib3",
     ),
