@@ -56,36 +56,31 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["mobileyolo", "log"])
 
 
-@pytest.mark.usefixtures("compared")
-def test_it_logs_the_models_of_the_last_comparison(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
-) -> None:
+@pytest.fixture
+def logged(compared: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> MlflowClient:
+    """The workspace's store, after the command."""
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     commands.main()
-    client = MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
-    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    return MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+
+
+def test_it_logs_the_models_of_the_last_comparison(logged: MlflowClient) -> None:
+    runs = logged.search_runs([each.experiment_id for each in logged.search_experiments()])
     assert sorted(run.data.tags["arm"] for run in runs) == ["baseline", "candidate"]
 
 
-@pytest.mark.usefixtures("compared")
-def test_it_logs_again_what_somebody_has_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
-) -> None:
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    commands.main()
-    client = MlflowClient(f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
-    (experiment,) = [each for each in client.search_experiments() if each.name != "Default"]
-    client.delete_experiment(experiment.experiment_id)
+def test_it_logs_again_what_somebody_has_deleted(logged: MlflowClient) -> None:
+    (experiment,) = [each for each in logged.search_experiments() if each.name != "Default"]
+    logged.delete_experiment(experiment.experiment_id)
     with pytest.warns(UserWarning, match="somebody has deleted the experiment"):
         commands.main()
-    (beside,) = [each for each in client.search_experiments() if each.name != "Default"]
+    (beside,) = [each for each in logged.search_experiments() if each.name != "Default"]
     assert beside.name == f"{experiment.name}-2"
-    for run in client.search_runs([beside.experiment_id]):
-        client.delete_run(run.info.run_id)
+    for run in logged.search_runs([beside.experiment_id]):
+        logged.delete_run(run.info.run_id)
     commands.main()
-    assert len(client.search_runs([beside.experiment_id])) == 2
+    assert len(logged.search_runs([beside.experiment_id])) == 2
 
 
 @pytest.mark.usefixtures("compared")

@@ -482,6 +482,13 @@ def described(root: Path) -> str:
 
 
 # What pycocotools' createIndex makes of the same ids: keys of Python's dictionaries, of which 3.0 is 3.
+def import_whole(source: Path, target: Path) -> None:
+    """Import what `coco_record` describes, and find all of it."""
+    import_dataset("coco", source, target, Options())
+    assert described(target) == "\n- cat\n- dog\n"
+    assert list(labels(target).values()) == [BOTH] * IMAGES
+
+
 @pytest.mark.parametrize(
     ("images", "annotations", "categories", "used"),
     [
@@ -495,14 +502,8 @@ def described(root: Path) -> str:
 def test_ids_are_equal_where_pycocotools_holds_them_equal(
     tmp_path: Path, images: Ids, annotations: Ids, categories: Ids, used: Ids
 ) -> None:
-    import_dataset(
-        "coco",
-        write_coco(tmp_path / "source", with_ids(images, annotations, categories, used)),
-        tmp_path / "target",
-        Options(),
-    )
-    assert described(tmp_path / "target") == "\n- cat\n- dog\n"
-    assert list(labels(tmp_path / "target").values()) == [BOTH] * IMAGES
+    source = write_coco(tmp_path / "source", with_ids(images, annotations, categories, used))
+    import_whole(source, tmp_path / "target")
     assert not notes(tmp_path / "target")
 
 
@@ -517,14 +518,8 @@ def test_ids_are_equal_where_pycocotools_holds_them_equal(
 def test_a_number_as_text_is_that_number_where_nothing_else_has_it(
     tmp_path: Path, images: Ids, annotations: Ids, categories: Ids, used: Ids
 ) -> None:
-    import_dataset(
-        "coco",
-        write_coco(tmp_path / "source", with_ids(images, annotations, categories, used)),
-        tmp_path / "target",
-        Options(),
-    )
-    assert described(tmp_path / "target") == "\n- cat\n- dog\n"
-    assert list(labels(tmp_path / "target").values()) == [BOTH] * IMAGES
+    source = write_coco(tmp_path / "source", with_ids(images, annotations, categories, used))
+    import_whole(source, tmp_path / "target")
     assert notes(tmp_path / "target") == [
         (FILE, "", "kept", f"{name} as text for a number, or the other way round; taken by its number")
         for name in ("image_id", "category_id")
