@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,16 +23,12 @@ if sys.argv[0] == "-m":  # a stage is being started, and not only imported
 environment.isolate(_ROOT)
 
 from mobileyolo import progress  # noqa: E402 -- after isolate
-from mobileyolo.core.backbones import ARMS, Arm  # noqa: E402
 from mobileyolo.core.config import Params, load_params  # noqa: E402
 from mobileyolo.core.declared import declared_parameters  # noqa: E402
-from mobileyolo.core.errors import StageError  # noqa: E402
 from mobileyolo.core.unchanged import check_unchanged, code_digests  # noqa: E402
 
 progress.quiet_libraries()
 _CODE = code_digests(_ROOT)  # as it is imported now
-
-Choice = TypeVar("Choice", bound=str)
 
 
 def run(main: Callable[[Params], None]) -> None:
@@ -55,43 +49,6 @@ def run(main: Callable[[Params], None]) -> None:
             raise
         ending.leave(progress.way_back())
     progress.forget_failure()
-
-
-def arm_argument() -> Arm:
-    """The arm on the command line.
-
-    Raises:
-        StageError: there is none, or an unknown one.
-    """
-    return argument(ARMS)
-
-
-def argument(choices: Iterable[Choice]) -> Choice:
-    """The one word on the command line.
-
-    Raises:
-        StageError: there is none, or it is none of the choices.
-    """
-    choices = list(choices)
-    for choice in choices:
-        if sys.argv[1:] == [choice]:
-            return choice
-    raise StageError(f"usage: {sys.argv[0]} {' | '.join(choices)}")
-
-
-def seed_of_stage() -> int:
-    """The seed in the name that DVC gave this stage (train@candidate-0, teach-candidate@0).
-
-    It is not on the command line, because that is a shell line and a parameter's value must never be part of one.
-
-    Raises:
-        StageError: not run by DVC, or the name ends in no seed.
-    """
-    name = environment.stage_name() or ""
-    found = re.fullmatch(r"[a-z-]+@(?:[a-z]+-)?(\d+)", name)
-    if not found:
-        raise StageError(f"DVC_STAGE is {name!r}; run this stage through `dvc repro`, under a name that ends in a seed")
-    return int(found[1])
 
 
 def _stage_name() -> str:

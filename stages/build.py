@@ -18,9 +18,10 @@ from mobileyolo.core.files import (
     write_none,
     write_text,
 )
+from mobileyolo.core.invocation import argument
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.models.parameters import NO_MODEL, TeacherName
-from stages import argument, run
+from stages import run
 
 
 def main(params: Params) -> None:

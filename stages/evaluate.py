@@ -10,9 +10,10 @@ from mobileyolo.core.backbones import TRAINEES
 from mobileyolo.core.config import ImageSize, Params
 from mobileyolo.core.console import say
 from mobileyolo.core.files import DATASET_FILE, NONE, ModelFiles, is_none, profile_file, write_none
+from mobileyolo.core.invocation import argument, seed_of_stage
 from mobileyolo.core.records import DatasetCard, Manifest, Profile, TrainingRecord
 from mobileyolo.core.results import ArmResult
-from stages import argument, run, seed_of_stage
+from stages import run
 
 
 def main(params: Params) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from mobileyolo.core.config import Params
 from mobileyolo.core.console import say
 from mobileyolo.core.files import FetchedWeights, replacing_folder
+from mobileyolo.core.invocation import argument
 from mobileyolo.core.records import Fetched
 from mobileyolo.models.parameters import WEIGHTS_KEYS, WeightsName, weights_path
-from stages import argument, run
+from stages import run
 
 
 def main(params: Params) -> None:

@@ -9,8 +9,9 @@ from mobileyolo.core.backbones import TEACHER, Arm
 from mobileyolo.core.config import Params, Seeds, Weight
 from mobileyolo.core.console import say
 from mobileyolo.core.files import BASELINE, NONE, FetchedWeights, ModelFiles, is_none, replacing_folder
+from mobileyolo.core.invocation import arm_argument, seed_of_stage
 from mobileyolo.core.records import Fetched, Teacher, TrainingRecord
-from stages import arm_argument, run, seed_of_stage
+from stages import run
 
 
 def main(params: Params) -> None:

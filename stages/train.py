@@ -19,8 +19,9 @@ from mobileyolo.core.files import (
     start_weights_file,
     write_none,
 )
+from mobileyolo.core.invocation import argument, seed_of_stage
 from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingRecord, TrainingTime
-from stages import argument, run, seed_of_stage
+from stages import run
 
 
 def main(params: Params) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ConfigError, StageError
-from stages import seed_of_stage
+from mobileyolo.core.invocation import seed_of_stage
 
 SOURCE = Path(__file__).parents[3] / "src"
 
