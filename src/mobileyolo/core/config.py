@@ -177,7 +177,7 @@ def load_params(path: Path = PARAMS_FILE, declared: Collection[str] | None = Non
         ConfigError: the file is missing, or is not YAML with sections.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- as safe as its parent
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- as safe as its parent
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the repository's root") from None
     except OSError as error:
