@@ -39,6 +39,7 @@ EXTRAS = {
         "onnx",
         "onnxruntime",
         "onnxslim",
+        "rich",
         "sqlalchemy",
         "urllib3",
     ),
