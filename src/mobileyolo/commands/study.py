@@ -142,7 +142,7 @@ def _profiles(trials: Sequence[Trial]) -> Profiles:
     from mobileyolo.models import bridge
     from mobileyolo.models.architecture import model_dict
 
-    # Before the first run the number of classes is not known; it changes the head only. `mobileyolo cost` takes as many.
+    # Before the first run the number of classes is not known; it changes the head only.
     classes = len(last_dataset().names) if DATASET_FILE.is_file() else 80
     stock = bridge.stock_architecture()
     wanted = dict.fromkeys((each.backbone, each.imgsz) for trial in trials for each in trial.trainings())

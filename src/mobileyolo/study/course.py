@@ -23,6 +23,11 @@ class Course:
         results: of those that are done, by name.
         profiles: of all models, by backbone and imgsz.
         pace: of what was trained so far.
+        failed: names of the trials that have failed.
+        running: the trial that runs.
+        seen: what it trains.
+        begun: its trainings that have begun.
+        since: when the epoch began that is running, in seconds.
     """
 
     trials: list[Trial]
@@ -32,8 +37,8 @@ class Course:
     failed: set[str] = field(default_factory=set)
     running: Trial | None = None
     seen: Sighting | None = None
-    _begun: set[Training] = field(default_factory=set)  # of the running trial
-    _since: float = 0  # when the epoch began that is running, in seconds
+    begun: set[Training] = field(default_factory=set)
+    since: float = 0
 
     def state(self, trial: Trial) -> State:
         """Of one trial."""
@@ -50,7 +55,7 @@ class Course:
     def begin(self, trial: Trial) -> None:
         """A trial begins."""
         self.running, self.seen = trial, None
-        self._begun.clear()
+        self.begun.clear()
 
     def end(self, result: Comparison | None) -> None:
         """The running trial has ended, with its result or, where it failed, without."""
@@ -74,19 +79,19 @@ class Course:
         if sighting is None or training is None:
             return False
         if training != self._training(before):
-            self._begun.add(training)
-            self._since = now
+            self.begun.add(training)
+            self.since = now
             return True
         if before and sighting.epoch > before.epoch:
             work = work_of(training, sighting.epoch - before.epoch, self.profiles)
-            self.pace.add(training.backbone, now - self._since, work)
-            self._since = now
+            self.pace.add(training.backbone, now - self.since, work)
+            self.since = now
         return False
 
     def seconds_left(self, trials: Sequence[Trial]) -> float | None:
         """How long the trainings of these trials still take, each one counted once; None where that is not known."""
         done = [trial for trial in self.trials if trial.name in self.results]
-        left = [each for each in distinct_trainings(list(trials), done) if each not in self._begun]
+        left = [each for each in distinct_trainings(list(trials), done) if each not in self.begun]
         # All trainings of a study have the same number of epochs.
         seconds = time_of(left, self.trials[0].epochs, self.profiles, self.pace)
         training = self._training(self.seen)

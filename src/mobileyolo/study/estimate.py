@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,15 +21,19 @@ class Pace:
     """How long the work of a training takes, in seconds for a GFLOP of one image and an epoch.
 
     Without a measured time of a backbone, that of all others counts: GFLOPs tell the time only roughly.
+
+    Attributes:
+        time: seconds that were measured, by backbone.
+        work: that was done in them, in epochs x GFLOPs, by backbone.
     """
 
-    _seconds: Counter[str] = field(default_factory=Counter)  # by backbone
-    _work: Counter[str] = field(default_factory=Counter)  # epochs x GFLOPs, by backbone
+    time: dict[str, float] = field(default_factory=dict)
+    work: dict[str, float] = field(default_factory=dict)
 
     def add(self, backbone: str, seconds: float, work: float) -> None:
         """Take a measured time in; `work` is in epochs x GFLOPs."""
-        self._seconds[backbone] += seconds  # type: ignore[assignment]  # a Counter counts in floats as well
-        self._work[backbone] += work  # type: ignore[assignment]
+        self.time[backbone] = self.time.get(backbone, 0) + seconds
+        self.work[backbone] = self.work.get(backbone, 0) + work
 
     def add_comparison(self, comparison: Comparison, machine: str, threads: int) -> None:
         """Take the trainings of a comparison in, as far as they ran on this kind of machine with as many threads."""
@@ -48,10 +51,10 @@ class Pace:
         >>> pace.seconds("mnv1_n", 10), pace.seconds("mnv1_s", 20)
         (20.0, 40.0)
         """
-        seconds, work_done = self._seconds[backbone], self._work[backbone]
-        if not work_done:
-            seconds, work_done = self._seconds.total(), self._work.total()
-        return work * seconds / work_done if work_done else None
+        measured = [backbone] if backbone in self.work else list(self.work)
+        if not measured:
+            return None
+        return work * sum(self.time[name] for name in measured) / sum(self.work[name] for name in measured)
 
 
 def work_of(training: Training, epochs: float, profiles: Profiles) -> float:
@@ -74,7 +77,7 @@ def told_time(seconds: float | None) -> str:
     """A time for people.
 
     >>> told_time(5025), told_time(90_000), told_time(None)
-    ('1:23 h', '25:00 h', 'unknown')
+    ('1:24 h', '25:00 h', 'unknown')
     """
     if seconds is None:
         return "unknown"

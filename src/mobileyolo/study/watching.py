@@ -47,7 +47,7 @@ def training_since(began: float, folder: Path = TRAININGS_DIR) -> Sighting | Non
         epochs = int(plan["recipe"]["epochs"])
         ended = [int(path.stem.removeprefix("epoch-")) for path in held.glob("epoch-*.pt")]
         return Sighting(
-            plan["arm"], plan["backbone"], plan["seed"], max(ended, default=0), epochs, _last_map(held / "ultralytics")
+            plan["arm"], plan["backbone"], plan["seed"], max(ended, default=0), epochs, last_map(held / "ultralytics")
         )
     except (OSError, ValueError, KeyError):  # it is being written, or has just ended
         return None
@@ -61,7 +61,8 @@ def _since(holder: Path) -> float:
         return 0
 
 
-def _last_map(folder: Path) -> float | None:
+def last_map(folder: Path) -> float | None:
+    """mAP50-95 on val after the last epoch, from the folder of Ultralytics' own files; None where it is not known."""
     try:
         with (folder / "results.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
