@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 
+import psutil
 import pytest
 import yaml
 
@@ -30,14 +32,26 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def first(workspace: Workspace) -> Result:
+def killed(workspace: Workspace) -> list[psutil.Process]:
+    """All that a study has started, after it was killed in its first training."""
+    study = workspace.start(*STUDY)
+    while not [*workspace.path.glob(".mobileyolo/trainings/*/holder.json")]:
+        assert study.poll() is None
+        time.sleep(0.1)
+    started = psutil.Process(study.pid).children(recursive=True)
+    study.kill()
+    study.wait()
+    return started
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Workspace, killed: list[psutil.Process]) -> Result:
     return workspace.run(*STUDY, check=False)
 
 
 @pytest.fixture(scope="module")
 def second(workspace: Workspace, first: Result) -> Result:
     """After the weights were replaced by real ones: those that the other trial has trained."""
-    workspace.run("git", "config", "gc.auto", "0")
     (trained,) = {*workspace.path.glob(".mobileyolo/trainings/candidate-*/finished/best.pt")}
     shutil.copyfile(trained, workspace.path / MINE)
     return workspace.run(*STUDY)
@@ -52,6 +66,12 @@ def test_a_dry_run_lists_the_trials_and_runs_none(workspace: Workspace) -> None:
     assert "2 of 2 trials are to be run, with 4 trainings" in told
     assert "Time of the trainings: unknown" in told
     assert experiments(workspace) == []
+
+
+def test_nothing_runs_on_after_a_kill(killed: list[psutil.Process]) -> None:
+    assert len(killed) > 1  # dvc, and the stage
+    _, alive = psutil.wait_procs(killed, timeout=60)
+    assert alive == []
 
 
 def test_a_trial_that_fails_stops_no_other_one_and_its_log_is_named(workspace: Workspace, first: Result) -> None:

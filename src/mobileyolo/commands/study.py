@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mobileyolo.core.console import say
 from mobileyolo.core.environment import STATE_DIR, processor, termination_raises, threads
-from mobileyolo.core.errors import UserError
+from mobileyolo.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +57,10 @@ def run(dry_run: bool, engine: str) -> None:
     values = load_params().values
     trials = trials_of(check_parameters(values).study, values)
     for trial in trials:
-        check_parameters({**trial.values, "study": values["study"]})
+        try:
+            check_parameters({**trial.values, "study": values["study"]})
+        except ConfigError as error:
+            raise ConfigError(f"section study, trial {trial.name}: {error}") from None
     runner = ENGINES[engine](values)
     results = {name: result for name, result in runner.results().items() if name in {trial.name for trial in trials}}
     course = Course(trials, results, _profiles(trials), _pace(results.values()))

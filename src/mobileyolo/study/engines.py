@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE
-from mobileyolo.experiments import command_beside, present_experiments
+from mobileyolo.experiments import Experiment, command_beside, present_experiments
 from mobileyolo.study.trials import PREFIX, Trial
 from mobileyolo.verdict.records import Comparison
 
@@ -49,9 +50,13 @@ class DvcEngine:
     present: Mapping[str, Any]
 
     def results(self) -> dict[str, Comparison]:
-        """The comparisons of the present commit's experiments that are a study's."""
+        """The comparisons of the present commit's experiments that are a study's.
+
+        Raises:
+            UserError: one is no longer in DVC's cache.
+        """
         found = [each for each in present_experiments() if each.name.startswith(PREFIX)]
-        return {each.name: Comparison.model_validate_json(each.read(COMPARISON_FILE)) for each in found}
+        return {each.name: _comparison(each) for each in found}
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """`dvc exp run --temp`."""
@@ -86,6 +91,13 @@ class DvcWork:
         except subprocess.TimeoutExpired:
             self.process.terminate()  # its stage ends with it
             self.process.wait()
+
+
+def _comparison(experiment: Experiment) -> Comparison:
+    try:
+        return Comparison.model_validate_json(experiment.read(COMPARISON_FILE))
+    except UserError as error:
+        raise UserError(f"{error}; or forget it and train it again: dvc exp remove {experiment.name}") from None
 
 
 def _apart(command: list[str], output: int) -> subprocess.Popen[bytes]:
