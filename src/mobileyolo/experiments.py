@@ -109,8 +109,8 @@ def present_experiments() -> list[Experiment]:
     Raises:
         UserError: here is no repository of DVC or of git.
     """
-    experiments = all_experiments()
-    return [each for each in experiments if each.commit == _head()]
+    experiments, head = all_experiments(), _head()
+    return [each for each in experiments if each.commit == head]
 
 
 def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:

@@ -62,7 +62,7 @@ def run(dry_run: bool, engine: str) -> None:
         except ConfigError as error:
             raise ConfigError(f"section study, trial {trial.name}: {error}") from None
     runner = ENGINES[engine](values)
-    results = {name: result for name, result in runner.results().items() if name in {trial.name for trial in trials}}
+    results = runner.results({trial.name for trial in trials})
     course = Course(trials, results, _profiles(trials), _pace(results.values()))
     if dry_run:
         say(
@@ -105,7 +105,7 @@ def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:
         except BaseException:
             work.stop()
             raise
-        course.end(engine.results().get(trial.name) if succeeded else None)
+        course.end(engine.results({trial.name}).get(trial.name) if succeeded else None)
         state, _, _, reached, _ = row(course, trial)
         if state == "failed":
             failures.append(told_failure(trial, log))

@@ -27,7 +27,7 @@ class Display:
     def __init__(self, course: Course) -> None:
         self._course = course
         console = Console()
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = Live(console=console, auto_refresh=False) if console.is_interactive else None
 
     def __enter__(self) -> Self:
         if self._live:

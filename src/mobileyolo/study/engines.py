@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE
 from mobileyolo.experiments import Experiment, command_beside, present_experiments
-from mobileyolo.study.trials import PREFIX, Trial
+from mobileyolo.study.trials import Trial
 from mobileyolo.verdict.records import Comparison
 
 PATIENCE = 60  # seconds that a trial which was asked to stop has to close what it has opened
@@ -32,8 +32,8 @@ class Work(Protocol):
 class Engine(Protocol):
     """Runs trials, each one beside the workspace, and keeps their results under their names."""
 
-    def results(self) -> dict[str, Comparison]:
-        """Of the trials that are done, by name: those of the code that is there now."""
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        """Of those of these trials that are done with the present code, by name."""
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """Begin a trial; all that it says goes into the log."""
@@ -49,13 +49,13 @@ class DvcEngine:
 
     present: Mapping[str, Any]
 
-    def results(self) -> dict[str, Comparison]:
-        """The comparisons of the present commit's experiments that are a study's.
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        """The comparisons of the present commit's experiments of these names.
 
         Raises:
             UserError: one is no longer in DVC's cache.
         """
-        found = [each for each in present_experiments() if each.name.startswith(PREFIX)]
+        found = [each for each in present_experiments() if each.name in names]
         return {each.name: _comparison(each) for each in found}
 
     def begin(self, trial: Trial, log: Path) -> Work:

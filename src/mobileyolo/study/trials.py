@@ -14,8 +14,6 @@ from mobileyolo.core.files import BASELINE, NONE, digest_of
 from mobileyolo.models.parameters import NO_MODEL
 from mobileyolo.study.parameters import StudyOptions, start_values
 
-PREFIX = "study-"
-
 
 @dataclass(frozen=True)
 class Training:
@@ -79,7 +77,7 @@ class Trial:
     def name(self) -> str:
         """The experiment's name: the same for equal parameters, and another one for all others."""
         backbone = self.backbone.replace("@", "-")  # which has a meaning in names of commits
-        return f"{PREFIX}{backbone}-{self.imgsz}-{digest_of(self.values)[:8]}"
+        return f"study-{backbone}-{self.imgsz}-{digest_of(self.values)[:8]}"
 
     def trainings(self) -> Iterator[Training]:
         """All that it trains: the teacher if one is trained, then both arms seed by seed."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,8 @@ class FakeEngine:
     ran: list[str] = field(default_factory=list)
     works: list[FakeWork] = field(default_factory=list)
 
-    def results(self) -> dict[str, Comparison]:
-        return dict(self.stored)
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        return {name: result for name, result in self.stored.items() if name in names}
 
     def begin(self, trial: Trial, log: Path) -> FakeWork:
         self.ran.append(trial.backbone)
@@ -118,7 +118,7 @@ def test_a_trial_that_fails_is_told_with_its_log_and_tried_again_by_the_next_com
 
 
 def test_a_trial_without_a_result_has_failed(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "results", dict)
+    monkeypatch.setattr(engine, "results", lambda _names: {})
     with pytest.raises(UserError, match="3 of 3 trials failed"):
         run()
 

@@ -88,12 +88,12 @@ def test_one_that_ignores_ctrl_c_is_terminated(
     assert work.ended(0) is False
 
 
-def test_results_are_those_of_this_commits_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_those_of_this_commits_experiments_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [Experiment("study-mnv1_n-128-1", "a", "head"), Experiment("wider", "b", "head")]
     monkeypatch.setattr(engines, "present_experiments", lambda: found)
     read: Mapping[Path, Any] = {COMPARISON_FILE: COMPARISON.model_dump_json()}
     monkeypatch.setattr(Experiment, "read", lambda _self, path: read[path])
-    assert DvcEngine(VALUES).results() == {"study-mnv1_n-128-1": COMPARISON}
+    assert DvcEngine(VALUES).results({"study-mnv1_n-128-1", "waiting"}) == {"study-mnv1_n-128-1": COMPARISON}
 
 
 def test_a_result_that_is_no_longer_in_the_cache_is_one_error_that_says_what_to_do(
@@ -105,4 +105,4 @@ def test_a_result_that_is_no_longer_in_the_cache_is_one_error_that_says_what_to_
     monkeypatch.setattr(engines, "present_experiments", lambda: [Experiment("study-a", "a", "head")])
     monkeypatch.setattr(Experiment, "read", gone)
     with pytest.raises(UserError, match="dvc exp remove study-a"):
-        DvcEngine(VALUES).results()
+        DvcEngine(VALUES).results({"study-a"})
