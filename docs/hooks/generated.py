@@ -81,7 +81,7 @@ def parameters_page() -> str:
             parts.append(f"{_sentence(comments[section])}\n")
         parts.append("| parameter | default | type and bounds | what |\n| :-- | :-- | :-- | :-- |")
         for member in members:
-            default = "[0]" if member.default == [0] else yaml.safe_dump(member.default).splitlines()[0]
+            default = yaml.safe_dump(member.default, default_flow_style=True).splitlines()[0]
             parts.append(f"| `{member.key}` | `{default}` | {member.kind} | {_cell(member.comment)} |")
         parts.append("")
     return "\n".join(parts)
@@ -162,7 +162,8 @@ def _words(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return f"one of {', '.join(f'`{value}`' for value in schema['enum'])}"
     if schema["type"] == "array":
-        return f"list of at least {schema['minLength']}, each a {_words(schema['items'])}"
+        least = schema.get("minLength", schema.get("minItems", 0))
+        return f"list{f' of at least {least}' if least else ''}, each a {_words(schema['items'])}"
     names = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"}
     bounds = {
         "minimum": "from {:g}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dvc import api
+from dvc import api, cli
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
@@ -36,10 +36,12 @@ class Experiment:
     Attributes:
         name: DVC's name for it.
         revision: the git commit that keeps it.
+        commit: the git commit that it started from.
     """
 
     name: str
     revision: str
+    commit: str
 
     @property
     def date(self) -> str:
@@ -96,9 +98,19 @@ def all_experiments() -> list[Experiment]:
             listed: Mapping[str, Iterable[tuple[str, str]]] = repo.experiments.ls(all_commits=True)
     except DvcException as error:
         raise UserError(f"DVC: {error}") from None
-    head = _git("rev-parse", "HEAD").strip()
+    head = _head()
     commits = sorted(listed, key=lambda commit: commit != head)
-    return [Experiment(name, revision) for commit in commits for name, revision in listed[commit]]
+    return [Experiment(name, revision, commit) for commit in commits for name, revision in listed[commit]]
+
+
+def present_experiments() -> list[Experiment]:
+    """The experiments of the present commit.
+
+    Raises:
+        UserError: here is no repository of DVC or of git.
+    """
+    experiments, head = all_experiments(), _head()
+    return [each for each in experiments if each.commit == head]
 
 
 def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
@@ -112,11 +124,15 @@ def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any])
     Raises:
         UserError: it failed; DVC and the stage have said why.
     """
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
-    command += [argument for each in overrides(wanted, present) for argument in ("--set-param", each)]
-    command += [argument for path in own_weights(wanted) for argument in ("--copy-paths", path.as_posix())]
-    if subprocess.run(command, check=False).returncode:
+    if subprocess.run(command_beside(name, wanted, present), check=False).returncode:
         raise UserError(f"{name} has failed; the same command goes on with the models that were trained")
+
+
+def command_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> list[str]:
+    """The command of `run_beside`, as words. Its process ends with the one that starts it."""
+    command = [sys.executable, "-m", "mobileyolo.experiments", "exp", "run", "--temp", "--name", name]
+    command += [argument for each in overrides(wanted, present) for argument in ("--set-param", each)]
+    return command + [argument for path in own_weights(wanted) for argument in ("--copy-paths", path.as_posix())]
 
 
 def overrides(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[str]:
@@ -149,3 +165,12 @@ def own_weights(params: Mapping[str, Any]) -> list[Path]:
 
 def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+
+
+def _head() -> str:
+    return _git("rev-parse", "HEAD").strip()
+
+
+if __name__ == "__main__":  # dvc, see `command_beside`
+    environment.end_with_parent()
+    sys.exit(cli.main(sys.argv[1:]))

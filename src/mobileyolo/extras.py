@@ -40,6 +40,7 @@ EXTRAS = {
         "onnxruntime",
         "onnxslim",
         "requests",
+        "rich",
         "sqlalchemy",
         "urllib3",
     ),

@@ -25,6 +25,7 @@ from mobileyolo.models.parameters import (
     imagenet_advice,
     weights_path,
 )
+from mobileyolo.study.parameters import StudyOptions
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.parameters import VerdictOptions
 
@@ -51,6 +52,7 @@ class Parameters(Section):
     evaluate: EvaluationOptions
     latency: LatencyOptions
     compare: VerdictOptions
+    study: StudyOptions
 
 
 def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Parameters:

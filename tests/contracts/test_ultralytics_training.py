@@ -100,6 +100,15 @@ def test_the_trainer_runs_its_callback_once_an_epoch_after_the_checkpoint() -> N
     assert [set(row) for row in recorded.subject.history] == [{"epoch", *HISTORY_COLUMNS}] * 2
 
 
+@contract("results.csv")
+def test_the_trainer_appends_each_epoch_to_a_table() -> None:
+    from mobileyolo.study.watching import last_map
+    from tests.contracts.recording import trained
+
+    trainer = trained().subject
+    assert last_map(Path(trainer.save_dir)) == pytest.approx(trainer.history[-1]["map50_95"], abs=1e-4)
+
+
 @contract("args.batch")
 def test_the_trainer_says_in_its_settings_that_it_went_on_with_a_smaller_batch() -> None:
     from mobileyolo.core.errors import TrainingError

@@ -130,6 +130,7 @@ FLOORS = (
     ("digits.py", "endings.py", "experiments.py", "loading.py", "progress.py", "models", "dataset", "verdict"),
     ("importing", "training", "evaluation", "deployment"),
     ("costs", "tracking", "reporting", "downloads.py"),
+    ("study",),
     ("doctor.py", "parameters.py"),
     ("commands",),
 )

@@ -120,8 +120,12 @@ class Workspace:
         Where no SHELL is set, as in many services and containers, DVC runs a stage in /bin/sh. That is often one that
         stays between dvc and the stage.
         """
+        return self.start(sys.executable, "-m", "dvc", *arguments)
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Begin any command, as `begin` does."""
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
+            command,
             cwd=self.path,
             env={name: value for name, value in _variables().items() if name != "SHELL"},
             stdout=subprocess.DEVNULL,

@@ -183,6 +183,7 @@ def test_the_extra_export_brings_every_engine(extra: str, missing: str) -> None:
         (["show"], "validate"),
         (["fetch", "yolo11n.pt"], "validate"),
         (["export"], "pipeline"),
+        (["study"], "pipeline"),
         (["confirm"], "pipeline"),
         (["log"], "pipeline"),
         (["doctor"], "pipeline"),

@@ -26,6 +26,7 @@ COMMANDS = {
     "fetch": "fetch",
     "cost": "cost",
     "show": "show",
+    "study": "study",
     "confirm": "confirm",
     "export": "export",
     "log": "log",

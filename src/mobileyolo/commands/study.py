@@ -1,0 +1,171 @@
+"""Run a study: compare several backbones with the baseline, at several resolutions, starts and teachers, seed by seed.
+
+The section study of params.yaml names what is combined. Each combination is a trial: a DVC experiment of the present
+commit that runs in a temporary folder. What trials have in common, such as the baseline, is trained once.
+
+The same command goes on with what is missing: after Ctrl-C, a kill or a power cut, after a trial failed, and after
+values were added to the grid. A failed trial stops no other one; its log is in .mobileyolo/studies/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from mobileyolo.core.console import say
+from mobileyolo.core.environment import STATE_DIR, processor, termination_raises, threads
+from mobileyolo.core.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mobileyolo.study.course import Course
+    from mobileyolo.study.display import Display
+    from mobileyolo.study.engines import Engine
+    from mobileyolo.study.estimate import Pace, Profiles
+    from mobileyolo.study.trials import Trial
+    from mobileyolo.verdict.records import Comparison
+
+SUMMARY = "compare a grid of backbones, resolutions, starts and teachers with the baseline"
+EXTRA = "pipeline"
+EXAMPLES = """examples:
+  mobileyolo study --dry-run
+  mobileyolo study
+"""
+
+LOGS_DIR = STATE_DIR / "studies"
+POLL = 1.0  # seconds between two looks at what is being trained
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whether it only says what it would do, and what runs the trials."""
+    parser.add_argument("--dry-run", action="store_true", help="list the trials with their time and disk; run nothing")
+    parser.add_argument("--engine", choices=["dvc"], default="dvc", help="what runs the trials (default: dvc)")
+
+
+def run(dry_run: bool, engine: str) -> None:
+    """Run the trials that are missing, and print what all of them have found."""
+    from mobileyolo.core.config import load_params
+    from mobileyolo.parameters import check_parameters
+    from mobileyolo.reporting.shared.cells import console
+    from mobileyolo.study.course import Course, unequal_data
+    from mobileyolo.study.display import Display, findings_table, plan_table
+    from mobileyolo.study.engines import ENGINES
+    from mobileyolo.study.trials import trials_of
+
+    values = load_params().values
+    trials = trials_of(check_parameters(values).study, values)
+    for trial in trials:
+        try:
+            check_parameters({**trial.values, "study": values["study"]})
+        except ConfigError as error:
+            raise ConfigError(f"section study, trial {trial.name}: {error}") from None
+    runner = ENGINES[engine](values)
+    results = runner.results({trial.name for trial in trials})
+    course = Course(trials, results, _profiles(trials), _pace(results.values()))
+    if dry_run:
+        say(
+            console(plan_table(trials, [each for each in trials if each.name in results], course.profiles, course.pace))
+        )
+        say(_told_estimate(course))
+        return
+    with termination_raises(), Display(course) as display:
+        failures = _run_trials(course, runner, display)
+    if results:
+        say(f"\n{console(findings_table(trials, results))}\n")
+        say(
+            "Each verdict allows for the candidates that were measured before it, not for those after it. Before you "
+            "ship the best one: mobileyolo confirm <trial>"
+        )
+        say(f"Trials: {', '.join(trial.name for trial in trials if trial.name in results)}")
+    if unequal_data(results):
+        say("These trials are of different data: the dataset has changed between them.")
+    if failures:
+        listed = "\n".join(failures)
+        raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
+
+
+def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:
+    """Run those that are waiting, one after the other; a line for each one that failed."""
+    from mobileyolo.study.display import row, summary, told_failure
+    from mobileyolo.study.watching import training_since
+
+    failures = []
+    for trial in course.waiting():
+        log, began = LOGS_DIR / f"{trial.name}.log", time.time()
+        course.begin(trial)
+        display.tell(f"{trial.name} begins; its log: {log.as_posix()}")
+        work = engine.begin(trial, log)
+        try:
+            while (succeeded := work.ended(POLL)) is None:
+                if course.see(training_since(began), time.monotonic()) and course.seen:
+                    display.tell(f"{trial.name}: {course.seen.arm} {course.seen.backbone}, seed {course.seen.seed}")
+                display.refresh()
+        except BaseException:
+            work.stop()
+            raise
+        course.end(engine.results({trial.name}).get(trial.name) if succeeded else None)
+        state, _, _, reached, _ = row(course, trial)
+        if state == "failed":
+            failures.append(told_failure(trial, log))
+        display.tell(failures[-1] if state == "failed" else f"{trial.name} is done: mAP50-95 {reached}")
+        display.tell(summary(course))
+        display.refresh()
+    return failures
+
+
+def _told_estimate(course: Course) -> str:
+    """The whole study in a sentence, and what the estimate is made of."""
+    from mobileyolo.study.display import told_disk
+    from mobileyolo.study.estimate import disk_of, told_time
+    from mobileyolo.study.trials import distinct_trainings
+
+    waiting = course.waiting()
+    done = [trial for trial in course.trials if trial.name in course.results]
+    trainings = distinct_trainings(waiting, done)
+    seconds = course.seconds_left(waiting)
+    basis = (
+        "no training of these data on this machine has ended yet, of which it could be estimated"
+        if seconds is None
+        else "estimated from earlier trainings of these data on this machine, by epochs and GFLOPs"
+    )
+    return (
+        f"\n{len(waiting)} of {len(course.trials)} trials are to be run, with {len(trainings)} trainings.\n"
+        f"Time of the trainings: {told_time(seconds)} ({basis}; what DVC's run-cache has takes none).\n"
+        f"Weights on the disk: {told_disk(disk_of(trainings, course.profiles))}, in DVC's cache and MLflow's store."
+    )
+
+
+def _profiles(trials: Sequence[Trial]) -> Profiles:
+    """Parameters and GFLOPs of all models of a study."""
+    from mobileyolo.commands.last_run import last_dataset
+    from mobileyolo.core.files import DATASET_FILE
+    from mobileyolo.costs.profile import profile
+    from mobileyolo.models import bridge
+    from mobileyolo.models.architecture import model_dict
+
+    # Before the first run the number of classes is not known; it changes the head only.
+    classes = len(last_dataset().names) if DATASET_FILE.is_file() else 80
+    stock = bridge.stock_architecture()
+    wanted = dict.fromkeys((each.backbone, each.imgsz) for trial in trials for each in trial.trainings())
+    return {
+        (backbone, imgsz): profile(backbone, model_dict(backbone, classes, stock), imgsz) for backbone, imgsz in wanted
+    }
+
+
+def _pace(results: Iterable[Comparison]) -> Pace:
+    """What earlier trainings of the same data took: those of the study's trials, and of the workspace."""
+    from mobileyolo.commands.last_run import last_comparison, last_dataset
+    from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
+    from mobileyolo.study.estimate import Pace
+
+    pace, known = Pace(), list(results)
+    if COMPARISON_FILE.is_file():
+        known.append(last_comparison())
+    if DATASET_FILE.is_file():
+        digest = last_dataset().digest
+        known = [comparison for comparison in known if comparison.data_digest == digest]
+    for comparison in known:
+        pace.add_comparison(comparison, processor(), threads())
+    return pace

@@ -1,0 +1,1 @@
+"""A study: a grid of comparisons, each one an experiment."""

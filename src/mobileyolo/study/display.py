@@ -1,0 +1,164 @@
+"""What a study shows: a live table on a terminal, lines elsewhere, and what was found (the only importer of rich)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table as LiveTable
+from rich.text import Text
+
+from mobileyolo.core.console import harmless, say
+from mobileyolo.core.files import NONE
+from mobileyolo.reporting.shared.cells import Table
+from mobileyolo.study.course import Course
+from mobileyolo.study.estimate import Pace, Profiles, disk_of, time_of, told_time
+from mobileyolo.study.trials import Trial, distinct_trainings
+from mobileyolo.verdict.records import Comparison
+
+
+class Display:
+    """Shows a course while it goes on; to be used in a `with`."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        console = Console()
+        self._live = Live(console=console, auto_refresh=False) if console.is_interactive else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def refresh(self) -> None:
+        """Draw the table; where there is no terminal, there is none."""
+        if self._live:
+            self._live.update(live_table(self._course), refresh=True)
+
+    def tell(self, line: str) -> None:
+        """Say a line, where there is no table that shows the same."""
+        if not self._live:
+            say(line)
+
+
+def live_table(course: Course) -> LiveTable:
+    """Trials with their state, what is being trained, and the time that is left."""
+    table = LiveTable(caption=Text(summary(course)), caption_justify="left")
+    for header in ("trial", "state", "training", "epoch", "mAP50-95", "left"):
+        table.add_column(header, justify="left" if header in {"trial", "state", "training"} else "right")
+    for trial in course.trials:
+        table.add_row(*(Text(harmless(cell)) for cell in (trial.name, *row(course, trial))))
+    return table
+
+
+def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
+    """State, training, epoch, mAP50-95 and time left of a trial; mAP is on val while it is being trained."""
+    state, seen = course.state(trial), course.seen
+    if state == "done":
+        comparison = course.results[trial.name]
+        return state, "", "", f"{comparison.metrics['map50_95'].candidate:.3f}", ""
+    if state == "failed":
+        return state, "", "", "", ""
+    left = told_time(course.seconds_left([trial]))
+    if state == "running" and seen:
+        reached = "" if seen.map50_95 is None else f"{seen.map50_95:.3f} (val)"
+        return state, f"{seen.backbone}, seed {seen.seed}", f"{seen.epoch} of {seen.epochs}", reached, left
+    return state, "", "", "", left
+
+
+def summary(course: Course) -> str:
+    """One line: trials that are done and failed, and the time that is left."""
+    failed = f", {len(course.failed)} failed" if course.failed else ""
+    rest = [*([course.running] if course.running else []), *course.waiting()]
+    left = f"; time left: {told_time(course.seconds_left(rest))}" if rest else ""
+    return f"{len(course.results)} of {len(course.trials)} trials done{failed}{left}"
+
+
+def plan_table(trials: Sequence[Trial], done: Sequence[Trial], profiles: Profiles, pace: Pace) -> Table:
+    """What `--dry-run` shows: for each trial what it trains that none before it has trained, with time and disk."""
+    rows, trained = [], list(done)
+    for trial in trials:
+        if trial in done:
+            cells = ("done", "0", "", "")
+        else:
+            own = distinct_trainings([trial], trained)
+            time = told_time(time_of(own, trial.epochs, profiles, pace))
+            cells = ("waiting", str(len(own)), time, told_disk(disk_of(own, profiles)))
+            trained.append(trial)
+        rows.append((trial.name, trial.backbone, str(trial.imgsz), trial.start, trial.teacher, *cells))
+    header = ("trial", "backbone", "px", "start", "teacher", "state", "trainings", "time", "weights")
+    return Table(header, "llrlllrrr", tuple(rows))
+
+
+def told_disk(size: int) -> str:
+    """Bytes for people.
+
+    >>> told_disk(20_400_000)
+    '20 MB'
+    """
+    return f"{size / 1e6:,.0f} MB"
+
+
+def findings_table(trials: Sequence[Trial], results: Mapping[str, Comparison]) -> Table:
+    """What the trials that are done have found; each baseline once, above the candidates on equal terms with it."""
+    rows, shown = [], set()
+    for trial in trials:
+        if trial.name not in results:
+            continue
+        comparison = results[trial.name]
+        deciding, costs = comparison.metrics["map50_95"], comparison.costs
+        terms = (str(trial.imgsz), trial.start, trial.teacher)
+        if terms not in shown:
+            shown.add(terms)
+            parameters = _millions(costs["parameters"].baseline)
+            rows.append((comparison.baseline.backbone, *terms, f"{deciding.baseline:.3f}", "", "", "", "", parameters))
+        latency = costs["latency_ms"]
+        rows.append(
+            (
+                trial.backbone,
+                *terms,
+                f"{deciding.candidate:.3f}",
+                f"{deciding.delta:+.3f}",
+                f"{deciding.low:+.3f} to {deciding.high:+.3f}",
+                f"{comparison.verdict}{', provisional' if comparison.provisional else ''}",
+                f"x {latency.ratio:.2f}{' (busy)' if latency.busy else ''}",
+                _millions(costs["parameters"].candidate),
+            )
+        )
+    confidence = f"{next(iter(results.values())).confidence:.0%} interval" if results else "interval"
+    header = ("backbone", "px", "start", "teacher", "mAP50-95", "difference", confidence, "verdict", "latency",
+              "parameters")  # fmt: skip
+    return _without(Table(header, "lrllrrrlrr", tuple(rows)), {"start", "teacher"})
+
+
+def _without(table: Table, columns: set[str]) -> Table:
+    """A table without those of these columns that hold nothing but `none`."""
+    kept = [
+        place
+        for place, name in enumerate(table.header)
+        if name not in columns or any(cells[place] != NONE for cells in table.rows)
+    ]
+    rows = tuple(tuple(cells[place] for place in kept) for cells in table.rows)
+    return Table(tuple(table.header[place] for place in kept), "".join(table.align[place] for place in kept), rows)
+
+
+def _millions(count: float) -> str:
+    return f"{count / 1e6:.2f} M"
+
+
+def told_failure(trial: Trial, log: Path) -> str:
+    """A line on a trial that failed, with the last line of its log that names an error."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    reason = f": {errors[0].partition(':')[2].strip()}" if errors else ""
+    return f"{trial.name} has failed{reason} (log: {log.as_posix()})"

@@ -1,0 +1,112 @@
+"""What runs the trials of a study. The seam for others is `Engine`; the one here is DVC."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mobileyolo.core.errors import UserError
+from mobileyolo.core.files import COMPARISON_FILE
+from mobileyolo.experiments import Experiment, command_beside, present_experiments
+from mobileyolo.study.trials import Trial
+from mobileyolo.verdict.records import Comparison
+
+PATIENCE = 60  # seconds that a trial which was asked to stop has to close what it has opened
+
+
+class Work(Protocol):
+    """A trial that runs."""
+
+    def ended(self, seconds: float) -> bool | None:
+        """Wait for the end: did it succeed? None if it still runs after these seconds."""
+
+    def stop(self) -> None:
+        """End it, so that it can be gone on with."""
+
+
+class Engine(Protocol):
+    """Runs trials, each one beside the workspace, and keeps their results under their names."""
+
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        """Of those of these trials that are done with the present code, by name."""
+
+    def begin(self, trial: Trial, log: Path) -> Work:
+        """Begin a trial; all that it says goes into the log."""
+
+
+@dataclass(frozen=True)
+class DvcEngine:
+    """Each trial is an experiment of the present commit; DVC's run-cache has what an earlier one trained.
+
+    Attributes:
+        present: what params.yaml holds.
+    """
+
+    present: Mapping[str, Any]
+
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        """The comparisons of the present commit's experiments of these names.
+
+        Raises:
+            UserError: one is no longer in DVC's cache.
+        """
+        found = [each for each in present_experiments() if each.name in names]
+        return {each.name: _comparison(each) for each in found}
+
+    def begin(self, trial: Trial, log: Path) -> Work:
+        """`dvc exp run --temp`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as file:
+            return DvcWork(_apart(command_beside(trial.name, trial.values, self.present), file.fileno()))
+
+
+@dataclass(frozen=True)
+class DvcWork:
+    """A dvc command in a group of processes of its own, so that Ctrl-C reaches it once: from here."""
+
+    process: subprocess.Popen[bytes]
+
+    def ended(self, seconds: float) -> bool | None:
+        """See `Work`."""
+        try:
+            return self.process.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """Ctrl-C for dvc and its stage; what has not ended then is terminated."""
+        if self.process.poll() is not None:
+            return
+        if os.name == "nt":
+            self.process.send_signal(signal.CTRL_BREAK_EVENT)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            os.killpg(self.process.pid, signal.SIGINT)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.terminate()  # its stage ends with it
+            self.process.wait()
+
+
+def _comparison(experiment: Experiment) -> Comparison:
+    try:
+        return Comparison.model_validate_json(experiment.read(COMPARISON_FILE))
+    except UserError as error:
+        raise UserError(f"{error}; or forget it and train it again: dvc exp remove {experiment.name}") from None
+
+
+def _apart(command: list[str], output: int) -> subprocess.Popen[bytes]:
+    apart: dict[str, Any] = (
+        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
+        if os.name == "nt"
+        else {"start_new_session": True}
+    )
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **apart)
+
+
+ENGINES: Mapping[str, Callable[[Mapping[str, Any]], Engine]] = {"dvc": DvcEngine}

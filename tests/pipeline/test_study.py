@@ -1,0 +1,121 @@
+"""`mobileyolo study`: a grid of two trials, of which one fails, is mended, and is gone on with."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import psutil
+import pytest
+import yaml
+
+from tests.pipeline.workspace import Result, Workspace
+from tests.synthetic import write_dataset
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+
+STUDY = ("python", "-m", "mobileyolo", "study")
+MINE = "data/weights/mine.pt"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One backbone from two starts, of which one is a file that is no checkpoint."""
+    dataset = write_dataset(tmp_path_factory.mktemp("elsewhere") / "shapes", train=8, val=4, test=4)
+    workspace = Workspace.create(tmp_path_factory.mktemp("workspace"), dataset)
+    params = workspace.params()
+    params["study"] |= {"backbones": ["mnv1_n"], "seeds": [0], "starts": ["init.detector=mine.pt", "none"]}
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    workspace.run("git", "commit", "--quiet", "--all", "--message", "study")
+    (workspace.path / MINE).write_bytes(b"no checkpoint")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def killed(workspace: Workspace) -> list[psutil.Process]:
+    """All that a study has started, after it was killed in its first training."""
+    study = workspace.start(*STUDY)
+    while not [*workspace.path.glob(".mobileyolo/trainings/*/holder.json")]:
+        assert study.poll() is None
+        time.sleep(0.1)
+    started = psutil.Process(study.pid).children(recursive=True)
+    study.kill()
+    study.wait()
+    return started
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Workspace, killed: list[psutil.Process]) -> Result:
+    return workspace.run(*STUDY, check=False)
+
+
+@pytest.fixture(scope="module")
+def second(workspace: Workspace, first: Result) -> Result:
+    """After the weights were replaced by real ones: those that the other trial has trained."""
+    (trained,) = {*workspace.path.glob(".mobileyolo/trainings/candidate-*/finished/best.pt")}
+    shutil.copyfile(trained, workspace.path / MINE)
+    return workspace.run(*STUDY)
+
+
+def experiments(workspace: Workspace) -> list[str]:
+    return workspace.dvc("exp", "list", "--name-only").output.split()
+
+
+def test_a_dry_run_lists_the_trials_and_runs_none(workspace: Workspace) -> None:
+    told = workspace.run(*STUDY, "--dry-run").output
+    assert "2 of 2 trials are to be run, with 4 trainings" in told
+    assert "Time of the trainings: unknown" in told
+    assert experiments(workspace) == []
+
+
+def test_nothing_runs_on_after_a_kill(killed: list[psutil.Process]) -> None:
+    assert len(killed) > 1  # dvc, and the stage
+    _, alive = psutil.wait_procs(killed, timeout=60)
+    assert alive == []
+
+
+def test_a_trial_that_fails_stops_no_other_one_and_its_log_is_named(workspace: Workspace, first: Result) -> None:
+    assert first.code == 1
+    assert "error: 1 of 2 trials failed; the same command tries them again" in first.output
+    (failed,) = [line for line in first.output.splitlines()[-2:] if "has failed" in line]
+    log = workspace.path / failed.rpartition("(log: ")[2].removesuffix(")")
+    assert "mine.pt" in log.read_text(encoding="utf-8")
+    assert len(experiments(workspace)) == 1
+
+
+def test_what_was_found_is_a_table_and_the_workspace_stays_as_it_was(workspace: Workspace, first: Result) -> None:
+    (row,) = [line.split() for line in first.output.splitlines() if line.startswith("mnv1_n ")]
+    assert row[1] == "64"  # pixels
+    assert "1 of 2 trials done, 1 failed" in first.output
+    assert workspace.run("git", "status", "--porcelain").output == ""
+    assert not (workspace.path / "reports/comparison.json").exists()
+
+
+def test_the_same_command_goes_on_with_what_is_missing_only(workspace: Workspace, second: Result) -> None:
+    assert second.output.count(" begins; its log: ") == 1
+    assert "2 of 2 trials done" in second.output
+    assert len(experiments(workspace)) == 2
+    ended = [
+        run for run in workspace.runs() if run.info.status == "FINISHED"
+    ]  # the kill may have left one that did not
+    trained = [(run.data.params["backbone"], run.data.tags["dvc.exp"]) for run in ended]
+    assert len(trained) == len(set(trained)) == 4
+
+
+def test_a_study_that_is_done_only_prints_what_it_found(workspace: Workspace, second: Result) -> None:
+    again = workspace.run(*STUDY)
+    assert "begins" not in again.output
+    assert [line for line in second.output.splitlines() if line.startswith(("mnv1_n", "yolo11n"))] == [
+        line for line in again.output.splitlines() if line.startswith(("mnv1_n", "yolo11n"))
+    ]
+    assert "0 of 2 trials are to be run" in workspace.run(*STUDY, "--dry-run").output
+
+
+def test_the_grid_makes_no_stage_run_again(workspace: Workspace, second: Result) -> None:
+    """All that the trials share with the workspace comes from the run-cache, whatever the grid says."""
+    params = workspace.params()
+    params["study"]["backbones"] = ["mnv1_m"]
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    told = workspace.dvc("repro", "train@baseline-0", "train@candidate-0")
+    assert not told.ran("train@baseline-0")
+    assert not told.ran("train@candidate-0")

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mobileyolo.commands import study
+from mobileyolo.core.errors import ConfigError, UserError
+from mobileyolo.study import engines
+from mobileyolo.study.trials import Trial
+from mobileyolo.verdict.records import Comparison
+from tests.synthetic_comparison import make_comparison
+
+ROOT = Path(__file__).parents[3]
+COMPARISON = make_comparison(seeds=3)
+
+
+@dataclass
+class FakeWork:
+    """A trial that has ended at the first look, or raises then."""
+
+    succeeded: bool
+    error: type[BaseException] | None
+    stopped: bool = False
+
+    def ended(self, seconds: float) -> bool:
+        if self.error:
+            raise self.error
+        return self.succeeded
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass
+class FakeEngine:
+    """Runs trials without training; those with a backbone in `broken` fail."""
+
+    broken: set[str] = field(default_factory=set)
+    error: type[BaseException] | None = None
+    stored: dict[str, Comparison] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    works: list[FakeWork] = field(default_factory=list)
+
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        return {name: result for name, result in self.stored.items() if name in names}
+
+    def begin(self, trial: Trial, log: Path) -> FakeWork:
+        self.ran.append(trial.backbone)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"error: {trial.backbone} is broken\n")
+        succeeded = trial.backbone not in self.broken
+        if succeeded and not self.error:
+            self.stored[trial.name] = COMPARISON
+        self.works.append(FakeWork(succeeded, self.error))
+        return self.works[-1]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine that remembers what it ran, in a folder with the shipped parameters."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    engine = FakeEngine()
+    known: dict[str, Callable[[Any], FakeEngine]] = {"dvc": lambda _values: engine}
+    monkeypatch.setattr(engines, "ENGINES", known)
+    return engine
+
+
+def write_grid(**grid: object) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    params["study"] |= grid
+    Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def run(dry_run: bool = False) -> None:
+    study.run(dry_run=dry_run, engine="dvc")
+
+
+def test_every_trial_is_run_and_what_they_found_is_printed(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    assert engine.ran == ["mnv1_n", "mnv1_s", "mnv1_m"]
+    said = capsys.readouterr().out
+    assert "3 of 3 trials done" in said
+    assert [line.split()[0] for line in said.splitlines() if " M" in line] == ["yolo11n", *engine.ran]
+
+
+def test_what_is_done_is_not_run_again(engine: FakeEngine) -> None:
+    write_grid(backbones=["mnv1_n"])
+    run()
+    write_grid(backbones=["mnv1_m", "mnv1_n"])
+    run()
+    run()
+    assert engine.ran == ["mnv1_n", "mnv1_m"]
+
+
+def test_a_trial_that_fails_is_told_with_its_log_and_tried_again_by_the_next_command(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.broken = {"mnv1_s"}
+    with pytest.raises(UserError, match="1 of 3 trials failed; the same command tries them again") as raised:
+        run()
+    assert engine.ran == ["mnv1_n", "mnv1_s", "mnv1_m"]
+    log = str(raised.value).rpartition("(log: ")[2].removesuffix(")")
+    assert Path(log).read_text() == "error: mnv1_s is broken\n"
+    assert ": mnv1_s is broken (log: " in str(raised.value)
+    assert "mnv1_m" in capsys.readouterr().out  # of those that are done the findings are printed
+    engine.broken = set()
+    run()
+    assert engine.ran[3:] == ["mnv1_s"]
+
+
+def test_a_trial_without_a_result_has_failed(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "results", lambda _names: {})
+    with pytest.raises(UserError, match="3 of 3 trials failed"):
+        run()
+
+
+def test_who_stops_the_study_stops_its_trial(engine: FakeEngine) -> None:
+    engine.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert [work.stopped for work in engine.works] == [True]
+
+
+def test_a_dry_run_lists_the_trials_and_runs_none(engine: FakeEngine, capsys: pytest.CaptureFixture[str]) -> None:
+    write_grid(backbones=["mnv1_n", "mnv1@0.75"], imgsz=[64, 96], seeds=[0, 1])
+    run(dry_run=True)
+    assert engine.ran == []
+    said = capsys.readouterr().out
+    assert sum(line.startswith("study-") for line in said.splitlines()) == 4
+    assert "4 of 4 trials are to be run, with 12 trainings." in said
+    assert "Time of the trainings: unknown" in said
+
+
+def test_results_of_other_data_are_pointed_out(engine: FakeEngine, capsys: pytest.CaptureFixture[str]) -> None:
+    write_grid(backbones=["mnv1_n"])
+    run()
+    (name,) = engine.stored
+    engine.stored[name] = COMPARISON.model_copy(update={"data_digest": "other"})
+    write_grid(backbones=["mnv1_n", "mnv1_s"])
+    run()
+    assert "These trials are of different data" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("grid", "told"),
+    [
+        (
+            {"starts": ["init.backbone=nowhere"]},
+            r"trial study-mnv1_n-128-\w+: params.yaml: init.backbone: 'nowhere': no",
+        ),
+        ({"backbones": ["yolo11n"]}, "study.backbones: 'yolo11n' is the baseline"),
+    ],
+)
+def test_a_grid_that_cannot_run_is_refused_before_anything_runs(
+    engine: FakeEngine, grid: dict[str, object], told: str
+) -> None:
+    write_grid(**grid)
+    with pytest.raises(ConfigError, match=told):
+        run()
+    assert engine.ran == []

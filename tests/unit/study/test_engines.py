@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mobileyolo.core.errors import UserError
+from mobileyolo.core.files import COMPARISON_FILE
+from mobileyolo.experiments import Experiment
+from mobileyolo.study import engines
+from mobileyolo.study.engines import DvcEngine, Work
+from mobileyolo.study.trials import Trial
+from tests.synthetic_comparison import make_comparison
+from tests.synthetic_study import VALUES, make_course
+
+COMPARISON = make_comparison()
+
+
+@pytest.fixture
+def trial() -> Trial:
+    return make_course(backbones=["mnv1_s"]).trials[0]
+
+
+@pytest.fixture
+def begun(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Work]]:
+    """Works that are stopped in the end; what runs is the script that a test wrote into its folder."""
+    script = tmp_path / "script.py"
+    monkeypatch.setattr(engines, "command_beside", lambda *_: [sys.executable, str(script)])
+    works: list[Work] = []
+    yield works
+    for work in works:
+        work.stop()
+
+
+def begin(script: str, trial: Trial, folder: Path, works: list[Work]) -> Work:
+    (folder / "script.py").write_text(script)
+    works.append(DvcEngine(VALUES).begin(trial, folder / "logs/trial.log"))
+    return works[-1]
+
+
+def test_a_trial_is_one_command_of_dvc_that_sets_what_differs(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(engines, "_apart", lambda command, _output: commands.append(command))
+    DvcEngine(VALUES).begin(trial, tmp_path / "trial.log")
+    (command,) = commands
+    assert command[1:] == [
+        "-m", "mobileyolo.experiments", "exp", "run", "--temp", "--name", trial.name,
+        "--set-param", "backbone=mnv1_s",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "succeeded"), [(0, True), (3, False)])
+def test_a_trial_that_has_ended_has_succeeded_or_not_and_left_its_log(
+    code: int, succeeded: bool, trial: Trial, tmp_path: Path, begun: list[Work]
+) -> None:
+    script = f"import sys; print('said'); print('warned', file=sys.stderr); sys.exit({code})"
+    work = begin(script, trial, tmp_path, begun)
+    assert work.ended(600) is succeeded
+    assert sorted((tmp_path / "logs/trial.log").read_text().split()) == ["said", "warned"]
+
+
+def test_a_trial_that_is_stopped_can_close_what_it_has_opened(trial: Trial, tmp_path: Path, begun: list[Work]) -> None:
+    script = "import time\ntry:\n    print('runs', flush=True); time.sleep(600)\nfinally:\n    print('closed')"
+    work = begin(script, trial, tmp_path, begun)
+    log = tmp_path / "logs/trial.log"
+    while "runs" not in log.read_text():
+        assert work.ended(0.1) is None
+    work.stop()
+    assert work.ended(0) is False
+    assert "closed" in log.read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-Break can't be ignored by this script")
+def test_one_that_ignores_ctrl_c_is_terminated(
+    trial: Trial, tmp_path: Path, begun: list[Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "PATIENCE", 0.1)
+    script = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN); print('runs', flush=True)\n"
+    work = begin(f"{script}time.sleep(600)", trial, tmp_path, begun)
+    while "runs" not in (tmp_path / "logs/trial.log").read_text():
+        assert work.ended(0.1) is None
+    work.stop()
+    assert work.ended(0) is False
+
+
+def test_results_are_those_of_this_commits_experiments_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Experiment("study-mnv1_n-128-1", "a", "head"), Experiment("wider", "b", "head")]
+    monkeypatch.setattr(engines, "present_experiments", lambda: found)
+    read: Mapping[Path, Any] = {COMPARISON_FILE: COMPARISON.model_dump_json()}
+    monkeypatch.setattr(Experiment, "read", lambda _self, path: read[path])
+    assert DvcEngine(VALUES).results({"study-mnv1_n-128-1", "waiting"}) == {"study-mnv1_n-128-1": COMPARISON}
+
+
+def test_a_result_that_is_no_longer_in_the_cache_is_one_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(_self: Experiment, _path: Path) -> str:
+        raise UserError("can't be read; dvc fetch")
+
+    monkeypatch.setattr(engines, "present_experiments", lambda: [Experiment("study-a", "a", "head")])
+    monkeypatch.setattr(Experiment, "read", gone)
+    with pytest.raises(UserError, match="dvc exp remove study-a"):
+        DvcEngine(VALUES).results({"study-a"})
