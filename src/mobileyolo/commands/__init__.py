@@ -26,6 +26,7 @@ COMMANDS = {
     "fetch": "fetch",
     "cost": "cost",
     "show": "show",
+    "leaderboard": "leaderboard",
     "confirm": "confirm",
     "export": "export",
     "log": "log",
@@ -35,7 +36,7 @@ COMMANDS = {
 DESCRIPTION = """Is MobileNetV1 a better backbone than the stock one for YOLO11, on your data?
 
 `dvc repro`, in a checkout of this project, trains and compares both. These commands do what lies before and after:
-import, validate and cost work anywhere, the others in the checkout.
+import, validate, cost and leaderboard work anywhere, the others in the checkout.
 """
 EPILOG = """`mobileyolo COMMAND --help` says more about a command.
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult, Statistics
+from mobileyolo.leaderboard.runs import measured_tag
 from mobileyolo.tracking.dataset_runs import Runs
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.verdict.records import Comparison
@@ -39,11 +40,6 @@ def evaluation_tags(statistics: Statistics) -> dict[str, str]:
     """
     settings = {f"evaluate.{key}": value for key, value in statistics.measured.items()}
     return settings | {"evaluate.split": statistics.split, measured_tag(statistics.split): "true"}
-
-
-def measured_tag(split: str) -> str:
-    """Name of the tag which says that a model was measured on a split at some time."""
-    return f"measured.{split}"
 
 
 def log_comparison(

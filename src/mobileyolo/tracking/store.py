@@ -38,6 +38,28 @@ def open_store() -> MlflowClient:
         raise ConnectionError(in_words(error)) from error
 
 
+def open_existing_store(address: str | None = None) -> MlflowClient:
+    """A client to read with: where there is no store, none is created.
+
+    Args:
+        address: MLflow's or SQLAlchemy's; by default that of `open_store`.
+
+    Raises:
+        ConnectionError: there is no store that works at this address.
+    """
+    try:
+        address = address or _address()
+        file = database.locate(address, environment.main_workspace())
+        if file is None:
+            return _connect(address)
+        database.check(file)
+        return _connect(file.render_as_string(hide_password=False))
+    except ConnectionError:
+        raise
+    except Exception as error:
+        raise ConnectionError(in_words(error)) from error
+
+
 def active_experiments(client: MlflowClient) -> list[str]:
     """Ids of all experiments that nobody has deleted; a store may be older than this project, and hold others'."""
     ids, token = [], None
