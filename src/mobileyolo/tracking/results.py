@@ -26,9 +26,9 @@ def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights
     is_new = tags.get("stage") == "trained"  # also if an earlier attempt was cut short
     lacks_model = is_new or not run.has_model()  # somebody may have deleted its files
     if lacks_model or measured.items() - tags.items():
-        run.log_changed_metrics(result.metrics.numbers())
         if lacks_model:
             run.keep_model(weights)
+        run.log_model_metrics(result.metrics.numbers())
         run.set_tags({**measured, "stage": "evaluated"})
     return run
 
@@ -47,7 +47,7 @@ def log_comparison(
 ) -> None:
     """Log the outcome of a model's comparison, and its evaluation if the run lacks it."""
     run = log_evaluation(runs, result, history, weights)
-    run.log_changed_metrics(_comparison_metrics(result.training.arm, comparison))
+    run.log_model_metrics(_comparison_metrics(result.training.arm, comparison))
     run.keep_files(report, f"report/{comparison.candidate.backbone}-vs-{comparison.baseline.backbone}")
     run.set_tags(_comparison_tags(result.training.arm, comparison))
 

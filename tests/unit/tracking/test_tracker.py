@@ -43,6 +43,7 @@ from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_comparison import make_inputs
 from tests.synthetic_results import make_metrics, make_statistics
 from tests.unit.tracking import processes
+from tests.unit.tracking.listed import loadable, models
 
 CARD = processes.CARD
 PLAN = processes.PLAN.model_copy(update={"recipe": {"epochs": 2, "lr0": 0.01}})
@@ -164,7 +165,42 @@ def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
     assert run.data.metrics["val_map50_95"] == 0.35
     assert result.metrics.numbers().items() <= run.data.metrics.items()
     assert (run.data.tags["stage"], run.data.tags["evaluate.split"]) == ("evaluated", "test")
-    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model"]
+    assert loadable(store, run)
+
+
+def test_the_model_is_an_output_of_its_run_with_its_params_and_its_metrics_on_the_dataset(
+    store: MlflowClient, result: ArmResult, weights: Path
+) -> None:
+    """As MLflow's pages show it: the tab of models, the column of models in the table of runs, `Logged from`."""
+    tracker = Tracker.open("shapes", CARD)
+    train(tracker)
+    for _ in range(2):
+        tracker.log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    (model,) = models(store, run)
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert (model.name, model.source_run_id, model.params) == ("model", run.info.run_id, run.data.params)
+    assert model.tags.items() >= {"arm": "candidate", "weights.digest": RECORD.weights_digest}.items()
+    linked = store.get_logged_model(model.model_id).metrics
+    assert {metric.key: metric.value for metric in linked} == result.metrics.numbers()
+    assert {(each.dataset_name, each.dataset_digest, each.run_id) for each in linked} == {
+        ("shapes", CARD.digest[:32], run.info.run_id)
+    }
+    assert len(linked) == len(result.metrics.numbers())
+
+
+def test_a_model_that_somebody_deleted_is_logged_again_with_its_metrics(
+    store: MlflowClient, result: ArmResult, weights: Path
+) -> None:
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    (before,) = models(store, run)
+    store.delete_logged_model(before.model_id)
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (after,) = models(store, run)
+    assert before.model_id != after.model_id
+    assert {metric.key: metric.value for metric in after.metrics} == result.metrics.numbers()
+    assert len(store.get_metric_history(run.info.run_id, "map50_95")) == 1
 
 
 def test_what_was_not_logged_is_logged_from_the_files_once(
@@ -427,7 +463,8 @@ def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowC
     assert sorted(run.data.tags["arm"] for run in logged) == ["baseline", "candidate"]
     for run in logged:
         folders = [item.path for item in store.list_artifacts(run.info.run_id)]
-        assert folders == ["model", "report", "validation"]
+        assert loadable(store, run)
+        assert folders == ["report", "validation"]
         names = [Path(item.path).name for item in store.list_artifacts(run.info.run_id, "validation")]
         assert names == ["findings.csv", "index.html", "verdict.json"]
         for name in run.data.metrics:
@@ -450,7 +487,8 @@ def test_the_trained_teacher_has_a_run_of_its_own_that_is_not_compared(
     (run,) = (run for run in runs(store) if run.data.tags["arm"] == "teacher")
     assert (run.info.run_name, run.info.status, run.data.tags["stage"]) == ("yolo11s-s0", "FINISHED", "evaluated")
     assert run.data.metrics["map50_95"] == baseline.metrics.map50_95
-    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model", "validation"]
+    assert loadable(store, run)
+    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["validation"]
 
 
 def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:

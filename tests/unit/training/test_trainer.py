@@ -483,7 +483,7 @@ def test_the_logged_model_predicts_a_table_of_boxes(
     metrics, statistics = measure(setting, files)
     result = ArmResult(trained.record, metrics, statistics)
     Tracker.open("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
-    (model,) = tmp_path.glob("mlruns/*/artifacts/model")
+    (model,) = tmp_path.glob("mlruns/models/*/artifacts")
     images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
     table = mlflow.pyfunc.load_model(str(model)).predict(images, params={"conf": 0.001})
     assert table.columns.tolist() == ["image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2"]
