@@ -136,6 +136,10 @@ class RunWriter:
         tags: Mapping[str, str] = self._client.get_run(self._run_id).data.tags
         return tags
 
+    def page(self) -> str:
+        """Address of the run's page, from any page of MLflow's."""
+        return f"#/experiments/{self._client.get_run(self._run_id).info.experiment_id}/runs/{self._run_id}"
+
     def resume(self) -> None:
         """Set a run that was killed to RUNNING again."""
         if "reason" in self.tags():

@@ -38,6 +38,7 @@ from mobileyolo.core.records import (
 from mobileyolo.core.results import ArmResult
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.tracking import Tracker, log_results
+from mobileyolo.tracking.descriptions import colour_of, of_comparison
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_comparison import make_inputs
@@ -81,6 +82,7 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
     assert tags.items() <= run.data.tags.items()
     assert (run.data.tags["host"], run.data.tags["pid"]) == (platform.node(), str(os.getpid()))
     assert "reason" not in run.data.tags
+    assert run.data.tags["mlflow.runColor"] == colour_of("mnv1_n")
     curve = store.get_metric_history(run.info.run_id, "val/map50")
     assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
 
@@ -241,6 +243,9 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     deciding = inputs.comparison.metrics["map50_95"]
     logged = [run.data.metrics[f"delta/map50_95{end}"] for end in ("", "_low", "_high")]
     assert logged == [deciding.delta, deciding.low, deciding.high]
+    assert {name for name in run.data.metrics if name.startswith("delta/")} == {
+        f"delta/map50_95{end}" for end in ("", "_low", "_high")
+    }
     for name in ("latency", "latency_onnx"):
         cost = inputs.comparison.costs[f"{name}_ms"]
         logged = [run.data.metrics[f"{name}_ratio{end}"] for end in ("", "_low", "_high")]
@@ -248,6 +253,12 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     assert not any(name.endswith("_ms") for name in run.data.metrics)  # they differ from machine to machine
     assert (run.data.tags["stage"], run.data.tags["verdict"]) == ("compared", inputs.comparison.verdict)
     assert run.data.tags["provisional"] == "true"  # one seed
+    (model,) = models(store, run)
+    linked = {metric.key: metric.value for metric in store.get_logged_model(model.model_id).metrics}
+    assert linked == {name: value for name, value in run.data.metrics.items() if name in linked}
+    assert {"map50_95", "delta/map50_95_low", "latency_ratio"} <= linked.keys()
+    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert run.data.tags["mlflow.note.content"] == of_comparison(inputs.comparison, page)
     folder = "report/mnv1_n-vs-yolo11n"
     assert [item.path for item in store.list_artifacts(run.info.run_id, folder)] == [
         f"{folder}/errors",
@@ -416,8 +427,6 @@ def test_what_validation_found_goes_to_the_run_with_its_files(store: MlflowClien
     assert {name: value for name, value in run.data.metrics.items() if name.startswith("validation")} == {
         "validation.errors": 0,
         "validation.warnings": 2,
-        "validation.zero_size": 3,
-        "validation.duplicate": 1,
     }
     assert run.data.tags["validation.passed"] == "true"
     assert [item.path for item in store.list_artifacts(run.info.run_id, "validation")] == ["validation/index.html"]
@@ -432,9 +441,9 @@ def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Pat
     (run,) = runs(store)
     points = {
         name: [point.value for point in store.get_metric_history(run.info.run_id, f"validation.{name}")]
-        for name in ("errors", "warnings", "zero_size")
+        for name in ("errors", "warnings")
     }
-    assert points == {"errors": [0], "warnings": [1, 0], "zero_size": [3, 0]}
+    assert points == {"errors": [0], "warnings": [1, 0]}
     (kept,) = store.list_artifacts(run.info.run_id, "validation")
     text = Path(store.download_artifacts(run.info.run_id, kept.path, str(tmp_path))).read_text(encoding="utf-8")
     assert ValidationVerdict.model_validate_json(text) == found()

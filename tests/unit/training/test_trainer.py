@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from mlflow.tracking import MlflowClient
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.metrics import box_iou
@@ -483,9 +484,11 @@ def test_the_logged_model_predicts_a_table_of_boxes(
     metrics, statistics = measure(setting, files)
     result = ArmResult(trained.record, metrics, statistics)
     Tracker.open("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
-    (model,) = tmp_path.glob("mlruns/models/*/artifacts")
+    address = f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+    (run,) = MlflowClient(address).search_runs(["1"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
-    table = mlflow.pyfunc.load_model(str(model)).predict(images, params={"conf": 0.001})
+    table = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model").predict(images, params={"conf": 0.001})
     assert table.columns.tolist() == ["image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2"]
     assert set(table["image"]) == set(range(4))
     assert set(table["name"]) <= set(NAMES)
