@@ -171,14 +171,6 @@ def test_a_scoring_server_takes_json(model: mlflow.pyfunc.PyFuncModel, paths: li
     )
 
 
-def test_a_scoring_server_takes_a_table_of_paths_as_csv(model: mlflow.pyfunc.PyFuncModel, paths: list[str]) -> None:
-    schema = model.metadata.get_input_schema()
-    answer = scoring_server.invocations("\n".join(["file", *paths]), "text/csv", model, schema)
-    assert json.loads(answer.response)["predictions"] == model.predict(paths).to_dict("records")
-    with pytest.raises(ValueError, match=r"'nowhere\.png' is not an image file"):
-        scoring_server.invocations("file\nnowhere.png", "text/csv", model, schema)
-
-
 def test_its_example_is_one_that_it_takes_and_that_its_schema_describes(model: mlflow.pyfunc.PyFuncModel) -> None:
     example = model.input_example
     assert (example.shape, example.dtype) == ((1, 32, 32, 3), np.uint8)
