@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
-NAME = "model"  # of every run's model, so that MLflow loads it from runs:/<id>/model
+logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # else it says of each model that it looks at its example
 
 _CODE = Path(__file__).with_name("serving.py")
 _READER = Path(__file__).parents[1] / "models/checkpoints.py"  # what serving.py imports
@@ -45,6 +47,15 @@ def find_model(client: MlflowClient, run_id: str) -> LoggedModel | None:
     return found[0] if found else None
 
 
+def name_of_model(params: Mapping[str, str]) -> str:
+    """The name of a run's model, by which MLflow loads it from runs:/<id>/<name>.
+
+    >>> name_of_model({"backbone": "mnv1@0.75", "seed": "0"})  # MLflow takes no dot
+    'mnv1@0_75-s0'
+    """
+    return f"{params['backbone']}-s{params['seed']}".replace(".", "_")
+
+
 def has_model(client: MlflowClient, run_id: str) -> bool:
     """Is a model there that MLflow can load?"""
     model = find_model(client, run_id)
@@ -54,14 +65,14 @@ def has_model(client: MlflowClient, run_id: str) -> bool:
 
 
 def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
-    """Store the model in a form that MLflow can load from runs:/<id>/model, in place of one that is there.
+    """Store the model in a form that MLflow can load from runs:/<id>/<name>, in place of one that is there.
 
     It is an output of the run, with the run's parameters and with tags that say which model it is.
     """
     run = client.get_run(run_id)
     model = find_model(client, run_id) or client.create_logged_model(
         run.info.experiment_id,
-        NAME,
+        name_of_model(run.data.params),
         source_run_id=run_id,
         params=run.data.params,
         tags={key: run.data.tags[key] for key in ("arm", "data.digest", "weights.digest") if key in run.data.tags},
@@ -71,8 +82,8 @@ def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
         described = Model(
             artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
         )
-        save_model(weights, Path(folder) / NAME, described)
-        client.log_model_artifacts(model.model_id, str(Path(folder) / NAME))
+        save_model(weights, Path(folder) / "model", described)
+        client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
     if model.model_id not in {output.model_id for output in run.outputs.model_outputs}:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)

@@ -181,7 +181,7 @@ def test_the_model_is_an_output_of_its_run_with_its_params_and_its_metrics_on_th
     (run,) = runs(store)
     (model,) = models(store, run)
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
-    assert (model.name, model.source_run_id, model.params) == ("model", run.info.run_id, run.data.params)
+    assert (model.name, model.source_run_id, model.params) == ("mnv1_n-s0", run.info.run_id, run.data.params)
     assert model.tags.items() >= {"arm": "candidate", "weights.digest": RECORD.weights_digest}.items()
     linked = store.get_logged_model(model.model_id).metrics
     assert {metric.key: metric.value for metric in linked} == result.metrics.numbers()

@@ -43,6 +43,7 @@ from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
+from mobileyolo.tracking.model import name_of_model
 from mobileyolo.training import train as training
 from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
@@ -488,7 +489,8 @@ def test_the_logged_model_predicts_a_table_of_boxes(
     (run,) = MlflowClient(address).search_runs(["1"])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
-    table = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model").predict(images, params={"conf": 0.001})
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{name_of_model(run.data.params)}")
+    table = model.predict(images, params={"conf": 0.001})
     assert table.columns.tolist() == ["image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2"]
     assert set(table["image"]) == set(range(4))
     assert set(table["name"]) <= set(NAMES)

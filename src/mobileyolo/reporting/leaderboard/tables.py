@@ -36,7 +36,8 @@ def terms(group: Group) -> str:
     """What all rows have in common."""
     recipe = [f"{key} {value}" for key, value in group.recipe.items()]
     engine = [f"{key} {value}" for key, value in group.engine.items()]
-    return shown(f"Recipe {group.recipe_digest[:_SHORTEST_DIGEST]}: {', '.join(recipe)}. Engine: {', '.join(engine)}.")
+    told = {f"Recipe {group.recipe_digest[:_SHORTEST_DIGEST]}": recipe, "Engine": engine}
+    return " ".join(shown(f"{name}: {', '.join(values)}.") for name, values in told.items() if values)
 
 
 def candidates(group: Group) -> str:
