@@ -81,7 +81,7 @@ class RunWriter:
         run, model = self._client.get_run(self._run_id), find_model(self._client, self._run_id)
         if model is None:
             raise FileNotFoundError(f"the run {self._run_id} has no model")
-        (dataset,) = (each.dataset for each in run.inputs.dataset_inputs)
+        dataset = run.inputs.dataset_inputs[0].dataset if run.inputs.dataset_inputs else None
         now = int(time.time() * 1000)
         linked = {(metric.key, metric.value) for metric in model.metrics or ()}
         points = []
@@ -94,8 +94,8 @@ class RunWriter:
             Metric(
                 *(point.key, point.value, point.timestamp, point.step),
                 model_id=model.model_id,
-                dataset_name=dataset.name,
-                dataset_digest=dataset.digest,
+                dataset_name=dataset and dataset.name,
+                dataset_digest=dataset and dataset.digest,
                 run_id=self._run_id,
             )
             for point in points

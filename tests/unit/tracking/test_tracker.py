@@ -5,8 +5,10 @@ import json
 import os
 import platform
 import signal
+import sqlite3
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -203,6 +205,19 @@ def test_a_model_that_somebody_deleted_is_logged_again_with_its_metrics(
     assert before.model_id != after.model_id
     assert {metric.key: metric.value for metric in after.metrics} == result.metrics.numbers()
     assert len(store.get_metric_history(run.info.run_id, "map50_95")) == 1
+
+
+def test_a_run_that_lost_its_dataset_gets_its_model_and_metrics_all_the_same(
+    store: MlflowClient, result: ArmResult, weights: Path, workspace: Path
+) -> None:
+    train(Tracker.open("shapes", CARD))
+    with closing(sqlite3.connect(workspace / "mlflow.db")) as database, database:
+        database.execute("DELETE FROM inputs")
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    (model,) = models(store, run)
+    assert {metric.key: metric.value for metric in model.metrics} == result.metrics.numbers()
+    assert {metric.dataset_name for metric in model.metrics} == {None}
 
 
 def test_what_was_not_logged_is_logged_from_the_files_once(
