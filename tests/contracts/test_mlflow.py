@@ -113,6 +113,11 @@ def test_the_pages_read_a_runs_description() -> None:
     assert MLFLOW_RUN_NOTE in pages()
 
 
+@contract("mlflow.runColor")
+def test_the_pages_read_a_runs_colour() -> None:
+    assert '"mlflow.runColor"' in pages()
+
+
 ECHO = """
 from typing import Any
 import mlflow
@@ -145,6 +150,27 @@ def test_an_input_annotated_as_an_array_is_handed_on_as_it_came(tmp_path: Path) 
     array = np.zeros((1, 2, 2, 3), np.uint8)
     given: list[object] = ["a.png", ["a.png"], array, [array[0]], table]
     assert [echo.predict(each) for each in given] == [["str"], ["list"], ["ndarray"], ["list"], ["DataFrame"]]
+
+
+@contract("_is_signature_from_type_hint")
+def test_an_input_is_held_against_the_schema_unless_that_came_from_a_type_hint(tmp_path: Path) -> None:
+    import mlflow
+    from mlflow.models import ModelSignature
+
+    from mobileyolo.tracking import model
+
+    (tmp_path / "echo.py").write_text(ECHO, encoding="utf-8")
+    plain = ModelSignature(model._SIGNATURE.inputs, model._SIGNATURE.outputs, model._SIGNATURE.params)
+    for name, signature in {"plain": plain, "ours": model._SIGNATURE}.items():
+        mlflow.pyfunc.save_model(
+            path=tmp_path / name,
+            python_model=str(tmp_path / "echo.py"),
+            pip_requirements=["mlflow"],
+            signature=signature,
+        )
+    with pytest.raises(mlflow.MlflowException, match="Failed to enforce schema"):
+        mlflow.pyfunc.load_model(str(tmp_path / "plain")).predict(["a.png"])
+    assert mlflow.pyfunc.load_model(str(tmp_path / "ours")).predict(["a.png"]) == ["list"]
 
 
 @contract("MLFLOW_DISABLE_TELEMETRY")

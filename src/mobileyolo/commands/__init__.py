@@ -27,6 +27,7 @@ COMMANDS = {
     "cost": "cost",
     "show": "show",
     "study": "study",
+    "leaderboard": "leaderboard",
     "confirm": "confirm",
     "export": "export",
     "log": "log",
@@ -36,7 +37,7 @@ COMMANDS = {
 DESCRIPTION = """Is MobileNetV1 a better backbone than the stock one for YOLO11, on your data?
 
 `dvc repro`, in a checkout of this project, trains and compares both. These commands do what lies before and after:
-import, validate and cost work anywhere, the others in the checkout.
+import, validate, cost and leaderboard work anywhere, the others in the checkout.
 """
 EPILOG = """`mobileyolo COMMAND --help` says more about a command.
 

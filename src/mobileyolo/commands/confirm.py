@@ -49,9 +49,10 @@ def run(experiment: str | None, seeds: int) -> None:
     from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
     from mobileyolo.core.records import DatasetCard
     from mobileyolo.experiments import all_experiments, run_beside
+    from mobileyolo.leaderboard.runs import measured_candidates
     from mobileyolo.reporting.comparison.next_steps import more_seeds
     from mobileyolo.reporting.comparison.summary import console_report
-    from mobileyolo.tracking import measured_candidates, read_models
+    from mobileyolo.tracking import read_models
     from mobileyolo.verdict.records import Comparison
 
     workspace, experiments = load_params().values, all_experiments()

@@ -7,7 +7,6 @@ by itself.
 
 from __future__ import annotations
 
-from mobileyolo.tracking.earlier_runs import measured_candidates
-from mobileyolo.tracking.tracker import LiveRun, Tracker, log_results, read_history, read_models
+from mobileyolo.tracking.tracker import LiveRun, Tracker, log_results, read_history, read_models, read_runs
 
-__all__ = ["LiveRun", "Tracker", "log_results", "measured_candidates", "read_history", "read_models"]
+__all__ = ["LiveRun", "Tracker", "log_results", "read_history", "read_models", "read_runs"]

@@ -65,6 +65,20 @@ def ensure(url: URL, scratch: Path) -> None:
     shutil.rmtree(scratch)
 
 
+def check(url: URL) -> None:
+    """Raise unless there is a database that MLflow can use.
+
+    Args:
+        url: from `locate`.
+
+    Raises:
+        ConnectionError: there is none, or the one that is there can't be used; the message says why.
+    """
+    path = Path(str(url.database))
+    if not _is_usable(path):
+        raise ConnectionError(f"{path} {'is empty' if path.exists() else 'does not exist'}")
+
+
 def _is_usable(path: Path) -> bool:
     """Does this file hold all tables of MLflow? False if there is none, or an empty one.
 

@@ -14,6 +14,7 @@ from mobileyolo.core import environment
 from mobileyolo.core.files import digest_of
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.tracking.dataset import dataset_input
+from mobileyolo.tracking.descriptions import colour_of, of_experiment
 from mobileyolo.tracking.endings import end_lost_runs, origin_tags
 from mobileyolo.tracking.run_writer import Epoch, RunWriter
 from mobileyolo.tracking.store import find_or_create_experiment, open_store
@@ -43,7 +44,8 @@ class Runs:
             card: what validation found the dataset to be.
         """
         client = open_store()
-        experiment = find_or_create_experiment(client, f"{Path(dataset).name}-{card.digest[:8]}")
+        name = Path(dataset).name
+        experiment = find_or_create_experiment(client, f"{name}-{card.digest[:8]}", of_experiment(name, card))
         end_lost_runs(client)
         return cls(client, experiment, dataset_input(dataset, card))
 
@@ -142,6 +144,7 @@ def tags_of(planned: TrainingPlan, experiment: str | None) -> dict[str, str]:
         "recipe.digest": planned.recipe_digest,
         "plan.digest": _plan_digest(planned),
         "start": str(planned.start),
+        "mlflow.runColor": colour_of(planned.backbone),
         **{f"start.{role}.digest": source.digest for role, source in planned.start.sources.items()},
         **planned.engine,
     }

@@ -2,82 +2,72 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.backbones import TEACHER, Arm
 from mobileyolo.core.records import METRICS, History, SeedSpread
 from mobileyolo.core.results import ArmResult
+from mobileyolo.leaderboard.runs import Setup, TrackedModel, TrackedRun, measured_candidates
 from mobileyolo.tracking.dataset_runs import params_of, tags_of
-from mobileyolo.tracking.results import evaluation_tags, measured_tag
+from mobileyolo.tracking.results import evaluation_tags
 from mobileyolo.tracking.store import active_experiments
 
-Setup = tuple[str, ...]  # all that makes a model another candidate: backbone, recipe, start, teacher; not the seed
+_RUNS_A_CALL = 5_000  # MLflow 3.17 gives at most 50,000 at once; a server's answer to that is some 100 MB
 
 
-@dataclass(frozen=True)
-class LoggedModel:
-    """A trained model as its run tells it.
-
-    Attributes:
-        setup: equal for two models that differ in arm, seed and luck only.
-        seed: of its training.
-        tags: all of the run.
-        metrics: the last value of each.
-    """
-
-    setup: Setup
-    seed: int
-    tags: Mapping[str, str]
-    metrics: Mapping[str, float]
-
-    @classmethod
-    def of(cls, params: Mapping[str, str], tags: Mapping[str, str], metrics: Mapping[str, float]) -> Self:
-        """Take what a run holds."""
-        # The baseline as a teacher is another model for each seed, but the same teacher: its recipe is the candidate's.
-        teacher = params["train.teacher"].removesuffix(f" s{params['seed']}")
-        by_baseline = teacher != params["train.teacher"]
-        starts = sorted(f"{key} {value}" for key, value in tags.items() if key.startswith("start."))
-        digest = "" if by_baseline else tags.get("teacher.digest", "")
-        setup = (params["backbone"], tags["recipe.digest"], teacher, digest, params["train.dis"], *starts)
-        return cls(setup, int(params["seed"]), tags, metrics)
-
-    @property
-    def roles(self) -> set[str]:
-        """What it started from, in kind: the tags of the weights that it took, without their values."""
-        return {key for key in self.tags if key.startswith("start.")}
-
-    @classmethod
-    def of_result(cls, result: ArmResult) -> Self:
-        """What the run of a result holds, or will."""
-        tags = tags_of(result.training, None) | evaluation_tags(result.statistics)
-        return cls.of(params_of(result.training), tags | {"weights.digest": result.training.weights_digest}, {})
-
-
-def find_models(client: MlflowClient, data_digest: str) -> list[LoggedModel]:
+def find_models(client: MlflowClient, data_digest: str) -> list[TrackedModel]:
     """Every model of an arm that was trained on this data, oldest first, wherever the dataset's folder lay.
 
     A model that was trained to teach is none of them, since it was never to be compared.
     """
-    found = client.search_runs(
-        active_experiments(client),
-        f"tags.\"data.digest\" = '{data_digest}' and tags.arm != '{TEACHER}'",
-        max_results=50_000,  # the most that MLflow 3.17 gives at once
-        order_by=["attributes.start_time"],
-    )
-    params = {"backbone", "seed", "train.teacher", "train.dis"}  # which a run lacks if it was killed at its start
-    tags = {"arm", "recipe.digest"}  # which can be deleted on a run's page
-    complete = [run.data for run in found if params <= run.data.params.keys() and tags <= run.data.tags.keys()]
-    return [LoggedModel.of(data.params, data.tags, data.metrics) for data in complete]
+    wanted = f"tags.\"data.digest\" = '{data_digest}' and tags.arm != '{TEACHER}'"
+    return [TrackedModel.of(run.params, run.tags, run.metrics) for run in find_runs(client, wanted) if run.is_complete]
 
 
-def history_of(arms: Mapping[Arm, Sequence[ArmResult]], known: Iterable[LoggedModel]) -> History:
+def find_runs(client: MlflowClient, wanted: str) -> list[TrackedRun]:
+    """The runs that a filter of MLflow's lets through, oldest first, of all experiments that nobody has deleted."""
+    experiments, runs, token = active_experiments(client), [], None
+    with _garbage_kept():
+        while token != "":
+            page = client.search_runs(
+                experiments, wanted, max_results=_RUNS_A_CALL, order_by=["attributes.start_time"], page_token=token
+            )
+            runs += [_tracked(run) for run in page]
+            token = page.token or ""
+    return runs
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Let Python's garbage collector rest.
+
+    SQLAlchemy makes an object of each parameter, tag and metric. With 1,000 runs these are 110,000, and the collector
+    looks through them again and again: 3.4 s of a processor's time became 1.2 s without it.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _tracked(run: Run) -> TrackedRun:
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    dataset = inputs[0].dataset.name if inputs else ""
+    return TrackedRun(dataset, run.info.status, run.data.params, run.data.tags, run.data.metrics)
+
+
+def history_of(arms: Mapping[Arm, Sequence[ArmResult]], known: Iterable[TrackedModel]) -> History:
     """What is known of a comparison's data.
 
     Args:
@@ -86,19 +76,19 @@ def history_of(arms: Mapping[Arm, Sequence[ArmResult]], known: Iterable[LoggedMo
     """
     known = list(known)
     own = {result.training.weights_digest for results in arms.values() for result in results}
-    candidate = LoggedModel.of_result(arms["candidate"][0])
+    candidate = model_of(arms["candidate"][0])
     measured = measured_candidates(known, candidate.tags["evaluate.split"])
     earlier = [model for model in known if model.tags.get("weights.digest") not in own]
     return History(candidates=len({candidate.setup, *measured}), spread=spread(earlier, candidate))
 
 
-def measured_candidates(models: Iterable[LoggedModel], split: str) -> set[Setup]:
-    """The distinct candidates that were measured on a split."""
-    marks = {("evaluate.split", split), (measured_tag(split), "true")}
-    return {model.setup for model in models if model.tags["arm"] == "candidate" and marks & model.tags.items()}
+def model_of(result: ArmResult) -> TrackedModel:
+    """What the run of a result holds, or will."""
+    tags = tags_of(result.training, None) | evaluation_tags(result.statistics)
+    return TrackedModel.of(params_of(result.training), tags | {"weights.digest": result.training.weights_digest}, {})
 
 
-def spread(models: Iterable[LoggedModel], like: LoggedModel) -> SeedSpread | None:
+def spread(models: Iterable[TrackedModel], like: TrackedModel) -> SeedSpread | None:
     """Standard deviation over seeds of models with one recipe, evaluation and kind of start; None without two seeds.
 
     Args:

@@ -12,9 +12,11 @@ import pandas as pd
 
 from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult, Statistics
+from mobileyolo.leaderboard.runs import measured_tag
 from mobileyolo.tracking.dataset_runs import Runs
+from mobileyolo.tracking.descriptions import of_comparison, report_folder
 from mobileyolo.tracking.run_writer import RunWriter
-from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict.records import DECIDING_METRIC, Comparison
 
 
 def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights: Path) -> RunWriter:
@@ -25,9 +27,9 @@ def log_evaluation(runs: Runs, result: ArmResult, history: pd.DataFrame, weights
     is_new = tags.get("stage") == "trained"  # also if an earlier attempt was cut short
     lacks_model = is_new or not run.has_model()  # somebody may have deleted its files
     if lacks_model or measured.items() - tags.items():
-        run.log_changed_metrics(result.metrics.numbers())
         if lacks_model:
             run.keep_model(weights)
+        run.log_model_metrics(result.metrics.numbers())
         run.set_tags({**measured, "stage": "evaluated"})
     return run
 
@@ -41,19 +43,15 @@ def evaluation_tags(statistics: Statistics) -> dict[str, str]:
     return settings | {"evaluate.split": statistics.split, measured_tag(statistics.split): "true"}
 
 
-def measured_tag(split: str) -> str:
-    """Name of the tag which says that a model was measured on a split at some time."""
-    return f"measured.{split}"
-
-
 def log_comparison(
     runs: Runs, result: ArmResult, history: pd.DataFrame, weights: Path, comparison: Comparison, report: Iterable[Path]
 ) -> None:
     """Log the outcome of a model's comparison, and its evaluation if the run lacks it."""
     run = log_evaluation(runs, result, history, weights)
-    run.log_changed_metrics(_comparison_metrics(result.training.arm, comparison))
-    run.keep_files(report, f"report/{comparison.candidate.backbone}-vs-{comparison.baseline.backbone}")
-    run.set_tags(_comparison_tags(result.training.arm, comparison))
+    run.log_model_metrics(_comparison_metrics(result.training.arm, comparison))
+    run.keep_files(report, report_folder(comparison))
+    tags = _comparison_tags(result.training.arm, comparison)
+    run.set_tags(tags | {"mlflow.note.content": of_comparison(comparison, run.page())})
 
 
 def log_validation(
@@ -61,13 +59,8 @@ def log_validation(
 ) -> None:
     """Log what validation found in the dataset that a model was trained on."""
     run = runs.find_or_create_run(training, history)
-    # Faulty rows are left out of the dataset's digest. If somebody deletes them, the digest and this run stay the same,
-    # but the finding disappears. Its count is then 0.
-    values = {name: 0.0 for name in run.metrics() if name.startswith("validation.")}
     severities = [finding.severity for finding in verdict.findings.values()]
-    values |= {f"validation.{kind}": finding.count for kind, finding in verdict.findings.items()}
-    values |= {f"validation.{severity}s": severities.count(severity) for severity in SEVERITIES}
-    run.log_changed_metrics(values)
+    run.log_changed_metrics({f"validation.{severity}s": severities.count(severity) for severity in SEVERITIES})
     run.keep_files(report, "validation")
     run.set_tags({"validation.passed": str(verdict.passed).lower()})
 
@@ -82,12 +75,11 @@ def log_export(
 
 
 def _comparison_metrics(arm: str, comparison: Comparison) -> dict[str, float]:
-    """The differences and the ratios of the latencies, with their intervals: the candidate's only."""
+    """The difference that decides and the ratios of the latencies, with their intervals: the candidate's only."""
     if arm == "baseline":
         return {}
-    values: dict[str, float | None] = {}
-    for name, metric in comparison.metrics.items():
-        values |= _with_ends(f"delta/{name}", metric.delta, metric.low, metric.high)
+    metric = comparison.metrics[DECIDING_METRIC]
+    values = _with_ends(f"delta/{DECIDING_METRIC}", metric.delta, metric.low, metric.high)
     for name, cost in comparison.costs.items():
         if name.startswith("latency"):
             values |= _with_ends(f"{name.removesuffix('_ms')}_ratio", cost.ratio, cost.low, cost.high)
@@ -99,7 +91,7 @@ def _with_ends(name: str, value: float, low: float | None, high: float | None) -
 
 
 def _comparison_tags(arm: str, comparison: Comparison) -> dict[str, str]:
-    """For the candidate also the verdict; MLflow shows the note as the run's description."""
+    """For the candidate also the verdict."""
     if arm == "baseline":
         return {"stage": "compared"}
     return {
@@ -107,5 +99,4 @@ def _comparison_tags(arm: str, comparison: Comparison) -> dict[str, str]:
         "verdict": comparison.verdict,
         "provisional": str(comparison.provisional).lower(),
         "compared.with": comparison.baseline.backbone,
-        "mlflow.note.content": comparison.reason,
     }

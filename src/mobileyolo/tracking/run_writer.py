@@ -11,7 +11,7 @@ from mlflow.entities import DatasetInput, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
-from mobileyolo.tracking.model import has_model, log_model
+from mobileyolo.tracking.model import find_model, has_model, log_model
 
 Epoch = Mapping[str, float]  # a row of history.csv by column: `epoch`, counted from 1, losses and metrics
 
@@ -72,6 +72,36 @@ class RunWriter:
         """Log the metrics that the run lacks or has with another value; MLflow draws two equal points as a curve."""
         self._log_metrics(dict(values.items() - self.metrics().items()))
 
+    def log_model_metrics(self, values: Mapping[str, float]) -> None:
+        """Log metrics of the run's model: the same points go to the run and to the model, with the dataset.
+
+        The model has to be there already. A metric that the run has and the model lacks, as one that was logged again,
+        goes to the model with the time that it has in the run.
+        """
+        run, model = self._client.get_run(self._run_id), find_model(self._client, self._run_id)
+        if model is None:
+            raise FileNotFoundError(f"the run {self._run_id} has no model")
+        dataset = run.inputs.dataset_inputs[0].dataset if run.inputs.dataset_inputs else None
+        now = int(time.time() * 1000)
+        linked = {(metric.key, metric.value) for metric in model.metrics or ()}
+        points = []
+        for name, value in values.items():
+            if run.data.metrics.get(name) != value:
+                points.append(Metric(name, float(value), now, 0))
+            elif (name, value) not in linked:
+                points.append(self._client.get_metric_history(self._run_id, name)[-1])
+        of_model = [
+            Metric(
+                *(point.key, point.value, point.timestamp, point.step),
+                model_id=model.model_id,
+                dataset_name=dataset and dataset.name,
+                dataset_digest=dataset and dataset.digest,
+                run_id=self._run_id,
+            )
+            for point in points
+        ]
+        self._client.log_batch(self._run_id, metrics=of_model)
+
     def keep_model(self, weights: Path) -> None:
         """Store the model in a form that MLflow can load.
 
@@ -105,6 +135,10 @@ class RunWriter:
         """All tags."""
         tags: Mapping[str, str] = self._client.get_run(self._run_id).data.tags
         return tags
+
+    def page(self) -> str:
+        """Address of the run's page, from any page of MLflow's."""
+        return f"#/experiments/{self._client.get_run(self._run_id).info.experiment_id}/runs/{self._run_id}"
 
     def resume(self) -> None:
         """Set a run that was killed to RUNNING again."""

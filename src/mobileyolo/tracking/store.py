@@ -38,6 +38,28 @@ def open_store() -> MlflowClient:
         raise ConnectionError(in_words(error)) from error
 
 
+def open_existing_store(address: str | None = None) -> MlflowClient:
+    """A client to read with: where there is no store, none is created.
+
+    Args:
+        address: MLflow's or SQLAlchemy's; by default that of `open_store`.
+
+    Raises:
+        ConnectionError: there is no store that works at this address.
+    """
+    try:
+        address = address or _address()
+        file = database.locate(address, environment.main_workspace())
+        if file is None:
+            return _connect(address)
+        database.check(file)
+        return _connect(file.render_as_string(hide_password=False))
+    except ConnectionError:
+        raise
+    except Exception as error:
+        raise ConnectionError(in_words(error)) from error
+
+
 def active_experiments(client: MlflowClient) -> list[str]:
     """Ids of all experiments that nobody has deleted; a store may be older than this project, and hold others'."""
     ids, token = [], None
@@ -48,11 +70,16 @@ def active_experiments(client: MlflowClient) -> list[str]:
     return ids
 
 
-def find_or_create_experiment(client: MlflowClient, name: str) -> str:
+def find_or_create_experiment(client: MlflowClient, name: str, description: str) -> str:
     """Id of the experiment with this name or, if somebody has deleted that, with the name and a number behind it.
 
     MLflow gives the name of a deleted experiment to no other one. To restore it would bring back every run in it, also
     those that were deleted before it was.
+
+    Args:
+        client: on an open store.
+        name: of the experiment.
+        description: in Markdown, of one that is created; that of one that is there may have been edited.
     """
     deleted = None
     for number in count(1):
@@ -63,7 +90,7 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
         if found.lifecycle_stage == LifecycleStage.ACTIVE:
             return str(found.experiment_id)
         deleted = found
-    created = _create_experiment(client, wanted)
+    created = _create_experiment(client, wanted, description)
     if deleted:
         message = (
             f"MLflow: somebody has deleted the experiment {deleted.name}, so runs go to a new one, {wanted}; "
@@ -73,13 +100,14 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
     return created
 
 
-def _create_experiment(client: MlflowClient, name: str) -> str:
+def _create_experiment(client: MlflowClient, name: str, description: str) -> str:
     # A database keeps no files: MLflow would write them into the working directory, which in a queued experiment is
     # temporary.
     keeps_files = _address().startswith(("http:", "https:", "databricks"))
     location = None if keeps_files else (environment.main_workspace() / "mlruns").as_uri()
     try:
-        return str(client.create_experiment(name, artifact_location=location, tags=_MODEL_TRAINING))
+        tags = _MODEL_TRAINING | {"mlflow.note.content": description}
+        return str(client.create_experiment(name, artifact_location=location, tags=tags))
     except mlflow.exceptions.MlflowException:
         created = client.get_experiment_by_name(name)  # another process may have created it in the meantime
         if created is None:

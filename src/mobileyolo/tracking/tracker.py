@@ -13,6 +13,7 @@ import pandas as pd
 
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
+from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import (
     CHINESE_REPORT_FILE,
     COMPARISON_FILE,
@@ -26,13 +27,14 @@ from mobileyolo.core.files import (
 )
 from mobileyolo.core.records import DatasetCard, History, TrainingPlan, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
+from mobileyolo.leaderboard.runs import TrackedModel, TrackedRun
 from mobileyolo.tracking import results
 from mobileyolo.tracking.dataset_runs import Runs
-from mobileyolo.tracking.earlier_runs import LoggedModel, find_models, history_of
+from mobileyolo.tracking.earlier_runs import find_models, find_runs, history_of
 from mobileyolo.tracking.endings import end_lost_runs, ending
 from mobileyolo.tracking.run_writer import RunWriter
-from mobileyolo.tracking.store import open_store
-from mobileyolo.tracking.store_errors import StoreErrorsAsWarnings
+from mobileyolo.tracking.store import open_existing_store, open_store
+from mobileyolo.tracking.store_errors import STORE_ERRORS, StoreErrorsAsWarnings, in_words
 from mobileyolo.verdict.records import Comparison
 
 # Great Expectations' pages are left out: they are 4 MB for each run, and hold times, so that `compare`, which would
@@ -198,13 +200,28 @@ class Tracker:
         return self._runs
 
 
-def read_models(data_digest: str) -> list[LoggedModel]:
+def read_models(data_digest: str) -> list[TrackedModel]:
     """Every model of the store that was trained on this data; none, with a warning, if the store can't be read."""
     with StoreErrorsAsWarnings("so nothing is known of earlier candidates and seeds.")("reading earlier runs"):
         client = open_store()
         end_lost_runs(client)  # a stage that was killed may have its outputs from DVC's cache since, and log nothing
         return find_models(client, data_digest)
     return []
+
+
+def read_runs(store: str | None = None) -> list[TrackedRun]:
+    """Every run of this project in a store, oldest first; nothing in the store is changed.
+
+    Args:
+        store: its address; by default the one that the stages log to.
+
+    Raises:
+        UserError: there is no store, or it can't be read.
+    """
+    try:
+        return find_runs(open_existing_store(store), "tags.\"data.digest\" LIKE '%'")
+    except STORE_ERRORS as error:
+        raise UserError(f"MLflow's store can't be read: {in_words(error)}") from error
 
 
 def read_history(arms: Mapping[Arm, Sequence[ArmResult]]) -> History:

@@ -18,7 +18,7 @@ from mobileyolo.core.errors import DatasetError, UserError
 from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
 from mobileyolo.core.records import DatasetCard, SplitCount
 from mobileyolo.experiments import overrides
-from mobileyolo.tracking.earlier_runs import LoggedModel
+from mobileyolo.leaderboard.runs import TrackedModel
 from tests.synthetic_comparison import make_comparison
 
 ROOT = Path(__file__).parents[3]
@@ -56,7 +56,7 @@ class World:
     """What DVC and MLflow's store hold, and what was run."""
 
     stored: list[Stored]
-    models: list[LoggedModel]
+    models: list[TrackedModel]
     ran: list[tuple[str, Mapping[str, Any]]]
 
 
@@ -78,8 +78,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def logged(seed: int, **tags: str) -> LoggedModel:
-    return LoggedModel(("mnv1_n",), seed, {"arm": "candidate"} | tags, {})
+def logged(seed: int, **tags: str) -> TrackedModel:
+    return TrackedModel(("mnv1_n",), seed, {}, {"arm": "candidate"} | tags, {})
 
 
 def test_no_seed_is_one_that_an_experiment_or_the_store_has_used(world: World) -> None:

@@ -61,8 +61,9 @@ def test_every_argument_of_a_command_is_explained(command: str) -> None:
 
 def test_the_front_page_lists_every_command_and_every_environment_variable(capsys: pytest.CaptureFixture[str]) -> None:
     shown = page(capsys)
+    words = " ".join(shown.split())  # a long name has a line of its own
     for command in COMMANDS:
-        assert f"    {command:10}{module_of(command).SUMMARY}"[:70] in shown
+        assert f" {command} {module_of(command).SUMMARY} " in words
     for variable in ("MOBILEYOLO_DEVICE", "MOBILEYOLO_THREADS", "MOBILEYOLO_CACHE", "MLFLOW_TRACKING_URI"):
         assert variable in shown
 

@@ -18,6 +18,7 @@ from mobileyolo.core.records import TrainingPlan
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker
 from tests.synthetic_results import make_metrics, make_statistics
+from tests.unit.tracking.listed import loadable
 from tests.unit.tracking.processes import (
     CARD,
     HISTORY,
@@ -190,17 +191,15 @@ def test_an_evaluation_that_was_cut_short_is_logged_once(
 ) -> None:
     resume([])
     with monkeypatch.context() as patched:
-        patched.setattr("mobileyolo.tracking.run_writer.log_model", _server_goes_down)
+        patched.setattr(MlflowClient, "finalize_logged_model", _server_goes_down)
         with pytest.warns(UserWarning, match="logging the evaluation"):
             Tracker.open("shapes", CARD).log_evaluation(RESULT, HISTORY, weights)
     Tracker.open("shapes", CARD).log_evaluation(RESULT, HISTORY, weights)
     (run,) = runs(store)
-    names = [item.path for item in store.list_artifacts(run.info.run_id, "model")]
-    assert {"model/MLmodel", "model/artifacts"} <= set(names)
+    assert loadable(store, run)
     assert len(curve(store, run, "map50_95")) == len(curve(store, run, "best_epoch")) == 1
 
 
-def _server_goes_down(client: MlflowClient, run_id: str, weights: Path) -> None:
-    """A part of the model has arrived."""
-    client.log_artifact(run_id, str(weights), "model")
+def _server_goes_down(_client: MlflowClient, _model_id: str, _status: object) -> None:
+    """The model's files have arrived."""
     raise ConnectionError

@@ -20,6 +20,7 @@ from mobileyolo.core.records import TrainingRecord
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker
 from tests.synthetic_results import make_metrics, make_statistics
+from tests.unit.tracking.listed import loadable
 from tests.unit.tracking.processes import CARD, HISTORY, PLAN, RECORD, log_epochs, pipe, start, train
 
 
@@ -120,7 +121,7 @@ def test_what_a_server_missed_is_there_once_it_is_back(
             points = client.get_metric_history(run.info.run_id, name)
             assert [(point.step, point.value) for point in points] == list(enumerate(HISTORY[column], start=1))
         assert run.data.metrics["map50_95"] == make_metrics().map50_95
-        assert "model/MLmodel" in [item.path for item in client.list_artifacts(run.info.run_id, "model")]
+        assert loadable(client, run)
     fetched = tmp_path / "fetched"
     fetched.mkdir()
     (before,) = [run for run in runs if run.data.params["seed"] == "1"]

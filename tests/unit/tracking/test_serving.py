@@ -21,7 +21,7 @@ from PIL import Image
 
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
-from mobileyolo.tracking.model import log_model
+from mobileyolo.tracking.model import save_model
 from tests.synthetic import write_dataset
 
 NAMES = ("square", "bar")
@@ -29,19 +29,6 @@ ANY_BOX = {"conf": 1e-6}  # an untrained network has low confidences
 TYPES = {"image": "int64", "class_id": "int64", "name": "string"} | dict.fromkeys(
     ("confidence", "x1", "y1", "x2", "y2"), "float64"
 )
-
-
-class Store:
-    """In place of MLflow's client: a run whose artifacts are files in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def list_artifacts(self, run_id: str) -> list[Any]:
-        return []
-
-    def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str) -> None:
-        shutil.copytree(local_dir, self.folder / artifact_path)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +44,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.train()(torch.rand(4, 3, 64, 64))
     model.names, model.args = dict(enumerate(NAMES)), {"imgsz": 64}
     torch.save({"epoch": 1, "model": model.half(), "train_args": model.args}, folder / "best.pt")
-    log_model(Store(folder), "run", folder / "best.pt")
+    save_model(folder / "best.pt", folder / "model")
     return folder / "model"
 
 
@@ -83,7 +70,7 @@ def test_weights_that_are_a_link_into_dvcs_cache_keep_their_name(
     weights = tmp_path / "workspace/models/candidate/s0/best.pt"
     weights.parent.mkdir(parents=True)
     weights.symlink_to(cached)
-    log_model(Store(tmp_path), "run", weights)
+    save_model(weights, tmp_path / "model")
     kept = tmp_path / "model/artifacts/best.pt"
     assert (kept.is_symlink(), kept.read_bytes()) == (False, cached.read_bytes())
     pd.testing.assert_frame_equal(table(mlflow.pyfunc.load_model(str(kept.parents[1])), paths), table(model, paths))
@@ -168,20 +155,28 @@ def test_what_is_no_image_is_refused(model: mlflow.pyfunc.PyFuncModel, images: o
         table(model, images)
 
 
-@pytest.mark.parametrize("form", ["paths", "arrays", "table"])
+@pytest.mark.parametrize("form", ["paths", "arrays"])
 def test_a_scoring_server_takes_json(model: mlflow.pyfunc.PyFuncModel, paths: list[str], form: str) -> None:
     bodies: dict[str, dict[str, Any]] = {
         "paths": {"inputs": paths},
         "arrays": {"inputs": [rgb(path).tolist() for path in paths]},
-        "table": {"dataframe_split": {"columns": ["file"], "data": [[path] for path in paths]}},
     }
+    schema = model.metadata.get_input_schema()
     answer = scoring_server.invocations(
-        json.dumps({**bodies[form], "params": ANY_BOX}), "application/json", model, None
+        json.dumps({**bodies[form], "params": ANY_BOX}), "application/json", model, schema
     )
     assert answer.status == 200
     pd.testing.assert_frame_equal(
         pd.DataFrame(json.loads(answer.response)["predictions"]).astype(TYPES), table(model, paths)
     )
+
+
+def test_its_example_is_one_that_it_takes_and_that_its_schema_describes(model: mlflow.pyfunc.PyFuncModel) -> None:
+    example = model.input_example
+    assert (example.shape, example.dtype) == ((1, 32, 32, 3), np.uint8)
+    (spec,) = model.metadata.get_input_schema().inputs
+    assert (spec.type, spec.shape) == (np.uint8, (-1, -1, -1, 3))
+    assert set(table(model, example)["image"]) == {0}
 
 
 def test_it_needs_nothing_of_this_package(

@@ -5,8 +5,10 @@ import json
 import os
 import platform
 import signal
+import sqlite3
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -38,11 +40,13 @@ from mobileyolo.core.records import (
 from mobileyolo.core.results import ArmResult
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.tracking import Tracker, log_results
+from mobileyolo.tracking.descriptions import colour_of, of_comparison
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_comparison import make_inputs
 from tests.synthetic_results import make_metrics, make_statistics
 from tests.unit.tracking import processes
+from tests.unit.tracking.listed import loadable, models
 
 CARD = processes.CARD
 PLAN = processes.PLAN.model_copy(update={"recipe": {"epochs": 2, "lr0": 0.01}})
@@ -80,6 +84,7 @@ def test_a_training_is_one_finished_run_with_its_params_tags_and_curves(store: M
     assert tags.items() <= run.data.tags.items()
     assert (run.data.tags["host"], run.data.tags["pid"]) == (platform.node(), str(os.getpid()))
     assert "reason" not in run.data.tags
+    assert run.data.tags["mlflow.runColor"] == colour_of("mnv1_n")
     curve = store.get_metric_history(run.info.run_id, "val/map50")
     assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.2)]
 
@@ -164,7 +169,55 @@ def test_an_evaluation_goes_to_the_run_of_its_weights_with_the_model(
     assert run.data.metrics["val_map50_95"] == 0.35
     assert result.metrics.numbers().items() <= run.data.metrics.items()
     assert (run.data.tags["stage"], run.data.tags["evaluate.split"]) == ("evaluated", "test")
-    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model"]
+    assert loadable(store, run)
+
+
+def test_the_model_is_an_output_of_its_run_with_its_params_and_its_metrics_on_the_dataset(
+    store: MlflowClient, result: ArmResult, weights: Path
+) -> None:
+    """As MLflow's pages show it: the tab of models, the column of models in the table of runs, `Logged from`."""
+    tracker = Tracker.open("shapes", CARD)
+    train(tracker)
+    for _ in range(2):
+        tracker.log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    (model,) = models(store, run)
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert (model.name, model.source_run_id, model.params) == ("mnv1_n-s0", run.info.run_id, run.data.params)
+    assert model.tags.items() >= {"arm": "candidate", "weights.digest": RECORD.weights_digest}.items()
+    linked = store.get_logged_model(model.model_id).metrics
+    assert {metric.key: metric.value for metric in linked} == result.metrics.numbers()
+    assert {(each.dataset_name, each.dataset_digest, each.run_id) for each in linked} == {
+        ("shapes", CARD.digest[:32], run.info.run_id)
+    }
+    assert len(linked) == len(result.metrics.numbers())
+
+
+def test_a_model_that_somebody_deleted_is_logged_again_with_its_metrics(
+    store: MlflowClient, result: ArmResult, weights: Path
+) -> None:
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    (before,) = models(store, run)
+    store.delete_logged_model(before.model_id)
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (after,) = models(store, run)
+    assert before.model_id != after.model_id
+    assert {metric.key: metric.value for metric in after.metrics} == result.metrics.numbers()
+    assert len(store.get_metric_history(run.info.run_id, "map50_95")) == 1
+
+
+def test_a_run_that_lost_its_dataset_gets_its_model_and_metrics_all_the_same(
+    store: MlflowClient, result: ArmResult, weights: Path, workspace: Path
+) -> None:
+    train(Tracker.open("shapes", CARD))
+    with closing(sqlite3.connect(workspace / "mlflow.db")) as database, database:
+        database.execute("DELETE FROM inputs")
+    Tracker.open("shapes", CARD).log_evaluation(result, HISTORY, weights)
+    (run,) = runs(store)
+    (model,) = models(store, run)
+    assert {metric.key: metric.value for metric in model.metrics} == result.metrics.numbers()
+    assert {metric.dataset_name for metric in model.metrics} == {None}
 
 
 def test_what_was_not_logged_is_logged_from_the_files_once(
@@ -205,6 +258,9 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     deciding = inputs.comparison.metrics["map50_95"]
     logged = [run.data.metrics[f"delta/map50_95{end}"] for end in ("", "_low", "_high")]
     assert logged == [deciding.delta, deciding.low, deciding.high]
+    assert {name for name in run.data.metrics if name.startswith("delta/")} == {
+        f"delta/map50_95{end}" for end in ("", "_low", "_high")
+    }
     for name in ("latency", "latency_onnx"):
         cost = inputs.comparison.costs[f"{name}_ms"]
         logged = [run.data.metrics[f"{name}_ratio{end}"] for end in ("", "_low", "_high")]
@@ -212,6 +268,12 @@ def test_a_comparison_logs_the_evaluation_too_where_the_store_lacks_it(
     assert not any(name.endswith("_ms") for name in run.data.metrics)  # they differ from machine to machine
     assert (run.data.tags["stage"], run.data.tags["verdict"]) == ("compared", inputs.comparison.verdict)
     assert run.data.tags["provisional"] == "true"  # one seed
+    (model,) = models(store, run)
+    linked = {metric.key: metric.value for metric in store.get_logged_model(model.model_id).metrics}
+    assert linked == {name: value for name, value in run.data.metrics.items() if name in linked}
+    assert {"map50_95", "delta/map50_95_low", "latency_ratio"} <= linked.keys()
+    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert run.data.tags["mlflow.note.content"] == of_comparison(inputs.comparison, page)
     folder = "report/mnv1_n-vs-yolo11n"
     assert [item.path for item in store.list_artifacts(run.info.run_id, folder)] == [
         f"{folder}/errors",
@@ -380,8 +442,6 @@ def test_what_validation_found_goes_to_the_run_with_its_files(store: MlflowClien
     assert {name: value for name, value in run.data.metrics.items() if name.startswith("validation")} == {
         "validation.errors": 0,
         "validation.warnings": 2,
-        "validation.zero_size": 3,
-        "validation.duplicate": 1,
     }
     assert run.data.tags["validation.passed"] == "true"
     assert [item.path for item in store.list_artifacts(run.info.run_id, "validation")] == ["validation/index.html"]
@@ -396,9 +456,9 @@ def test_a_validation_replaces_the_one_before(store: MlflowClient, tmp_path: Pat
     (run,) = runs(store)
     points = {
         name: [point.value for point in store.get_metric_history(run.info.run_id, f"validation.{name}")]
-        for name in ("errors", "warnings", "zero_size")
+        for name in ("errors", "warnings")
     }
-    assert points == {"errors": [0], "warnings": [1, 0], "zero_size": [3, 0]}
+    assert points == {"errors": [0], "warnings": [1, 0]}
     (kept,) = store.list_artifacts(run.info.run_id, "validation")
     text = Path(store.download_artifacts(run.info.run_id, kept.path, str(tmp_path))).read_text(encoding="utf-8")
     assert ValidationVerdict.model_validate_json(text) == found()
@@ -427,7 +487,8 @@ def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowC
     assert sorted(run.data.tags["arm"] for run in logged) == ["baseline", "candidate"]
     for run in logged:
         folders = [item.path for item in store.list_artifacts(run.info.run_id)]
-        assert folders == ["model", "report", "validation"]
+        assert loadable(store, run)
+        assert folders == ["report", "validation"]
         names = [Path(item.path).name for item in store.list_artifacts(run.info.run_id, "validation")]
         assert names == ["findings.csv", "index.html", "verdict.json"]
         for name in run.data.metrics:
@@ -450,7 +511,8 @@ def test_the_trained_teacher_has_a_run_of_its_own_that_is_not_compared(
     (run,) = (run for run in runs(store) if run.data.tags["arm"] == "teacher")
     assert (run.info.run_name, run.info.status, run.data.tags["stage"]) == ("yolo11s-s0", "FINISHED", "evaluated")
     assert run.data.metrics["map50_95"] == baseline.metrics.map50_95
-    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["model", "validation"]
+    assert loadable(store, run)
+    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["validation"]
 
 
 def test_an_export_goes_to_the_run_of_its_weights(store: MlflowClient, tmp_path: Path) -> None:

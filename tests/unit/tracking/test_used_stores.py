@@ -21,6 +21,7 @@ from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker, read_models
 from mobileyolo.tracking.store import active_experiments, open_store
 from tests.synthetic_results import make_metrics, make_statistics
+from tests.unit.tracking.listed import loadable
 from tests.unit.tracking.processes import CARD, HISTORY, PLAN, RECORD, log_epochs
 
 NAME = f"shapes-{CARD.digest[:8]}"
@@ -105,7 +106,7 @@ def test_a_model_whose_files_are_gone_is_logged_again(workspace: Path, store: Ml
     shutil.rmtree(workspace / "mlruns")
     log(weights)
     (run,) = runs(store)
-    assert "model/MLmodel" in [item.path for item in store.list_artifacts(run.info.run_id, "model")]
+    assert loadable(store, run)
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"])

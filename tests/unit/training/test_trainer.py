@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from mlflow.tracking import MlflowClient
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.metrics import box_iou
@@ -42,6 +43,7 @@ from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import ModelDict, model_dict
 from mobileyolo.parameters import Parameters
 from mobileyolo.tracking import Tracker
+from mobileyolo.tracking.model import name_of_model
 from mobileyolo.training import train as training
 from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
@@ -483,9 +485,12 @@ def test_the_logged_model_predicts_a_table_of_boxes(
     metrics, statistics = measure(setting, files)
     result = ArmResult(trained.record, metrics, statistics)
     Tracker.open("shapes", setting.card).log_evaluation(result, trained.history, files.weights)
-    (model,) = tmp_path.glob("mlruns/*/artifacts/model")
+    address = f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+    (run,) = MlflowClient(address).search_runs(["1"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     images = sorted(str(path) for path in (setting.root / "test" / "images").iterdir())
-    table = mlflow.pyfunc.load_model(str(model)).predict(images, params={"conf": 0.001})
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{name_of_model(run.data.params)}")
+    table = model.predict(images, params={"conf": 0.001})
     assert table.columns.tolist() == ["image", "class_id", "name", "confidence", "x1", "y1", "x2", "y2"]
     assert set(table["image"]) == set(range(4))
     assert set(table["name"]) <= set(NAMES)
