@@ -184,6 +184,7 @@ def test_the_extra_export_brings_every_engine(extra: str, missing: str) -> None:
         (["fetch", "yolo11n.pt"], "validate"),
         (["export"], "pipeline"),
         (["study"], "pipeline"),
+        (["leaderboard"], "pipeline"),
         (["confirm"], "pipeline"),
         (["log"], "pipeline"),
         (["doctor"], "pipeline"),
