@@ -174,3 +174,38 @@ def test_a_model_that_has_its_teacher_already_is_given_none(tmp_path: Path, monk
         trainer.train()
     assert isinstance(trainer.model, distill_model.DistillationModel)
     assert type(trainer.model.student_model) is type(trainer.model.teacher_model) is type(teacher)
+
+
+@contract("ModelEMA")
+def test_the_average_lies_in_memory_as_the_model_does() -> None:
+    import torch
+
+    from tests.contracts.recording import trained
+
+    trainer = trained().subject
+    for model in (trainer.model, trainer.ema.ema):
+        kernels = [value for value in model.state_dict().values() if value.dim() == 4 and min(value.shape[1:]) > 1]
+        assert kernels
+        assert all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
+
+
+@contract("args.amp")
+def test_a_training_in_bfloat16_keeps_weights_and_validation_in_float32() -> None:
+    import torch
+
+    from tests.contracts.recording import train
+
+    types = {}
+
+    def note(module: torch.nn.Module, _given: object, returned: torch.Tensor) -> None:
+        types[module.training] = returned.dtype
+
+    hook = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, given, returned: note(module, given, returned) if isinstance(module, torch.nn.Conv2d) else None
+    )
+    try:
+        trainer = train(amp="bf16").subject
+    finally:
+        hook.remove()
+    assert types == {True: torch.bfloat16, False: torch.float32}
+    assert {value.dtype for value in trainer.model.parameters()} == {torch.float32}

@@ -10,7 +10,7 @@ from mobileyolo.core.config import ImageSize, Section, Share
 
 
 class TrainingRecipe(Section):
-    """How both arms are trained. Names and meanings are those of Ultralytics' train settings."""
+    """How both arms are trained. Names and meanings are those of Ultralytics' train settings, but for precision."""
 
     key: ClassVar[str] = "train"
     whole: ClassVar[bool] = False  # the keys teacher and dis are in models/parameters.py
@@ -19,6 +19,7 @@ class TrainingRecipe(Section):
     imgsz: ImageSize  # pixels
     batch: Annotated[int, Field(ge=1)]
     nbs: Annotated[int, Field(ge=1)]
+    precision: Literal["fp32", "bf16"]  # of forward and loss; weights, their updates and validation are in float32
     optimizer: Literal["auto", "SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSProp"]
     lr0: Annotated[float, Field(gt=0)]
     lrf: Annotated[float, Field(gt=0)]

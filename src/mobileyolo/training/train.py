@@ -29,7 +29,7 @@ from mobileyolo.models.weights import save
 from mobileyolo.training.checkpoints import Checkpoints
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.training.resuming import State
-from mobileyolo.training.trainer import ArmModel, ArmTrainer, EpochListener
+from mobileyolo.training.trainer import BFLOAT16, ArmModel, ArmTrainer, EpochListener
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def train(
             f"interrupted after epoch {len(trainer.history)} of {trainer.epochs}; run the same command to go on"
         )
         raise
-    checkpoint, digest = _published(trainer)
+    checkpoint, digest = _published(trainer, _amp(planned))
     return Trained(
         record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
         history=pd.DataFrame(trainer.history),
@@ -170,7 +170,8 @@ class _Clock:
 def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> dict[str, Any]:
     """Ultralytics' train settings."""
     return {
-        **planned.recipe,
+        **{key: value for key, value in planned.recipe.items() if key != "precision"},
+        "amp": _amp(planned),
         **({"distill_model": str(teacher), "dis": planned.teacher.dis} if teacher else {}),
         "model": "model.yaml",  # never read: get_model builds the model
         "data": "manifest",  # never read: get_dataset returns the manifest
@@ -180,8 +181,6 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
         # No early stopping: both arms train for the same number of epochs.
         "patience": planned.recipe["epochs"],
         "pretrained": False,
-        # Ultralytics' check of AMP downloads weights.
-        "amp": False,
         "workers": bridge.WORKERS,
         "plots": False,
         "exist_ok": True,
@@ -191,7 +190,12 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
     }
 
 
-def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
+def _amp(planned: TrainingPlan) -> str | bool:
+    """Ultralytics' setting of this name."""
+    return BFLOAT16 if planned.recipe["precision"] == BFLOAT16 else False
+
+
+def _published(trainer: ArmTrainer, amp: str | bool) -> tuple[dict[str, Any], str]:
     """The best epoch's checkpoint in Ultralytics' format, and the digest of its weights.
 
     Optimizer, date, git state and absolute paths are left out; the rest depends on the training only.
@@ -200,7 +204,7 @@ def _published(trainer: ArmTrainer) -> tuple[dict[str, Any], str]:
     model = trainer.get_model().half().eval().requires_grad_(False)
     model.load_state_dict(best.tensors)
     model.names = trainer.data["names"]
-    settings = {key: value for key, value in vars(trainer.args).items() if key not in _LOCAL_SETTINGS}
+    settings = {key: value for key, value in vars(trainer.args).items() if key not in _LOCAL_SETTINGS} | {"amp": amp}
     model.args = settings
     published = {
         "epoch": best.epoch,

@@ -42,6 +42,8 @@ HISTORY_COLUMNS = {
 
 DISTILLATION_COLUMN = {"train_dis_loss": "train/dis_loss"}  # the last column, only with a teacher
 
+BFLOAT16 = "bf16"  # Ultralytics' setting amp, which checks nothing then; any other check of AMP downloads weights
+
 MAX_DET = 300  # boxes an image in the validation after each epoch; as the comment at evaluate.max_det says
 
 EpochListener = Callable[[int, dict[str, float]], None]  # epoch, counted from 1, and values by HISTORY_COLUMNS
@@ -179,10 +181,15 @@ class ArmTrainer(DetectionTrainer):
         return model
 
     def set_model_attributes(self) -> None:
-        """As the parent's; then the model gets its teacher, whose file Ultralytics 8.4 would unpickle as it is."""
+        """As the parent's; then the model gets its teacher, whose file Ultralytics 8.4 would unpickle as it is.
+
+        On a CPU its tensors lie channels last, as Ultralytics has them on a GPU: oneDNN's convolutions are faster so.
+        """
         super().set_model_attributes()
         if self._arm_model.teacher:
             self.model = DistillationModel(bridge.load_model(self._arm_model.teacher), self.model)
+        if self.device.type == "cpu" and torch.backends.mkldnn.is_available():
+            self.model = self.model.to(memory_format=torch.channels_last)
 
     def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:
         """A dataset from the manifest."""
@@ -220,6 +227,8 @@ class ArmTrainer(DetectionTrainer):
         return False
 
     def _begin(self, _trainer: BaseTrainer) -> None:
+        if self.args.amp == BFLOAT16 and self.device.type == "cpu":
+            self.args.amp = True  # which is bfloat16 on a CPU; by its name Ultralytics 8.4 takes it on a GPU only
         if self._continuation:
             self._continuation.before_loop()
 

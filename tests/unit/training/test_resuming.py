@@ -129,6 +129,7 @@ CIRCUMSTANCES = {
     "images as they are, but for their colours": {"translate": 0.0, "scale": 0.0},
     "SGD and a cosine": {"optimizer": "SGD", "cos_lr": True, "lr0": 0.01},
     "Ultralytics' choice of optimizer": {"optimizer": "auto"},
+    "bfloat16": {"precision": "bf16", "nbs": 20},
 }
 
 

@@ -163,6 +163,37 @@ def test_one_seed_gives_the_same_checkpoint_byte_for_byte_and_another_seed_does_
     assert run(setting, seed=1).record.weights_digest != trained.record.weights_digest
 
 
+def first_losses(setting: Setting, **train: object) -> np.ndarray:
+    """Of the first batch, before any step."""
+    params = make_params(setting.root, **{"epochs": 1, "batch": setting.card.splits["train"].images, **train})
+    history = run(setting._replace(params=params)).history
+    return history.loc[0, [column for column in history if str(column).startswith("train_")]].to_numpy(float)
+
+
+def test_how_tensors_lie_in_memory_changes_a_loss_by_rounding_only(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels_last = first_losses(setting)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    np.testing.assert_allclose(channels_last, first_losses(setting), rtol=1e-3, atol=1e-5)
+
+
+def test_bfloat16_changes_a_loss_a_little(setting: Setting) -> None:
+    exact, mixed = first_losses(setting), first_losses(setting, precision="bf16")
+    np.testing.assert_allclose(mixed, exact, rtol=0.02, atol=1e-4)
+    assert (mixed != exact).any()
+
+
+def test_bfloat16_gives_the_same_bytes_each_time_and_is_another_recipe(
+    setting: Setting, trained: training.Trained
+) -> None:
+    mixed = setting._replace(params=make_params(setting.root, precision="bf16"))
+    one, other = run(mixed), run(mixed)
+    assert one.record == other.record
+    assert one.record.recipe_digest != trained.record.recipe_digest
+    assert one.checkpoint["train_args"]["amp"] == "bf16"
+
+
 def test_training_and_evaluation_only_read_the_dataset(setting: Setting, files: ModelFiles) -> None:
     before = bytes_below(setting.root)
     measure(setting, files)
