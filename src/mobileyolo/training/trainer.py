@@ -188,7 +188,7 @@ class ArmTrainer(DetectionTrainer):
         super().set_model_attributes()
         if self._arm_model.teacher:
             self.model = DistillationModel(bridge.load_model(self._arm_model.teacher), self.model)
-        if self.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        if self.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             self.model = self.model.to(memory_format=torch.channels_last)
 
     def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:

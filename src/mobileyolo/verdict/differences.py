@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mobileyolo.core.records import DEPLOYED_METRICS, METRICS
 from mobileyolo.core.results import ArmResult
@@ -213,7 +213,7 @@ def _classes(first: ArmResult, by_seed: FloatArray, drawn: FloatArray, rule: Rul
     means, point, apart = by_seed.mean(1), difference(by_seed), difference(drawn)
     confidence, count = rule.options.confidence, point.size
     spread = rule.luck(by_seed[0], by_seed[1], rule.assumed[DECIDING_METRIC] * np.sqrt(count))
-    z = stats.norm.ppf((1 + confidence) / 2)
+    z = special.ndtri((1 + confidence) / 2)
     labelled = apart[~np.isnan(apart).all(1)]  # draws of images without any label tell nothing
     error = np.nanstd(labelled, axis=0, ddof=1)
     scaled = np.abs(labelled - point) / np.maximum(error, 1e-9)

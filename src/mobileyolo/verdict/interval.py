@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from mobileyolo.verdict.records import Verdict
 from mobileyolo.verdict.sorted_predictions import FloatArray
@@ -57,7 +57,7 @@ class Luck:
         """
         seeds = seeds or self.seeds
         degrees = max(self.degrees, 2 * (seeds - 1))
-        half_width: FloatArray = stats.t.ppf((1 + confidence) / 2, degrees) * self.sd * np.sqrt(2 / seeds)
+        half_width: FloatArray = special.stdtrit(degrees, (1 + confidence) / 2) * self.sd * np.sqrt(2 / seeds)
         return half_width
 
 
@@ -95,7 +95,7 @@ def few_scenes_factor(scenes: int, confidence: float) -> float:
     if scenes < 2:
         return float("inf")
     upper = (1 + confidence) / 2
-    return float(np.sqrt(scenes / (scenes - 1)) * stats.t.ppf(upper, scenes - 1) / stats.norm.ppf(upper))
+    return float(np.sqrt(scenes / (scenes - 1)) * special.stdtrit(scenes - 1, upper) / special.ndtri(upper))
 
 
 def difference(by_seed: FloatArray) -> FloatArray:
@@ -148,7 +148,7 @@ def rescaled(half_width: FloatArray, scenes: int, confidence: float, other: floa
     if scenes < 2:
         return half_width
     upper = [(1 + each) / 2 for each in (confidence, other)]
-    before, after = stats.t.ppf(upper, scenes - 1)
+    before, after = special.stdtrit(scenes - 1, upper)
     other_half_width: FloatArray = half_width * after / before
     return other_half_width
 

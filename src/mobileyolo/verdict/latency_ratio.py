@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mobileyolo.core.records import LatencySetting, Timing
 from mobileyolo.verdict.records import CostRatio
@@ -27,7 +27,8 @@ def latency_ratio(timing: Timing, confidence: float) -> CostRatio:
     baseline, candidate = (np.asarray(timing.rounds_ms[arm]) for arm in ("baseline", "candidate"))
     ratios = np.sort(candidate / baseline)
     # The largest rank with P(fewer than rank of the ratios are below the median) <= (1 - confidence) / 2.
-    rank = int(stats.binom.ppf((1 - confidence) / 2, len(ratios), 0.5))
+    chances = special.bdtr(np.arange(len(ratios) + 1), len(ratios), 0.5)
+    rank = int(np.searchsorted(chances, (1 - confidence) / 2))
     low, high = (float(ratios[rank - 1]), float(ratios[-rank])) if rank else (None, None)
     return CostRatio(
         baseline=round(float(np.median(baseline)), 6),

@@ -167,7 +167,8 @@ def first_losses(setting: Setting, **train: object) -> np.ndarray:
     """Of the first batch, before any step."""
     params = make_params(setting.root, **{"epochs": 1, "batch": setting.card.splits["train"].images, **train})
     history = run(setting._replace(params=params)).history
-    return history.loc[0, [column for column in history if str(column).startswith("train_")]].to_numpy(float)
+    losses: np.ndarray = history.filter(like="train_").to_numpy(float)[0]
+    return losses
 
 
 def test_how_tensors_lie_in_memory_changes_a_loss_by_rounding_only(
