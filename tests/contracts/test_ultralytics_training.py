@@ -176,7 +176,7 @@ def test_a_model_that_has_its_teacher_already_is_given_none(tmp_path: Path, monk
     assert type(trainer.model.student_model) is type(trainer.model.teacher_model) is type(teacher)
 
 
-@contract("ModelEMA")
+@contract("ema")
 def test_the_average_lies_in_memory_as_the_model_does() -> None:
     import torch
 
