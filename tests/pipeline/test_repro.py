@@ -367,7 +367,7 @@ def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace
 
 
 def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: Workspace, taught: Result) -> None:
-    """The last test here: it commits, and experiments of the commit before are no longer listed."""
+    """Nothing about experiments comes after it: it commits, and those of the commit before are no longer listed."""
     workspace.dvc("repro")
     workspace.run("git", "add", "params.yaml", "dvc.lock", "reports/metrics.json")
     workspace.run("git", "commit", "--quiet", "--message", "mnv1_n against yolo11n")
@@ -376,3 +376,18 @@ def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: W
     assert {"low", "high"} <= diff.keys()
     for change in diff.values():
         assert change["new"] > change["old"] or change["new"] < change["old"]
+
+
+def test_continuous_integration_pulls_what_was_trained_and_says_what_changed(
+    workspace: Workspace, taught: Result, tmp_path: Path
+) -> None:
+    workspace.dvc("remote", "add", "--default", "team", str(tmp_path))
+    workspace.dvc("repro")
+    workspace.dvc("push", "--run-cache")
+    for path in (".dvc/cache", "models"):
+        shutil.rmtree(workspace.path / path)
+    told = workspace.run("bash", ".ci/compare", "HEAD")
+    assert "Running stage 'train" not in told.output
+    change = workspace.read("reports/change.md").decode()
+    assert change.startswith(workspace.read("reports/summary.md").decode())
+    assert re.search(r"^\| reports/metrics.json +\| candidate.map50_95 +\|", change, re.MULTILINE)

@@ -63,13 +63,31 @@ def test_a_tag_a_branch_a_short_commit_or_one_without_its_version_is_not_pinned(
 def test_a_workflow_may_read_the_repository_and_nothing_else(path: Path) -> None:
     workflow = parsed(path.name)
     assert workflow["permissions"] == {"contents": "read"}
-    assert [name for name, job in workflow["jobs"].items() if "permissions" in job] == []
+    more = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert more == ({"comment": {"pull-requests": "write"}} if path.stem == "ci" else {})
     assert "secrets." not in path.read_text(encoding="utf-8")
 
 
 @each_workflow
 def test_a_job_ends_by_itself(path: Path) -> None:
     assert [name for name, job in parsed(path.name)["jobs"].items() if "timeout-minutes" not in job] == []
+
+
+def test_what_may_write_runs_nothing_of_a_pull_request_and_none_of_another_repository() -> None:
+    job = parsed("ci.yml")["jobs"]["comment"]
+    assert "head.repo.full_name == github.repository" in job["if"]
+    assert [step["uses"].partition("@")[0] for step in job["steps"] if "uses" in step] == ["actions/download-artifact"]
+    assert [step["run"].split()[:3] for step in job["steps"] if "run" in step] == [["gh", "pr", "comment"]]
+
+
+def test_gitlab_runs_what_github_does() -> None:
+    gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    github = parsed("ci.yml")["jobs"]
+    assert gitlab["tests"]["script"] == ".ci/run"
+    compared = [step["run"] for step in github["repro"]["steps"] if ".ci/compare" in step.get("run", "")]
+    assert [line.replace("$CI_DEFAULT_BRANCH", "$MAIN") for line in gitlab["repro"]["script"] if "compare" in line] == (
+        compared
+    )
 
 
 def test_every_python_that_is_supported_is_tested_on_linux_and_on_windows() -> None:
