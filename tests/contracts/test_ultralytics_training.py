@@ -180,9 +180,9 @@ def test_a_model_that_has_its_teacher_already_is_given_none(tmp_path: Path, monk
 def test_the_average_lies_in_memory_as_the_model_does() -> None:
     import torch
 
-    from tests.contracts.recording import trained
+    from tests.contracts.recording import train
 
-    trainer = trained().subject
+    trainer = train(amp="bf16").subject
     for model in (trainer.model, trainer.ema.ema):
         kernels = [value for value in model.state_dict().values() if value.dim() == 4 and min(value.shape[1:]) > 1]
         assert kernels

@@ -171,14 +171,6 @@ def first_losses(setting: Setting, **train: object) -> np.ndarray:
     return losses
 
 
-def test_how_tensors_lie_in_memory_changes_a_loss_by_rounding_only(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    channels_last = first_losses(setting)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    np.testing.assert_allclose(channels_last, first_losses(setting), rtol=1e-3, atol=1e-5)
-
-
 def test_bfloat16_changes_a_loss_a_little(setting: Setting) -> None:
     exact, mixed = first_losses(setting), first_losses(setting, precision="bf16")
     np.testing.assert_allclose(mixed, exact, rtol=0.02, atol=1e-4)
