@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STATE_DIR = Path(".mobileyolo")  # temporary files and private settings of this workspace; ignored by git
 
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # microseconds of processor time, or max, in a period of so many
+
 # Offline and without telemetry.
 _OFFLINE = {
     "YOLO_OFFLINE": "1",
@@ -95,14 +97,25 @@ def device() -> str:
 def threads() -> int:
     """CPU threads for training and evaluation: MOBILEYOLO_THREADS, else all cores that this process may use.
 
+    A container's share of the processor counts: threads beyond it would wait for each other most of the time.
+
     Raises:
         ConfigError: it is not a whole number above 0.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    text = os.environ.get("MOBILEYOLO_THREADS", str(available))
+    text = os.environ.get("MOBILEYOLO_THREADS", str(min(available, _cores_of_quota(available))))
     if not re.fullmatch(r"[1-9]\d*", text):
         raise ConfigError(f"MOBILEYOLO_THREADS: {text!r}: choose a whole number above 0")
     return int(text)
+
+
+def _cores_of_quota(default: int) -> int:
+    """Whole cores, but at least one, that Linux' control group (version 2) grants; the default without a limit."""
+    try:
+        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
+        return max(int(quota) // int(period), 1)
+    except (OSError, ValueError):  # ValueError: the quota is "max"
+        return default
 
 
 def processor() -> str:

@@ -33,6 +33,23 @@ def test_a_wrong_variable_is_named_with_its_value_and_the_choices(
         environment.threads() if name.endswith("THREADS") else environment.device()
 
 
+@pytest.mark.parametrize(
+    ("limit", "threads"),
+    [("max 100000\n", 8), ("250000 100000\n", 2), ("50000 100000\n", 1), ("1600000 100000\n", 8), (None, 8), ("", 8)],
+)
+def test_a_containers_share_of_the_processor_is_not_exceeded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str | None, threads: int
+) -> None:
+    monkeypatch.delenv("MOBILEYOLO_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr(environment, "_CPU_QUOTA", tmp_path / "cpu.max")
+    if limit is not None:
+        (tmp_path / "cpu.max").write_text(limit, encoding="ascii")
+    assert environment.threads() == threads
+    monkeypatch.setenv("MOBILEYOLO_THREADS", "5")
+    assert environment.threads() == 5
+
+
 @pytest.mark.parametrize("value", ["", "cpu", "mps", "0", "3"])
 def test_a_device_is_spelt_as_ultralytics_does(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("MOBILEYOLO_DEVICE", value)
