@@ -176,7 +176,8 @@ def _baseline_costs(members: Sequence[Member]) -> dict[str, Cost]:
     for name in COSTS:
         known = [each.comparison.costs[name] for each in members if name in each.comparison.costs]
         if known:
-            costs[name] = Cost(median(each.baseline for each in known), busy=all(each.busy for each in known))
+            value = round(median(each.baseline for each in known), 6)
+            costs[name] = Cost(value, busy=all(each.busy for each in known))
     return costs
 
 

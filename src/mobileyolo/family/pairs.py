@@ -23,10 +23,10 @@ from mobileyolo.verdict.sorted_predictions import FloatArray
 
 @dataclass(frozen=True)
 class Pair:
-    """Two candidates on equal terms, and the lead of the second over the first."""
+    """Two candidates on equal terms, and the lead of one over the other."""
 
-    first: Model
-    second: Model
+    model: Model
+    other: Model
     lead: Lead
 
 
@@ -60,11 +60,11 @@ def _pairs(group: Group, confidence: float) -> Iterator[Pair]:
         by_seed = np.stack((measured[first].by_seed, measured[second].by_seed))
         drawn = np.stack((measured[first].drawn, measured[second].drawn), axis=1)
         lead = _lead(by_seed, drawn, rules[second], group.members[second], confidence)
-        yield Pair(group.candidates[first], group.candidates[second], lead)
+        yield Pair(group.candidates[second], group.candidates[first], lead)
 
 
 def _lead(by_seed: FloatArray, drawn: FloatArray, rule: Rule, member: Member, confidence: float) -> Lead:
-    """The second's over the first, guarded as a comparison is: by scenes, and by classes of few boxes.
+    """The second one's over the first, guarded as a comparison is: by scenes, and by classes of few boxes.
 
     Args:
         by_seed: of both, shape (2, seeds, 3, classes).

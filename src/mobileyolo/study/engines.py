@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE
+from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
+from mobileyolo.core.records import Scenes, TrainingRecord
+from mobileyolo.core.results import Statistics
 from mobileyolo.experiments import Experiment, command_beside, present_experiments
+from mobileyolo.family.members import Evidence
 from mobileyolo.study.trials import Trial
 from mobileyolo.verdict.records import Comparison
 
@@ -34,6 +38,13 @@ class Engine(Protocol):
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         """Of those of these trials that are done with the present code, by name."""
+
+    def evidence(self, name: str, comparison: Comparison) -> Evidence:
+        """What a trial that is done keeps beside its comparison.
+
+        Raises:
+            UserError: it is not at hand.
+        """
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """Begin a trial; all that it says goes into the log."""
@@ -57,6 +68,25 @@ class DvcEngine:
         """
         found = [each for each in present_experiments() if each.name in names]
         return {each.name: _comparison(each) for each in found}
+
+    def evidence(self, name: str, comparison: Comparison) -> Evidence:
+        """From DVC's cache.
+
+        Raises:
+            UserError: it is not there.
+        """
+        (experiment,) = (each for each in present_experiments() if each.name == name)
+        models = [ModelFiles("candidate", seed) for seed in comparison.seeds]
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            experiment.copy([models[0].training, SCENES_FILE, *(model.statistics for model in models)], folder)
+            statistics = [Statistics.read(folder / model.statistics) for model in models]
+            images = statistics[0].images["image"].tolist()
+            return Evidence(
+                engine=TrainingRecord.read(folder / models[0].training).engine,
+                candidate=statistics,
+                scenes=Scenes.read(folder / SCENES_FILE).of(comparison.split, images),
+            )
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """`dvc exp run --temp`."""
