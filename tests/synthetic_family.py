@@ -117,7 +117,7 @@ def make_evidence(detectors: int, engine: dict[str, str], seeds: int, skill: flo
 
 def make_family_members(pairwise: bool = True) -> list[Member]:
     """Three widths at two resolutions and from two starts."""
-    members = []
+    members: list[Member] = []
     settings = [(256, "none", 0.53), (320, "none", 0.58), (256, "imagenet", 0.6), (320, "imagenet", 0.66)]
     deltas = {"none": (-0.144, -0.081, -0.02), "imagenet": (-0.07, -0.001, 0.043)}
     for imgsz, start, baseline in settings:

@@ -25,7 +25,7 @@ def cost_names(_: Translate) -> dict[str, str]:
     """The costs, with the unit in which they are shown."""
     return {
         "latency_ms": _("latency, ms"),
-        "latency_onnx_ms": _("ONNX Runtime latency, ms"),
+        "latency_onnx_ms": _("ONNX Runtime, ms"),
         "gflops": "GFLOPs",
         "parameters": _("parameters, millions"),
         "weights_mb": _("weights, MB"),
@@ -52,7 +52,7 @@ def setup_name(model: Model, parts: set[str], _: Translate) -> str:
     """Some of what a model was trained with, such as `256 px, imagenet`; empty without parts."""
     told = {"imgsz": f"{model.setup.imgsz} px", "start": start_name(model, _)}
     told["teacher"] = _("taught by {teacher}").format(teacher=teacher_name(model, _))
-    return ", ".join(text for name, text in told.items() if name in parts)
+    return _(", ").join(text for name, text in told.items() if name in parts)
 
 
 def label(model: Model, parts: set[str], _: Translate) -> str:
@@ -199,7 +199,7 @@ def pairs(family: Family, _: Translate) -> str:
         return _(
             "The candidates are not compared with each other, because the statistics of these trials are not at hand: "
             "{trials}."
-        ).format(trials=", ".join(family.no_evidence))
+        ).format(trials=_(", ").join(family.no_evidence))
     if family.count_pairs:
         return _(
             "The candidates are not compared with each other yet, because the study was stopped; the same command does "
@@ -219,10 +219,10 @@ def rare_classes(family: Family, _: Translate) -> str:
     ]
     if not decided:
         return ""
-    classes = ", ".join(shown(name) for name in family.comparison.guards.rare_classes)
+    classes = _(", ").join(shown(name) for name in family.comparison.guards.rare_classes)
     return _(
         "Undecided, because without classes of few test boxes ({classes}) the verdict would be another one: {models}."
-    ).format(classes=classes, models=", ".join(decided))
+    ).format(classes=classes, models=_(", ").join(decided))
 
 
 def excluded(each: Excluded, _: Translate) -> str:
