@@ -35,7 +35,7 @@ def make_member(
     imgsz: int = 320,
     start: str = "none",
     teacher: str = "none",
-    baseline: float = BASELINE,
+    level: float = BASELINE,
     half_width: float = 0.02,
     seeds: int = 3,
     statistics: int | None = None,
@@ -51,7 +51,7 @@ def make_member(
         imgsz: pixels.
         start: of both arms.
         teacher: of the candidate alone.
-        baseline: its mAP50-95.
+        level: mAP50-95 of the baseline.
         half_width: of the interval: as much from the images as from the luck of training.
         seeds: number of seeds.
         statistics: seed of the candidate's detectors; None without evidence.
@@ -63,7 +63,7 @@ def make_member(
     comparison = make_comparison(seeds, NAMES)
     metric = comparison.metrics["map50_95"].model_copy(
         update={
-            "baseline": baseline, "candidate": round(baseline + delta, 6), "delta": delta, "low": delta - half_width,
+            "baseline": level, "candidate": round(level + delta, 6), "delta": delta, "low": delta - half_width,
             "high": delta + half_width, "images_below": part, "images_above": part, "luck": part,
         }
     )  # fmt: skip
@@ -84,10 +84,10 @@ def make_member(
     updates: dict[str, Any] = {
         "metrics": {**comparison.metrics, "map50_95": metric},
         "baseline": comparison.baseline.model_copy(
-            update={"weights_digests": (digest,) * seeds, "map50_95": (baseline,) * seeds}
+            update={"weights_digests": (digest,) * seeds, "map50_95": (level,) * seeds}
         ),
         "candidate": comparison.candidate.model_copy(
-            update={"backbone": backbone, "width": width_of(backbone), "map50_95": (baseline + delta,) * seeds}
+            update={"backbone": backbone, "width": width_of(backbone), "map50_95": (level + delta,) * seeds}
         ),
         "costs": costs,
         "classes": tuple(_class(number, name) for number, name in enumerate(NAMES)),
@@ -120,11 +120,11 @@ def make_family_members(pairwise: bool = True) -> list[Member]:
     members: list[Member] = []
     settings = [(256, "none", 0.53), (320, "none", 0.58), (256, "imagenet", 0.6), (320, "imagenet", 0.66)]
     deltas = {"none": (-0.144, -0.081, -0.02), "imagenet": (-0.07, -0.001, 0.043)}
-    for imgsz, start, baseline in settings:
+    for imgsz, start, level in settings:
         for backbone, delta in zip(("mnv1_n", "mnv1_s", "mnv1_m"), deltas[start], strict=True):
             members.append(
                 make_member(
-                    backbone, delta + (imgsz - 256) / 8000, imgsz=imgsz, start=start, baseline=baseline,
+                    backbone, delta + (imgsz - 256) / 8000, imgsz=imgsz, start=start, level=level,
                     half_width=0.006 if start == "imagenet" else 0.022,
                     statistics=len(members) + 1 if pairwise else None,
                 )
