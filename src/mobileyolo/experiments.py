@@ -13,6 +13,7 @@ import yaml
 from dvc import api, cli
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.repo.data import DataIndexDirError
 
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE, leaves
@@ -78,7 +79,7 @@ class Experiment:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 files.get(path.as_posix(), target.as_posix(), recursive=True)
-            except (DvcException, OSError) as error:
+            except (DvcException, DataIndexDirError, OSError) as error:
                 raise UserError(self._unreadable(path, error)) from None
 
     def _unreadable(self, path: Path, error: Exception) -> str:
