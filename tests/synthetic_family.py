@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mobileyolo.core.backbones import width_of
-from mobileyolo.family.members import Evidence, Member, Setup
+from mobileyolo.family.members import Detections, Evidence, Member, Setup
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import ClassDelta, CostRatio, Interval
 from tests.synthetic_comparison import ONNX_SETTING, SETTING, make_comparison
@@ -112,7 +112,7 @@ def make_evidence(detectors: int, engine: dict[str, str], seeds: int, skill: flo
         make_statistics(100 * detectors + seed, skill=skill, names=NAMES, taste=detectors, per_class=False)
         for seed in range(seeds)
     ]
-    return Evidence(engine, statistics, np.arange(len(statistics[0].images)))
+    return Evidence(engine, Detections(statistics, np.arange(len(statistics[0].images))))
 
 
 def make_family_members(pairwise: bool = True) -> list[Member]:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 STUDY = ("python", "-m", "mobileyolo", "study")
 PAGE = "reports/study/index.html"
-# What each trial keeps beside its comparison, told in a line: number of statistics, of images, and the engine's torch.
+# What each trial keeps beside its comparison, told in a line: its seeds, and its images.
 EVIDENCE = """
 from mobileyolo.core.config import load_params
 from mobileyolo.study.engines import DvcEngine
@@ -25,9 +25,9 @@ from mobileyolo.study.trials import trials_of
 
 values = load_params().values
 engine = DvcEngine(values)
-for trial in trials_of(StudyOptions.model_validate(values["study"]), values):
-    evidence = engine.evidence(trial.name, engine.results([trial.name])[trial.name])
-    print("evidence", len(evidence.candidate), len(evidence.scenes), evidence.engine["torch"])
+trials = trials_of(StudyOptions.model_validate(values["study"]), values)
+for each in engine.evidence(engine.results([trial.name for trial in trials]), statistics=True).values():
+    print("evidence", len(each.candidate.statistics), len(each.candidate.scenes))
 """
 MINE = "data/weights/mine.pt"
 
@@ -127,7 +127,7 @@ def test_the_page_has_all_trials_and_recommends_nothing_on_one_seed(workspace: W
 
 def test_the_statistics_of_each_trial_are_at_hand(workspace: Workspace, second: Result) -> None:
     told = [line.split() for line in workspace.run("python", "-c", EVIDENCE).output.splitlines()]
-    assert [line[1:3] for line in told if line[0] == "evidence"] == [["1", "4"]] * 2  # one seed, four test images
+    assert [line[1:] for line in told if line[0] == "evidence"] == [["1", "4"]] * 2  # one seed, four test images
 
 
 def test_a_study_that_is_done_only_prints_what_it_found(workspace: Workspace, second: Result) -> None:

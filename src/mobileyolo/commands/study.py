@@ -1,7 +1,8 @@
 """Run a study: compare several backbones with the baseline, at several resolutions, starts and teachers, seed by seed.
 
 The section study of params.yaml names what is combined. Each combination is a trial: a DVC experiment of the present
-commit that runs in a temporary folder. What trials have in common, such as the baseline, is trained once.
+commit that runs in a temporary folder. What trials have in common, such as the baseline, is trained once. What they
+have found is printed and, with figures and the one model to take, written to reports/study/index.html.
 
 The same command goes on with what is missing: after Ctrl-C, a kill or a power cut, after a trial failed, and after
 values were added to the grid. A failed trial stops no other one; its log is in .mobileyolo/studies/.
@@ -103,7 +104,8 @@ def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
         return
     if pairwise:
         say("Puts the models side by side ...")
-    family = Family.of(members_of(course.trials, course.results, engine), pairwise)
+    evidence = engine.evidence(course.results, statistics=pairwise)
+    family = Family.of(list(members_of(course.trials, course.results, evidence)), pairwise)
     say(f"\n{console(findings_table(family))}\n")
     say(f"{words.headline(family, ENGLISH)} {words.reason(family, ENGLISH)}".rstrip())
     say(words.intervals(family, ENGLISH))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mobileyolo.family.comparable import Excluded, comparable
 from mobileyolo.family.members import Member
 from mobileyolo.family.models import Group, Model, all_models, groups_of, joint_confidence
-from mobileyolo.family.pairs import Pair, count_pairs, pairs_of, without_evidence
+from mobileyolo.family.pairs import Pair, count_pairs, pairs_of, without_statistics
 from mobileyolo.family.recommendation import Recommendation, recommend
 from mobileyolo.verdict.records import Comparison
 
@@ -25,7 +25,7 @@ class Family:
         confidence: of each difference from a baseline.
         pairs: candidates on equal terms among each other; empty where there are none, or where they are left out.
         pair_confidence: of each of their differences.
-        no_evidence: trials without whose evidence the pairs are left out.
+        no_statistics: trials without whose statistics the pairs are left out.
         recommendation: the answer.
     """
 
@@ -35,7 +35,7 @@ class Family:
     confidence: float
     pairs: tuple[Pair, ...]
     pair_confidence: float
-    no_evidence: tuple[str, ...]
+    no_statistics: tuple[str, ...]
     recommendation: Recommendation
 
     @classmethod
@@ -51,7 +51,7 @@ class Family:
         counted = max(len(kept), *(member.comparison.guards.candidates for member in kept))
         confidence = joint_confidence(together, counted)
         groups = groups_of(kept, confidence)
-        missing = tuple(without_evidence(groups))
+        missing = tuple(without_statistics(groups)) if pairwise else ()
         return cls(
             groups=groups,
             excluded=tuple(excluded),
@@ -59,7 +59,7 @@ class Family:
             confidence=confidence,
             pairs=pairs_of(groups, together) if pairwise and not missing else (),
             pair_confidence=joint_confidence(together, count_pairs(groups)),
-            no_evidence=missing,
+            no_statistics=missing,
             recommendation=recommend(groups),
         )
 

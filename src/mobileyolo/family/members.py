@@ -27,18 +27,29 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Detections:
+    """What a trial's candidate has found on the held-out images.
+
+    Attributes:
+        statistics: in the order of the comparison's seeds.
+        scenes: number of the scene of each image, 0, 1, 2 ..., shape (images,).
+    """
+
+    statistics: Sequence[Statistics]
+    scenes: Scenes
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a trial keeps beside its comparison.
 
     Attributes:
         engine: versions of the libraries, kind of device, threads, instruction set, loader workers.
-        candidate: statistics of the candidate, in the order of the comparison's seeds.
-        scenes: number of the scene of each held-out image, 0, 1, 2 ..., shape (images,).
+        candidate: None where it was not asked for.
     """
 
     engine: Mapping[str, str]
-    candidate: Sequence[Statistics]
-    scenes: Scenes
+    candidate: Detections | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import Statistics
-from mobileyolo.family.members import Evidence, Member
+from mobileyolo.family.members import Detections, Member
 from mobileyolo.family.models import Group, Lead, Model, at_other_confidence, joint_confidence
 from mobileyolo.verdict.bootstrap import resampled
 from mobileyolo.verdict.differences import Rule, metric_deltas
@@ -31,7 +31,7 @@ class Pair:
 
 
 def pairs_of(groups: Sequence[Group], confidence: float) -> tuple[Pair, ...]:
-    """Every two candidates of a group. All members need their evidence.
+    """Every two candidates of a group. All members need their statistics.
 
     Args:
         groups: of the family.
@@ -46,16 +46,16 @@ def count_pairs(groups: Sequence[Group]) -> int:
     return sum(len(group.candidates) * (len(group.candidates) - 1) // 2 for group in groups)
 
 
-def without_evidence(groups: Sequence[Group]) -> list[str]:
-    """Trials that can't be compared with others, because their evidence is not at hand."""
+def without_statistics(groups: Sequence[Group]) -> list[str]:
+    """Trials that can't be compared with others, because their statistics are not at hand."""
     several = [group for group in groups if len(group.candidates) > 1]
-    return [member.trial for group in several for member in group.members if member.evidence is None]
+    return [member.trial for group in several for member in group.members if not _known(member)]
 
 
 def _pairs(group: Group, confidence: float) -> Iterator[Pair]:
     rules = [_rule(member) for member in group.members]
     draws = rules[0].draws()  # scenes, number of draws and their seed are the study's, so all members have the same
-    measured = [_Measured.of(_evidence(member).candidate, draws) for member in group.members]
+    measured = [_Measured.of(_detections(member).statistics, draws) for member in group.members]
     for first, second in combinations(range(len(group.candidates)), 2):
         by_seed = np.stack((measured[first].by_seed, measured[second].by_seed))
         drawn = np.stack((measured[first].drawn, measured[second].drawn), axis=1)
@@ -109,10 +109,14 @@ def _rule(member: Member) -> Rule:
     """How intervals are made, as in the trial's comparison; what it has assumed of the luck is assumed here as well."""
     spread, seeds = member.comparison.spread, len(member.comparison.seeds)
     assumed = dict.fromkeys(METRICS, spread.assumed or 0.0)
-    return Rule(member.options, _evidence(member).scenes, assumed, max(0, spread.degrees - 2 * (seeds - 1)))
+    return Rule(member.options, _detections(member).scenes, assumed, max(0, spread.degrees - 2 * (seeds - 1)))
 
 
-def _evidence(member: Member) -> Evidence:
-    if member.evidence is None:
-        raise ValueError(f"{member.trial} has no evidence")
-    return member.evidence
+def _known(member: Member) -> bool:
+    return member.evidence is not None and member.evidence.candidate is not None
+
+
+def _detections(member: Member) -> Detections:
+    if member.evidence is None or member.evidence.candidate is None:
+        raise ValueError(f"{member.trial} has no statistics")
+    return member.evidence.candidate

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,14 @@ class FakeEngine:
     stored: dict[str, Comparison] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     works: list[FakeWork] = field(default_factory=list)
+    asked_for_statistics: bool | None = None
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         return {name: result for name, result in self.stored.items() if name in names}
 
-    def evidence(self, name: str, comparison: Comparison) -> Evidence:
-        raise UserError("not in the cache")
+    def evidence(self, results: Mapping[str, Comparison], statistics: bool) -> dict[str, Evidence]:
+        self.asked_for_statistics = statistics
+        return {}
 
     def begin(self, trial: Trial, log: Path) -> FakeWork:
         self.ran.append(trial.backbone)
@@ -176,12 +178,11 @@ def test_the_page_is_written_at_the_end_and_again_where_nothing_is_left_to_run(
     PAGE.unlink()
     run()
     assert PAGE.read_text(encoding="utf-8") == page
+    assert engine.asked_for_statistics
 
 
 @pytest.mark.usefixtures("drawing")
-def test_who_stops_the_study_gets_a_page_of_what_was_found(
-    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_stops_the_study_gets_a_page_of_what_was_found(engine: FakeEngine) -> None:
     write_grid(backbones=["mnv1_n", "mnv1_s"])
     run()
     write_grid(backbones=["mnv1_n", "mnv1_s", "mnv1_m"])
@@ -193,6 +194,8 @@ def test_who_stops_the_study_gets_a_page_of_what_was_found(
     assert all(name in page for name in engine.stored)
     assert len(engine.stored) == 2
     assert "mnv1_m" not in page
+    assert "because the study was stopped" in page
+    assert not engine.asked_for_statistics  # nobody who has pressed Ctrl-C wants to wait for them
 
 
 def test_without_a_result_there_is_no_page(engine: FakeEngine) -> None:

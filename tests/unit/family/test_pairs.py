@@ -8,7 +8,7 @@ import pytest
 from mobileyolo.core.records import METRICS
 from mobileyolo.core.results import Statistics
 from mobileyolo.family.family import Family
-from mobileyolo.family.members import Member
+from mobileyolo.family.members import Detections, Member
 from mobileyolo.verdict.differences import Differences, Rule
 from mobileyolo.verdict.records import DECIDING_METRIC
 from tests.synthetic_family import OPTIONS, make_family_members, make_member
@@ -17,7 +17,14 @@ from tests.synthetic_results import make_result
 
 def with_statistics(member: Member, statistics: list[Statistics]) -> Member:
     assert member.evidence is not None
-    return dataclasses.replace(member, evidence=dataclasses.replace(member.evidence, candidate=statistics))
+    detections = dataclasses.replace(detections_of(member), statistics=statistics)
+    return dataclasses.replace(member, evidence=dataclasses.replace(member.evidence, candidate=detections))
+
+
+def detections_of(member: Member) -> Detections:
+    assert member.evidence is not None
+    assert member.evidence.candidate is not None
+    return member.evidence.candidate
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])
@@ -28,16 +35,14 @@ def test_a_pair_has_the_interval_that_a_comparison_of_both_would_have(seeds: int
         for number, (backbone, delta) in enumerate((("mnv1_n", -0.1), ("mnv1_s", 0.0)))
     )
     (pair,) = Family.of([first, second]).pairs
-    assert first.evidence
-    assert second.evidence
     arms = [
         [
             make_result("candidate", "mnv1_n", dataclasses.replace(each, per_class=with_classes(each)), seed)
-            for seed, each in enumerate(evidence.candidate)
+            for seed, each in enumerate(detections_of(member).statistics)
         ]
-        for evidence in (first.evidence, second.evidence)
+        for member in (first, second)
     ]
-    rule = Rule(OPTIONS, first.evidence.scenes, dict.fromkeys(METRICS, 0.01), 4)
+    rule = Rule(OPTIONS, detections_of(first).scenes, dict.fromkeys(METRICS, 0.01), 4)
     expected = Differences.of(arms[0], arms[1], rule).metrics[DECIDING_METRIC]
     assert (pair.other.backbone, pair.model.backbone) == ("mnv1_n", "mnv1_s")
     assert pair.lead.interval.model_dump() == expected.model_dump(include={"delta", "low", "high"})
@@ -62,30 +67,29 @@ def test_pairs_are_of_equal_terms_and_hold_together() -> None:
     assert wider.low < alone.low < alone.high < wider.high
 
 
-def test_without_the_evidence_of_one_there_are_no_pairs_and_it_is_named() -> None:
+def test_without_the_statistics_of_one_there_are_no_pairs_and_it_is_named() -> None:
     lost = make_member("mnv1_m")
     family = Family.of([make_member("mnv1_n", statistics=1), make_member("mnv1_s", statistics=2), lost])
     assert family.pairs == ()
-    assert family.no_evidence == (lost.trial,)
+    assert family.no_statistics == (lost.trial,)
 
 
-def test_evidence_that_no_pair_needs_is_not_missed() -> None:
+def test_statistics_that_no_pair_needs_are_not_missed() -> None:
     family = Family.of([make_member(), make_member(imgsz=256)])
-    assert (family.pairs, family.no_evidence, family.count_pairs) == ((), (), 0)
+    assert (family.pairs, family.no_statistics, family.count_pairs) == ((), (), 0)
 
 
 def test_pairs_can_be_left_for_later() -> None:
-    family = Family.of(make_family_members()[:3], pairwise=False)
-    assert (family.pairs, family.no_evidence, family.count_pairs) == ((), (), 3)
+    family = Family.of(make_family_members(pairwise=False)[:3], pairwise=False)
+    assert (family.pairs, family.no_statistics, family.count_pairs) == ((), (), 3)
 
 
 def test_a_class_of_few_boxes_decides_nothing_between_two_candidates() -> None:
     """The second one finds nothing of one class, and is the first one otherwise."""
     good = make_member("mnv1_n", statistics=1)
-    assert good.evidence
     without = [
         dataclasses.replace(each, predictions=each.predictions[each.predictions["class_id"] != 2])
-        for each in good.evidence.candidate
+        for each in detections_of(good).statistics
     ]
     for rare, verdict in (((), "worse"), (("platelet",), "inconclusive")):
         guards = good.comparison.guards.model_copy(update={"rare_classes": rare})

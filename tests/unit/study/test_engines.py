@@ -12,6 +12,7 @@ from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
 from mobileyolo.core.records import Scenes
 from mobileyolo.experiments import Experiment
+from mobileyolo.family.members import Evidence
 from mobileyolo.study import engines
 from mobileyolo.study.engines import DvcEngine, Work
 from mobileyolo.study.trials import Trial
@@ -124,17 +125,29 @@ def test_evidence_is_read_from_the_experiment_in_the_order_of_the_seeds(monkeypa
         table = pd.DataFrame({"split": "test", "image": list(scenes), "scene": list(scenes.values())})
         Scenes(table).write(folder / SCENES_FILE)
 
-    monkeypatch.setattr(
-        engines, "present_experiments", lambda: [Experiment("other", "a", "h"), Experiment("it", "b", "h")]
-    )
+    others = [Experiment("other", "a", "h"), Experiment("it", "b", "h")]
+    monkeypatch.setattr(engines, "present_experiments", lambda: others)
     monkeypatch.setattr(Experiment, "copy", copied)
-    evidence = DvcEngine(VALUES).evidence("it", COMPARISON.model_copy(update={"seeds": (2, 5)}))
+    results = {"it": COMPARISON.model_copy(update={"seeds": (2, 5)})}
+    assert DvcEngine(VALUES).evidence(results, statistics=False) == {"it": Evidence(result.training.engine)}
+    assert asked == [Path("models/candidate/s2/training.json")]
+    evidence = DvcEngine(VALUES).evidence(results, statistics=True)["it"]
     assert evidence.engine == result.training.engine
-    assert evidence.scenes.tolist() == list(scenes.values())
-    for statistics, seed in zip(evidence.candidate, (2, 5), strict=True):
+    assert evidence.candidate is not None
+    assert evidence.candidate.scenes.tolist() == list(scenes.values())
+    for statistics, seed in zip(evidence.candidate.statistics, (2, 5), strict=True):
         pd.testing.assert_frame_equal(statistics.predictions, make_statistics(seed).predictions)
-    assert set(asked) == {
+    assert set(asked[1:]) == {
         Path("models/candidate/s2/training.json"),
         Path("data/scenes.parquet"),
         *(Path(f"reports/statistics/candidate/s{seed}") for seed in (2, 5)),
     }
+
+
+def test_evidence_that_is_no_longer_in_the_cache_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_self: Experiment, _paths: Iterable[Path], _folder: Path) -> None:
+        raise UserError("can't be read; dvc fetch")
+
+    monkeypatch.setattr(engines, "present_experiments", lambda: [Experiment("it", "a", "head")])
+    monkeypatch.setattr(Experiment, "copy", gone)
+    assert DvcEngine(VALUES).evidence({"it": COMPARISON}, statistics=True) == {}

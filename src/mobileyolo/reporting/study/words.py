@@ -195,11 +195,11 @@ def pairs(family: Family, _: Translate) -> str:
             together=percent(family.comparison.confidence),
             count=len(family.pairs),
         )
-    if family.no_evidence:
+    if family.no_statistics:
         return _(
             "The candidates are not compared with each other, because the statistics of these trials are not at hand: "
             "{trials}."
-        ).format(trials=_(", ").join(family.no_evidence))
+        ).format(trials=_(", ").join(family.no_statistics))
     if family.count_pairs:
         return _(
             "The candidates are not compared with each other yet, because the study was stopped; the same command does "
