@@ -56,8 +56,8 @@ def _front(family: Family, cost: str, _: Translate) -> Panel:
                     str(model.number), place, (shift, 4), textcoords="offset points", ha=side, color=COLOURS["ink"],
                     fontsize=8,
                 )  # fmt: skip
-        axes.set_xlim(left=0)
         axes.margins(x=0.12, y=0.08)
+        axes.set_xlim(left=0)
         axes.set(xlabel=axis, ylabel="mAP50-95")
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.grid()
