@@ -23,7 +23,7 @@ class Family:
         counted: candidates for which the intervals hold together: all that are shown or, if more were measured on
             these images before, all of these.
         confidence: of each difference from a baseline.
-        pairs: candidates on equal terms among each other; empty where there are none, or where they are left out.
+        pairs: candidates with the same baseline among each other; empty where there are none, or they are left out.
         pair_confidence: of each of their differences.
         no_statistics: trials without whose statistics the pairs are left out.
         recommendation: the answer.
@@ -75,5 +75,5 @@ class Family:
 
     @property
     def count_pairs(self) -> int:
-        """How many pairs of candidates on equal terms there are, shown or not."""
+        """How many pairs of candidates with the same baseline there are, shown or not."""
         return count_pairs(self.groups)

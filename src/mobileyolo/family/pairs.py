@@ -1,4 +1,4 @@
-"""Candidates on equal terms among each other: the differences that no trial has compared."""
+"""Candidates with the same baseline among each other: the differences that no trial has compared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mobileyolo.verdict.sorted_predictions import FloatArray
 
 @dataclass(frozen=True)
 class Pair:
-    """Two candidates on equal terms, and the lead of one over the other."""
+    """Two candidates with the same baseline, and the lead of one over the other."""
 
     model: Model
     other: Model

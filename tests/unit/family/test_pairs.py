@@ -56,7 +56,7 @@ def with_classes(statistics: Statistics) -> pd.DataFrame:
     return counts.assign(name=[statistics.names[number] for number in counts["class_id"]])
 
 
-def test_pairs_are_of_equal_terms_and_hold_together() -> None:
+def test_pairs_have_one_baseline_and_hold_together() -> None:
     family = Family.of(make_family_members())
     assert family.count_pairs == len(family.pairs) == 4 * 3
     assert family.pair_confidence == pytest.approx(1 - 0.05 / 12)

@@ -141,11 +141,7 @@ def _curves(
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, borderpad=0, labelcolor=COLOURS["ink"])
 
     described = "; ".join(
-        f"{name_of(curve.models[0])}: "
-        + ", ".join(
-            _("{model} {map} at {cost}").format(model="", map=f"{each.map50_95:.3f}", cost=f"{x_of(each):g}").strip()
-            for each in curve.models
-        )
+        f"{name_of(curve.models[0])}, {', '.join(f'{x_of(each):g}: {each.map50_95:.3f}' for each in curve.models)}"
         for curve in drawn
     )
     title = _("mAP50-95 over {cost}: {models}").format(cost=axis, models=described)

@@ -100,7 +100,7 @@ def _ratio(cost: Cost | None, _: Translate) -> str:
 
 
 def pair_table(family: Family, _: Translate) -> Table:
-    """Candidates on equal terms among each other; the last cell is the verdict on the first one."""
+    """Candidates with the same baseline among each other; the last cell is the verdict on the first one."""
     parts = words.differing(family)
     rows, marks = [], []
     for pair in family.pairs:
