@@ -188,8 +188,8 @@ def pairs(family: Family, _: Translate) -> str:
     """What the intervals among candidates hold for, or why there are none; empty where there is nothing to compare."""
     if family.pairs:
         return _(
-            "The first model minus the second one, where both have the same baseline. Each interval has a confidence of "
-            "{each}, so that {together} holds for all {count} of them together."
+            "The first model minus the second one, where both have the same baseline. Each interval has a confidence "
+            "of {each}, so that {together} holds for all {count} of them together."
         ).format(
             each=percent(family.pair_confidence),
             together=percent(family.comparison.confidence),
