@@ -13,6 +13,7 @@ import yaml
 from dvc import api, cli
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.repo.data import DataIndexDirError
 
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE, leaves
@@ -63,11 +64,29 @@ class Experiment:
         try:
             text: str = api.read(path.as_posix(), rev=self.revision, encoding="utf-8")
         except (DvcException, OSError) as error:
-            raise UserError(
-                f"{path} of the experiment {self.name} can't be read ({error}); run the experiment again, or fetch its "
-                "files: dvc fetch"
-            ) from None
+            raise UserError(self._unreadable(path, error)) from None
         return text
+
+    def copy(self, paths: Iterable[Path], folder: Path) -> None:
+        """Copy files and folders of its results into a folder, below which they have the same paths.
+
+        Raises:
+            UserError: one is not in DVC's cache.
+        """
+        files = api.DVCFileSystem(rev=self.revision)
+        for path in paths:
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                files.get(path.as_posix(), target.as_posix(), recursive=True)
+            except (DvcException, DataIndexDirError, OSError) as error:
+                raise UserError(self._unreadable(path, error)) from None
+
+    def _unreadable(self, path: Path, error: Exception) -> str:
+        return (
+            f"{path} of the experiment {self.name} can't be read ({error}); run the experiment again, or fetch its "
+            "files: dvc fetch"
+        )
 
 
 def check_repository() -> None:

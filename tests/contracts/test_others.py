@@ -1,8 +1,9 @@
-"""What core/environment.py, dataset/scanning.py and models/imagenet.py rely on in DVC, joblib, timm and two engines."""
+"""What experiments.py and others rely on in DVC, joblib, timm and two engines."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,25 @@ def test_a_command_is_told_its_experiment() -> None:
     assert env.DVC_EXP_NAME == "DVC_EXP_NAME"
     assert "run_env[DVC_EXP_NAME] = name" in inspect.getsource(base)
     assert environment_of_a_command(DVC_EXP_NAME="an-experiment")["DVC_EXP_NAME"] == "an-experiment"
+
+
+@contract("DataIndexDirError")
+def test_a_folder_that_is_not_in_the_cache_is_an_error_of_this_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dvc.api import DVCFileSystem
+    from dvc.repo import Repo
+    from dvc.repo.data import DataIndexDirError
+
+    monkeypatch.chdir(tmp_path)
+    Path("kept").mkdir()
+    Path("kept/file").write_text("content")
+    with Repo.init(no_scm=True) as repo:
+        repo.add("kept")
+    shutil.rmtree("kept")
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(DataIndexDirError):
+        DVCFileSystem().get("kept", "copy", recursive=True)
 
 
 def process_id() -> int:

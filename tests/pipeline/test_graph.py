@@ -93,7 +93,7 @@ def test_architecture_says_what_an_edit_of_each_wing_runs_again() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     told = {row[0]: row[1] for row in re.findall(r"^\| `([\w/.]+)` \| (.*) \|$", page, flags=re.MULTILINE)}
     entries = {wing_of(file) for file in (ROOT / "src/mobileyolo").rglob("*.py")} - {"__main__.py"}
-    reports = {f"reporting/{part}" for part in ("comparison", "dataset", "leaderboard", "shared")}
+    reports = {f"reporting/{part}" for part in ("comparison", "dataset", "leaderboard", "shared", "study")}
     expected = {}
     for part in (entries - {"reporting"}) | reports:
         expected[part] = ", ".join(name for name in stages_after(part) if name != "check") or "nothing"
@@ -131,7 +131,7 @@ FLOORS = (
         *("digits.py", "endings.py", "experiments.py", "loading.py", "progress.py"),
         *("models", "dataset", "leaderboard", "verdict"),
     ),
-    ("importing", "training", "evaluation", "deployment"),
+    ("importing", "training", "evaluation", "deployment", "family"),
     ("costs", "tracking", "reporting", "downloads.py"),
     ("study",),
     ("doctor.py", "parameters.py"),

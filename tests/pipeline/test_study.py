@@ -15,6 +15,20 @@ from tests.synthetic import write_dataset
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 STUDY = ("python", "-m", "mobileyolo", "study")
+PAGE = "reports/study/index.html"
+# What each trial keeps beside its comparison, told in a line: its seeds, and its images.
+EVIDENCE = """
+from mobileyolo.core.config import load_params
+from mobileyolo.study.engines import DvcEngine
+from mobileyolo.study.parameters import StudyOptions
+from mobileyolo.study.trials import trials_of
+
+values = load_params().values
+engine = DvcEngine(values)
+trials = trials_of(StudyOptions.model_validate(values["study"]), values)
+for each in engine.evidence(engine.results([trial.name for trial in trials]), statistics=True).values():
+    print("evidence", len(each.candidate.statistics), len(each.candidate.scenes))
+"""
 MINE = "data/weights/mine.pt"
 
 
@@ -100,6 +114,20 @@ def test_the_same_command_goes_on_with_what_is_missing_only(workspace: Workspace
     ]  # the kill may have left one that did not
     trained = [(run.data.params["backbone"], run.data.tags["dvc.exp"]) for run in ended]
     assert len(trained) == len(set(trained)) == 4
+
+
+def test_the_page_has_all_trials_and_recommends_nothing_on_one_seed(workspace: Workspace, second: Result) -> None:
+    assert str(workspace.path / PAGE) in second.output
+    page = (workspace.path / PAGE).read_text(encoding="utf-8")
+    assert all(name in page for name in experiments(workspace))
+    assert "No model can be recommended: one seed" in page
+    assert len((workspace.path / "reports/study/study.csv").read_text(encoding="utf-8").splitlines()) == 1 + 4
+    assert workspace.run("git", "status", "--porcelain").output == ""
+
+
+def test_the_statistics_of_each_trial_are_at_hand(workspace: Workspace, second: Result) -> None:
+    told = [line.split() for line in workspace.run("python", "-c", EVIDENCE).output.splitlines()]
+    assert [line[1:] for line in told if line[0] == "evidence"] == [["1", "4"]] * 2  # one seed, four test images
 
 
 def test_a_study_that_is_done_only_prints_what_it_found(workspace: Workspace, second: Result) -> None:

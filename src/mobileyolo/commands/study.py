@@ -1,7 +1,8 @@
 """Run a study: compare several backbones with the baseline, at several resolutions, starts and teachers, seed by seed.
 
 The section study of params.yaml names what is combined. Each combination is a trial: a DVC experiment of the present
-commit that runs in a temporary folder. What trials have in common, such as the baseline, is trained once.
+commit that runs in a temporary folder. What trials have in common, such as the baseline, is trained once. What they
+have found is printed and, with figures and the one model to take, written to reports/study/index.html.
 
 The same command goes on with what is missing: after Ctrl-C, a kill or a power cut, after a trial failed, and after
 values were added to the grid. A failed trial stops no other one; its log is in .mobileyolo/studies/.
@@ -49,8 +50,8 @@ def run(dry_run: bool, engine: str) -> None:
     from mobileyolo.core.config import load_params
     from mobileyolo.parameters import check_parameters
     from mobileyolo.reporting.shared.cells import console
-    from mobileyolo.study.course import Course, unequal_data
-    from mobileyolo.study.display import Display, findings_table, plan_table
+    from mobileyolo.study.course import Course
+    from mobileyolo.study.display import Display, plan_table
     from mobileyolo.study.engines import ENGINES
     from mobileyolo.study.trials import trials_of
 
@@ -70,20 +71,51 @@ def run(dry_run: bool, engine: str) -> None:
         )
         say(_told_estimate(course))
         return
-    with termination_raises(), Display(course) as display:
-        failures = _run_trials(course, runner, display)
-    if results:
-        say(f"\n{console(findings_table(trials, results))}\n")
-        say(
-            "Each verdict allows for the candidates that were measured before it, not for those after it. Before you "
-            "ship the best one: mobileyolo confirm <trial>"
-        )
-        say(f"Trials: {', '.join(trial.name for trial in trials if trial.name in results)}")
-    if unequal_data(results):
-        say("These trials are of different data: the dataset has changed between them.")
+    with termination_raises():
+        try:
+            with Display(course) as display:
+                failures = _run_trials(course, runner, display)
+        except BaseException:
+            _tell(course, runner, pairwise=False)  # who has stopped the study does not want to wait
+            raise
+        _tell(course, runner, pairwise=True)
     if failures:
         listed = "\n".join(failures)
         raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
+
+
+def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
+    """Print what the trials that are done have found, and write it as a page.
+
+    Args:
+        course: with these trials.
+        engine: that has their statistics.
+        pairwise: compare the candidates with each other as well.
+    """
+    from mobileyolo.family.family import Family
+    from mobileyolo.reporting.shared.cells import console
+    from mobileyolo.reporting.shared.languages import ENGLISH
+    from mobileyolo.reporting.study import words
+    from mobileyolo.reporting.study.report import STUDY_PAGE, write_study
+    from mobileyolo.study.display import findings_table
+    from mobileyolo.study.members import members_of
+
+    if not course.results:
+        return
+    if pairwise:
+        say("Puts the models side by side ...")
+    evidence = engine.evidence(course.results, statistics=pairwise)
+    family = Family.of(list(members_of(course.trials, course.results, evidence)), pairwise)
+    say(f"\n{console(findings_table(family))}\n")
+    say(f"{words.headline(family, ENGLISH)} {words.reason(family, ENGLISH)}".rstrip())
+    say(words.intervals(family, ENGLISH))
+    for each in family.excluded:
+        say(f"Left out: {each.trial} is {words.excluded(each, ENGLISH)}")
+    if family.recommendation.model:
+        say(f"Before you ship it: mobileyolo confirm {family.recommendation.model.trial}")
+    say(f"Trials: {', '.join(trial.name for trial in course.trials if trial.name in course.results)}")
+    write_study(family)
+    say(f"Page:   {STUDY_PAGE.absolute()}")
 
 
 def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:

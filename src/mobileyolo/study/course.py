@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -110,8 +110,3 @@ class Course:
             if (training.arm, training.backbone, training.seed) == wanted:
                 return training
         return None
-
-
-def unequal_data(results: Mapping[str, Comparison]) -> bool:
-    """Are these results of more than one dataset?"""
-    return len({comparison.data_digest for comparison in results.values()}) > 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,11 +14,14 @@ from rich.text import Text
 
 from mobileyolo.core.console import harmless, say
 from mobileyolo.core.files import NONE
+from mobileyolo.family.family import Family
+from mobileyolo.reporting.comparison.words import interval
 from mobileyolo.reporting.shared.cells import Table
+from mobileyolo.reporting.shared.languages import ENGLISH
+from mobileyolo.reporting.study.words import percent
 from mobileyolo.study.course import Course
 from mobileyolo.study.estimate import Pace, Profiles, disk_of, time_of, told_time
 from mobileyolo.study.trials import Trial, distinct_trainings
-from mobileyolo.verdict.records import Comparison
 
 
 class Display:
@@ -109,35 +112,27 @@ def told_disk(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
-def findings_table(trials: Sequence[Trial], results: Mapping[str, Comparison]) -> Table:
+def findings_table(family: Family) -> Table:
     """What the trials that are done have found; each baseline once, above the candidates on equal terms with it."""
-    rows, shown = [], set()
-    for trial in trials:
-        if trial.name not in results:
-            continue
-        comparison = results[trial.name]
-        deciding, costs = comparison.metrics["map50_95"], comparison.costs
-        terms = (str(trial.imgsz), trial.start, trial.teacher)
-        if terms not in shown:
-            shown.add(terms)
-            parameters = _millions(costs["parameters"].baseline)
-            rows.append((comparison.baseline.backbone, *terms, f"{deciding.baseline:.3f}", "", "", "", "", parameters))
-        latency = costs["latency_ms"]
+    rows = []
+    for model in family.models:
+        terms = (str(model.setup.imgsz), model.setup.start, model.setup.teacher)
+        told, latency = model.lead, model.costs["latency_ms"]
+        difference = (f"{told.interval.delta:+.3f}", interval(told.interval, ENGLISH)) if told else ("", "")
+        provisional = ", provisional" if family.comparison.provisional else ""
         rows.append(
             (
-                trial.backbone,
+                model.backbone,
                 *terms,
-                f"{deciding.candidate:.3f}",
-                f"{deciding.delta:+.3f}",
-                f"{deciding.low:+.3f} to {deciding.high:+.3f}",
-                f"{comparison.verdict}{', provisional' if comparison.provisional else ''}",
-                f"x {latency.ratio:.2f}{' (busy)' if latency.busy else ''}",
-                _millions(costs["parameters"].candidate),
+                f"{model.map50_95:.3f}",
+                *difference,
+                f"{told.verdict}{provisional}" if told else "",
+                f"x {latency.ratio:.2f}{' (busy)' if latency.busy else ''}" if latency.ratio else "",
+                f"{model.costs['parameters'].value / 1e6:.2f} M",
             )
         )
-    confidence = f"{next(iter(results.values())).confidence:.0%} interval" if results else "interval"
-    header = ("backbone", "px", "start", "teacher", "mAP50-95", "difference", confidence, "verdict", "latency",
-              "parameters")  # fmt: skip
+    header = ("backbone", "px", "start", "teacher", "mAP50-95", "difference", f"{percent(family.confidence)} interval",
+              "verdict", "latency", "parameters")  # fmt: skip
     return _without(Table(header, "lrllrrrlrr", tuple(rows)), {"start", "teacher"})
 
 
@@ -150,10 +145,6 @@ def _without(table: Table, columns: set[str]) -> Table:
     ]
     rows = tuple(tuple(cells[place] for place in kept) for cells in table.rows)
     return Table(tuple(table.header[place] for place in kept), "".join(table.align[place] for place in kept), rows)
-
-
-def _millions(count: float) -> str:
-    return f"{count / 1e6:.2f} M"
 
 
 def told_failure(trial: Trial, log: Path) -> str:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE
+from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
+from mobileyolo.core.records import Scenes, TrainingRecord
+from mobileyolo.core.results import Statistics
 from mobileyolo.experiments import Experiment, command_beside, present_experiments
+from mobileyolo.family.members import Detections, Evidence
 from mobileyolo.study.trials import Trial
 from mobileyolo.verdict.records import Comparison
 
@@ -34,6 +39,14 @@ class Engine(Protocol):
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         """Of those of these trials that are done with the present code, by name."""
+
+    def evidence(self, results: Mapping[str, Comparison], statistics: bool) -> dict[str, Evidence]:
+        """What trials that are done keep beside their comparisons, by name; only of those where it is at hand.
+
+        Args:
+            results: comparisons by name.
+            statistics: read the statistics as well, which takes the most time.
+        """
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """Begin a trial; all that it says goes into the log."""
@@ -57,6 +70,15 @@ class DvcEngine:
         """
         found = [each for each in present_experiments() if each.name in names]
         return {each.name: _comparison(each) for each in found}
+
+    def evidence(self, results: Mapping[str, Comparison], statistics: bool) -> dict[str, Evidence]:
+        """From DVC's cache."""
+        found = {}
+        for experiment in present_experiments():
+            if experiment.name in results:
+                with suppress(UserError):  # it is not in the cache
+                    found[experiment.name] = _evidence(experiment, results[experiment.name], statistics)
+        return found
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """`dvc exp run --temp`."""
@@ -98,6 +120,21 @@ def _comparison(experiment: Experiment) -> Comparison:
         return Comparison.model_validate_json(experiment.read(COMPARISON_FILE))
     except UserError as error:
         raise UserError(f"{error}; or forget it and train it again: dvc exp remove {experiment.name}") from None
+
+
+def _evidence(experiment: Experiment, comparison: Comparison, statistics: bool) -> Evidence:
+    """Raises UserError where something of it is not in the cache."""
+    models = [ModelFiles("candidate", seed) for seed in comparison.seeds]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        experiment.copy([models[0].training], folder)
+        engine = TrainingRecord.read(folder / models[0].training).engine
+        if not statistics:
+            return Evidence(engine)
+        experiment.copy([SCENES_FILE, *(model.statistics for model in models)], folder)
+        read = [Statistics.read(folder / model.statistics) for model in models]
+        scenes = Scenes.read(folder / SCENES_FILE).of(comparison.split, read[0].images["image"].tolist())
+        return Evidence(engine, Detections(read, scenes))
 
 
 def _apart(command: list[str], output: int) -> subprocess.Popen[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,23 @@ def draws(scenes: Scenes, resamples: int, seed: int) -> Iterator[FloatArray]:
         yield drawn[scenes].astype(np.float64)
 
 
-def paired_bootstrap(
-    baseline: Sequence[WeightedMetrics],
-    candidate: Sequence[WeightedMetrics],
-    weights: Iterator[FloatArray] | Sequence[FloatArray],
-) -> FloatArray:
+def resampled(models: Sequence[WeightedMetrics], weights: Iterable[FloatArray]) -> FloatArray:
     """Every model in every class, on each draw.
+
+    Args:
+        models: one for each seed, all on the same images.
+        weights: the draws.
+
+    Returns:
+        Shape (resamples, seeds, 3, classes), METRICS by class, NaN for a class of which no label was drawn.
+    """
+    return np.array([[model.by_class(draw) for model in models] for draw in weights])
+
+
+def paired_bootstrap(
+    baseline: Sequence[WeightedMetrics], candidate: Sequence[WeightedMetrics], weights: Iterable[FloatArray]
+) -> FloatArray:
+    """Every model of both arms in every class, on each draw.
 
     Both arms get the same draws, so that images that are hard for both do not widen the interval.
 
@@ -46,6 +57,7 @@ def paired_bootstrap(
         weights: the draws.
 
     Returns:
-        Shape (resamples, 2, seeds, 3, classes), METRICS by class, NaN for a class of which no label was drawn.
+        Shape (resamples, 2, seeds, 3, classes), otherwise as that of `resampled`.
     """
-    return np.array([[[model.by_class(draw) for model in arm] for arm in (baseline, candidate)] for draw in weights])
+    drawn = list(weights)
+    return np.stack([resampled(arm, drawn) for arm in (baseline, candidate)], axis=1)

@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileyolo.verdict.differences import Differences, Rule
-from mobileyolo.verdict.interval import difference, image_half_widths, rescaled, verdict_of
+from mobileyolo.verdict.interval import at_confidence, difference, image_half_widths, verdict_of
 from mobileyolo.verdict.metrics import mean_over_classes
 from mobileyolo.verdict.records import DECIDING_METRIC, Guards, Interval, Verdict
-from mobileyolo.verdict.sorted_predictions import FloatArray
 
 NO_VERDICT_SCENES = 5  # under so many there is none
 FEW_SCENES = 30  # under so many it comes with a caveat
@@ -62,7 +61,8 @@ def _corrected(differences: Differences, rule: Rule, confidence: float) -> Inter
     if confidence == rule.options.confidence:
         return Interval(delta=metric.delta, low=metric.low, high=metric.high)
     parts = np.array([metric.images_below, metric.images_above])
-    return _of(metric.delta, parts, differences, rule, confidence)
+    luck = float(differences.luck.half_width(confidence)[0])
+    return at_confidence(metric.delta, parts, luck, rule.scene_count, rule.options.confidence, confidence)
 
 
 def _interval(differences: Differences, rule: Rule, confidence: float, kept: npt.NDArray[np.bool_]) -> Interval:
@@ -70,19 +70,6 @@ def _interval(differences: Differences, rule: Rule, confidence: float, kept: npt
     by_seed = mean_over_classes(differences.class_by_seed[..., kept])[..., None]
     drawn = mean_over_classes(differences.class_draws[..., kept])[..., None]
     parts = np.concatenate(image_half_widths(by_seed, drawn, rule.scene_count, rule.options.confidence))
-    luck = rule.luck(by_seed[0], by_seed[1], rule.assumed[DECIDING_METRIC])
-    return _of(float(difference(by_seed)[0]), parts, differences, rule, confidence, luck.half_width(confidence)[0])
-
-
-def _of(
-    delta: float,
-    parts: FloatArray,
-    differences: Differences,
-    rule: Rule,
-    confidence: float,
-    luck_half_width: float | None = None,
-) -> Interval:
-    below, above = rescaled(parts, rule.scene_count, rule.options.confidence, confidence)
-    luck = differences.luck.half_width(confidence)[0] if luck_half_width is None else luck_half_width
-    low, high = max(delta - np.hypot(below, luck), -1), min(delta + np.hypot(above, luck), 1)
-    return Interval(delta=round(float(delta), 6), low=round(float(low), 6), high=round(float(high), 6))
+    luck = rule.luck(by_seed[0], by_seed[1], rule.assumed[DECIDING_METRIC]).half_width(confidence)
+    delta = float(difference(by_seed)[0])
+    return at_confidence(delta, parts, float(luck[0]), rule.scene_count, rule.options.confidence, confidence)

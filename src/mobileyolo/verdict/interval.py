@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from mobileyolo.verdict.records import Verdict
+from mobileyolo.verdict.records import Interval, Verdict
 from mobileyolo.verdict.sorted_predictions import FloatArray
 
 MIN_DEGREES = 4
@@ -151,6 +151,24 @@ def rescaled(half_width: FloatArray, scenes: int, confidence: float, other: floa
     before, after = special.stdtrit(scenes - 1, upper)
     other_half_width: FloatArray = half_width * after / before
     return other_half_width
+
+
+def at_confidence(
+    delta: float, images: FloatArray, luck_half_width: float, scenes: int, confidence: float, other: float
+) -> Interval:
+    """A difference's interval at another confidence, such as one that holds for several intervals together.
+
+    Args:
+        delta: the difference.
+        images: half-widths below and above that the choice of images gives, at `confidence`; shape (2,).
+        luck_half_width: that the luck of training gives, at `other`.
+        scenes: number of scenes.
+        confidence: of the interval that is there.
+        other: of the wanted one.
+    """
+    below, above = rescaled(images, scenes, confidence, other)
+    low, high = max(delta - np.hypot(below, luck_half_width), -1), min(delta + np.hypot(above, luck_half_width), 1)
+    return Interval(delta=round(float(delta), 6), low=round(float(low), 6), high=round(float(high), 6))
 
 
 def verdict_of(low: float, high: float, margin: float) -> Verdict:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ import yaml
 
 from mobileyolo.commands import study
 from mobileyolo.core.errors import ConfigError, UserError
+from mobileyolo.family.members import Evidence
+from mobileyolo.reporting.study import report
 from mobileyolo.study import engines
 from mobileyolo.study.trials import Trial
 from mobileyolo.verdict.records import Comparison
-from tests.synthetic_comparison import make_comparison
+from tests.synthetic_family import make_member
 
 ROOT = Path(__file__).parents[3]
-COMPARISON = make_comparison(seeds=3)
+PAGE = Path("reports/study/index.html")
+WRITE = report.write_study
 
 
 @dataclass
@@ -46,9 +49,14 @@ class FakeEngine:
     stored: dict[str, Comparison] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     works: list[FakeWork] = field(default_factory=list)
+    asked_for_statistics: bool | None = None
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         return {name: result for name, result in self.stored.items() if name in names}
+
+    def evidence(self, results: Mapping[str, Comparison], statistics: bool) -> dict[str, Evidence]:
+        self.asked_for_statistics = statistics
+        return {}
 
     def begin(self, trial: Trial, log: Path) -> FakeWork:
         self.ran.append(trial.backbone)
@@ -56,7 +64,7 @@ class FakeEngine:
         log.write_text(f"error: {trial.backbone} is broken\n")
         succeeded = trial.backbone not in self.broken
         if succeeded and not self.error:
-            self.stored[trial.name] = COMPARISON
+            self.stored[trial.name] = make_member(trial.backbone).comparison
         self.works.append(FakeWork(succeeded, self.error))
         return self.works[-1]
 
@@ -69,7 +77,14 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine = FakeEngine()
     known: dict[str, Callable[[Any], FakeEngine]] = {"dvc": lambda _values: engine}
     monkeypatch.setattr(engines, "ENGINES", known)
+    monkeypatch.setattr(report, "write_study", lambda _family: None)  # it takes seconds
     return engine
+
+
+@pytest.fixture
+def drawing(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is written."""
+    monkeypatch.setattr(report, "write_study", WRITE)
 
 
 def write_grid(**grid: object) -> None:
@@ -140,14 +155,54 @@ def test_a_dry_run_lists_the_trials_and_runs_none(engine: FakeEngine, capsys: py
     assert "Time of the trainings: unknown" in said
 
 
-def test_results_of_other_data_are_pointed_out(engine: FakeEngine, capsys: pytest.CaptureFixture[str]) -> None:
-    write_grid(backbones=["mnv1_n"])
+def test_results_of_other_data_are_left_out_with_their_reason(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
     run()
-    (name,) = engine.stored
-    engine.stored[name] = COMPARISON.model_copy(update={"data_digest": "other"})
+    name = next(name for name in engine.stored if "mnv1_s" in name)
+    engine.stored[name] = engine.stored[name].model_copy(update={"data_digest": "0ther"})
+    run()
+    assert f"Left out: {name} is of other data (0ther, not " in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("drawing")
+def test_the_page_is_written_at_the_end_and_again_where_nothing_is_left_to_run(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    assert f"Page:   {PAGE.absolute()}" in capsys.readouterr().out
+    files = sorted(path.name for path in PAGE.parent.iterdir())
+    assert files == ["index.html", "index.zh-CN.html", "study.csv", "study.md"]
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(name in page for name in engine.stored)
+    PAGE.unlink()
+    run()
+    assert PAGE.read_text(encoding="utf-8") == page
+    assert engine.asked_for_statistics
+
+
+@pytest.mark.usefixtures("drawing")
+def test_who_stops_the_study_gets_a_page_of_what_was_found(engine: FakeEngine) -> None:
     write_grid(backbones=["mnv1_n", "mnv1_s"])
     run()
-    assert "These trials are of different data" in capsys.readouterr().out
+    write_grid(backbones=["mnv1_n", "mnv1_s", "mnv1_m"])
+    PAGE.unlink()
+    engine.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(name in page for name in engine.stored)
+    assert len(engine.stored) == 2
+    assert "mnv1_m" not in page
+    assert "because the study was stopped" in page
+    assert not engine.asked_for_statistics  # nobody who has pressed Ctrl-C wants to wait for them
+
+
+def test_without_a_result_there_is_no_page(engine: FakeEngine) -> None:
+    engine.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not PAGE.exists()
 
 
 @pytest.mark.parametrize(

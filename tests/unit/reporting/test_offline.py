@@ -17,12 +17,15 @@ from mobileyolo.core.config import load_params
 from mobileyolo.core.files import ModelFiles, ValidationFiles, write_text
 from mobileyolo.dataset.parameters import ValidationRules
 from mobileyolo.dataset.validation import validate
+from mobileyolo.family.family import Family
 from mobileyolo.reporting.comparison.report import write_reports
 from mobileyolo.reporting.dataset.report import write_report
+from mobileyolo.reporting.study.report import write_study
 from mobileyolo.verdict.records import ERROR_KINDS
 from tests.damage import line
 from tests.synthetic import write_dataset
 from tests.synthetic_comparison import make_inputs
+from tests.synthetic_family import make_member
 
 ELSEWHERE = re.compile(r"\s*(?:https?:)?//")
 IN_STYLE = re.compile(r"""(?:url\(|@import)\s*['"]?([^'")\s;]+)""")
@@ -73,7 +76,7 @@ class Loads(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every page that a pipeline writes, of a dataset with findings."""
+    """Every page that a pipeline and a study write, of a dataset with findings."""
     folder = tmp_path_factory.mktemp("offline")
     dataset = write_dataset(folder / "dataset")
     line("0 .5 .5 0 .2")(dataset, 1)
@@ -85,6 +88,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_reports(make_inputs())
+        write_study(Family.of([make_member()]))
     return sorted((folder / "reports").rglob("*.html"))
 
 
@@ -94,6 +98,8 @@ def test_every_page_is_looked_at(pages: list[Path]) -> None:
         *sorted(f"errors/{kind}{language}.html" for kind in ERROR_KINDS for language in ("", ".zh-CN")),
         "index.html",
         "index.zh-CN.html",
+        "study/index.html",
+        "study/index.zh-CN.html",
         "validation/docs/expectations/faults.html",
         "validation/docs/expectations/quality.html",
         "validation/docs/index.html",

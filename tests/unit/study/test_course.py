@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from mobileyolo.study.course import unequal_data
 from mobileyolo.study.watching import Sighting
 from tests.synthetic_comparison import make_comparison
 from tests.synthetic_study import EPOCHS, GFLOPS, make_course
@@ -74,10 +73,3 @@ def test_between_two_trainings_nothing_is_seen() -> None:
     course.see(seen("yolo11n", 4, "baseline"), now=0)
     assert not course.see(None, now=1)
     assert course.see(seen("mnv1_n", 0), now=2)
-
-
-def test_results_of_different_data_are_noticed() -> None:
-    other = RESULT.model_copy(update={"data_digest": "other"})
-    assert not unequal_data({"a": RESULT, "b": RESULT})
-    assert unequal_data({"a": RESULT, "b": other})
-    assert not unequal_data({})

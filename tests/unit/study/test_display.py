@@ -5,10 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mobileyolo.family.family import Family
 from mobileyolo.reporting.shared.cells import console
 from mobileyolo.study.display import findings_table, live_table, plan_table, row, told_failure
 from mobileyolo.study.watching import Sighting
 from tests.synthetic_comparison import make_comparison
+from tests.synthetic_family import make_member
 from tests.synthetic_study import EPOCHS, make_course
 
 RESULT = make_comparison(seeds=3)
@@ -50,22 +52,27 @@ def test_the_plan_counts_for_each_trial_what_none_before_it_trains() -> None:
 
 
 def test_what_was_found_has_each_baseline_once_and_leaves_out_what_is_none_everywhere() -> None:
-    course = make_course()
-    results = {trial.name: RESULT for trial in course.trials[:2]}
-    table = findings_table(course.trials, results)
+    family = Family.of([make_member("mnv1_n", -0.1), make_member("mnv1_s", busy=True)])
+    table = findings_table(family)
     assert [cells[0] for cells in table.rows] == ["yolo11n", "mnv1_n", "mnv1_s"]
     assert table.header[:3] == ("backbone", "px", "mAP50-95")
     candidate = dict(zip(table.header, table.rows[1], strict=True))
-    assert candidate["difference"] == f"{RESULT.metrics['map50_95'].delta:+.3f}"
-    assert candidate["verdict"] == RESULT.verdict
-    assert candidate["latency"].startswith(f"x {RESULT.costs['latency_ms'].ratio:.2f}")
+    lead = family.models[1].lead
+    assert lead is not None
+    assert candidate["difference"] == "-0.100"
+    assert candidate["97.5% interval"] == f"{lead.interval.low:+.3f} to {lead.interval.high:+.3f}"
+    assert (candidate["verdict"], candidate["latency"]) == ("worse", "x 0.80")
+    assert table.rows[2][table.header.index("latency")] == "x 0.92 (busy)"
 
 
 def test_a_start_and_a_teacher_have_a_column_where_there_is_one() -> None:
-    course = make_course(backbones=["mnv1_n"], starts=["none", "init.backbone=imagenet"])
-    shown = console(findings_table(course.trials, {trial.name: RESULT for trial in course.trials}))
+    shown = console(findings_table(Family.of([make_member(), make_member(start="imagenet")])))
     assert shown.count("imagenet") == 2  # of the baseline and of the candidate
     assert "teacher" not in shown
+
+
+def test_one_seed_is_said_to_be_provisional() -> None:
+    assert "worse, provisional" in console(findings_table(Family.of([make_member(seeds=1)])))
 
 
 def test_a_failure_is_told_with_its_error_and_its_log(tmp_path: Path) -> None:

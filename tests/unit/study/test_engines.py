@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE
+from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
+from mobileyolo.core.records import Scenes
 from mobileyolo.experiments import Experiment
+from mobileyolo.family.members import Evidence
 from mobileyolo.study import engines
 from mobileyolo.study.engines import DvcEngine, Work
 from mobileyolo.study.trials import Trial
 from tests.synthetic_comparison import make_comparison
+from tests.synthetic_results import make_result, make_statistics
 from tests.synthetic_study import VALUES, make_course
 
 COMPARISON = make_comparison()
@@ -106,3 +110,44 @@ def test_a_result_that_is_no_longer_in_the_cache_is_one_error_that_says_what_to_
     monkeypatch.setattr(Experiment, "read", gone)
     with pytest.raises(UserError, match="dvc exp remove study-a"):
         DvcEngine(VALUES).results({"study-a"})
+
+
+def test_evidence_is_read_from_the_experiment_in_the_order_of_the_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = make_result("candidate", "mnv1_n", make_statistics(0))
+    scenes = {name: number // 2 for number, name in enumerate(result.statistics.images["image"])}
+    asked: list[Path] = []
+
+    def copied(_self: Experiment, paths: Iterable[Path], folder: Path) -> None:
+        asked.extend(paths)
+        result.training.write(folder / ModelFiles("candidate", 2).training)
+        for seed in (2, 5):
+            make_statistics(seed).write(folder / ModelFiles("candidate", seed).statistics)
+        table = pd.DataFrame({"split": "test", "image": list(scenes), "scene": list(scenes.values())})
+        Scenes(table).write(folder / SCENES_FILE)
+
+    others = [Experiment("other", "a", "h"), Experiment("it", "b", "h")]
+    monkeypatch.setattr(engines, "present_experiments", lambda: others)
+    monkeypatch.setattr(Experiment, "copy", copied)
+    results = {"it": COMPARISON.model_copy(update={"seeds": (2, 5)})}
+    assert DvcEngine(VALUES).evidence(results, statistics=False) == {"it": Evidence(result.training.engine)}
+    assert asked == [Path("models/candidate/s2/training.json")]
+    evidence = DvcEngine(VALUES).evidence(results, statistics=True)["it"]
+    assert evidence.engine == result.training.engine
+    assert evidence.candidate is not None
+    assert evidence.candidate.scenes.tolist() == list(scenes.values())
+    for statistics, seed in zip(evidence.candidate.statistics, (2, 5), strict=True):
+        pd.testing.assert_frame_equal(statistics.predictions, make_statistics(seed).predictions)
+    assert set(asked[1:]) == {
+        Path("models/candidate/s2/training.json"),
+        Path("data/scenes.parquet"),
+        *(Path(f"reports/statistics/candidate/s{seed}") for seed in (2, 5)),
+    }
+
+
+def test_evidence_that_is_no_longer_in_the_cache_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_self: Experiment, _paths: Iterable[Path], _folder: Path) -> None:
+        raise UserError("can't be read; dvc fetch")
+
+    monkeypatch.setattr(engines, "present_experiments", lambda: [Experiment("it", "a", "head")])
+    monkeypatch.setattr(Experiment, "copy", gone)
+    assert DvcEngine(VALUES).evidence({"it": COMPARISON}, statistics=True) == {}
