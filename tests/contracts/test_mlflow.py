@@ -142,6 +142,14 @@ def test_the_registry_of_a_database_looks_a_model_up_in_the_default_store(
     assert client.get_model_version_download_uri("models", version.version) == model.artifact_location
 
 
+@contract("mlflow.parentRunId")
+def test_the_pages_read_a_runs_parent() -> None:
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    assert MLFLOW_PARENT_RUN_ID == "mlflow.parentRunId"
+    assert MLFLOW_PARENT_RUN_ID in pages()
+
+
 @contract("mlflow.modelVersions")
 def test_the_pages_read_a_models_versions() -> None:
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS

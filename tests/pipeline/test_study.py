@@ -95,11 +95,20 @@ def test_the_same_command_goes_on_with_what_is_missing_only(workspace: Workspace
     assert second.output.count(" begins; its log: ") == 1
     assert "2 of 2 trials done" in second.output
     assert len(experiments(workspace)) == 2
-    ended = [
-        run for run in workspace.runs() if run.info.status == "FINISHED"
-    ]  # the kill may have left one that did not
-    trained = [(run.data.params["backbone"], run.data.tags["dvc.exp"]) for run in ended]
+    # The kill may have left a run of a training that did not finish.
+    models = [run for run in workspace.runs() if run.data.params and run.info.status == "FINISHED"]
+    trained = [(run.data.params["backbone"], run.data.tags["dvc.exp"]) for run in models]
     assert len(trained) == len(set(trained)) == 4
+
+
+def test_the_trials_runs_are_children_of_the_studys(workspace: Workspace, second: Result) -> None:
+    (study,) = [run for run in workspace.runs() if "study.name" in run.data.tags]
+    assert study.info.status == "FINISHED"  # it goes on after the kill and the failure
+    assert "| mnv1_n | 64 |" in study.data.tags["mlflow.note.content"]
+    children = [run for run in workspace.runs() if run.data.tags.get("mlflow.parentRunId") == study.info.run_id]
+    assert {run.data.tags["weights.digest"] for run in children if run.info.status == "FINISHED"} == {
+        run.data.tags["weights.digest"] for run in workspace.runs() if "weights.digest" in run.data.tags
+    }
 
 
 def test_a_study_that_is_done_only_prints_what_it_found(workspace: Workspace, second: Result) -> None:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mobileyolo.core.console import say
-from mobileyolo.core.environment import STATE_DIR, processor, termination_raises, threads
+from mobileyolo.core.environment import STATE_DIR, git_commit, processor, termination_raises, threads
 from mobileyolo.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mobileyolo.study.engines import Engine
     from mobileyolo.study.estimate import Pace, Profiles
     from mobileyolo.study.trials import Trial
+    from mobileyolo.tracking import StudyRun
     from mobileyolo.verdict.records import Comparison
 
 SUMMARY = "compare a grid of backbones, resolutions, starts and teachers with the baseline"
@@ -52,7 +53,7 @@ def run(dry_run: bool, engine: str) -> None:
     from mobileyolo.study.course import Course, unequal_data
     from mobileyolo.study.display import Display, findings_table, plan_table
     from mobileyolo.study.engines import ENGINES
-    from mobileyolo.study.trials import trials_of
+    from mobileyolo.study.trials import study_name, trials_of
 
     values = load_params().values
     trials = trials_of(check_parameters(values).study, values)
@@ -70,8 +71,14 @@ def run(dry_run: bool, engine: str) -> None:
         )
         say(_told_estimate(course))
         return
-    with termination_raises(), Display(course) as display:
-        failures = _run_trials(course, runner, display)
+    from mobileyolo.tracking import study_run  # seconds, which a dry run does without
+
+    name = study_name(trials, git_commit())
+    with termination_raises(), study_run(name) as tracked, Display(course) as display:
+        _track(course, tracked)
+        failures = _run_trials(course, runner, display, tracked)
+        if failures:
+            tracked.failure = f"{len(failures)} of {len(trials)} trials failed"
     if results:
         say(f"\n{console(findings_table(trials, results))}\n")
         say(
@@ -86,7 +93,18 @@ def run(dry_run: bool, engine: str) -> None:
         raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
 
 
-def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:
+def _track(course: Course, tracked: StudyRun) -> None:
+    """Let MLflow know how far the study is."""
+    from mobileyolo.study.course import weights_of
+    from mobileyolo.study.display import as_csv, description, findings_table
+
+    ended = {name: weights_of(result) for name, result in course.results.items()}
+    ended |= {name: set() for name in course.failed}
+    if ended:
+        tracked.log(ended, description(course), as_csv(findings_table(course.trials, course.results)))
+
+
+def _run_trials(course: Course, engine: Engine, display: Display, tracked: StudyRun) -> list[str]:
     """Run those that are waiting, one after the other; a line for each one that failed."""
     from mobileyolo.study.display import row, summary, told_failure
     from mobileyolo.study.watching import training_since
@@ -112,6 +130,7 @@ def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:
         display.tell(failures[-1] if state == "failed" else f"{trial.name} is done: mAP50-95 {reached}")
         display.tell(summary(course))
         display.refresh()
+        _track(course, tracked)
     return failures
 
 

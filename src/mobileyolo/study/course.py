@@ -112,6 +112,12 @@ class Course:
         return None
 
 
+def weights_of(comparison: Comparison) -> set[str]:
+    """Digests of the weights of all models that a trial has, whoever trained them."""
+    teacher = [comparison.teacher.weights_digest] if comparison.teacher else []
+    return {*comparison.baseline.weights_digests, *comparison.candidate.weights_digests, *teacher}
+
+
 def unequal_data(results: Mapping[str, Comparison]) -> bool:
     """Are these results of more than one dataset?"""
     return len({comparison.data_digest for comparison in results.values()}) > 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +16,7 @@ from rich.text import Text
 
 from mobileyolo.core.console import harmless, say
 from mobileyolo.core.files import NONE
-from mobileyolo.reporting.shared.cells import Table
+from mobileyolo.reporting.shared.cells import Table, markdown
 from mobileyolo.study.course import Course
 from mobileyolo.study.estimate import Pace, Profiles, disk_of, time_of, told_time
 from mobileyolo.study.trials import Trial, distinct_trainings
@@ -139,6 +141,22 @@ def findings_table(trials: Sequence[Trial], results: Mapping[str, Comparison]) -
     header = ("backbone", "px", "start", "teacher", "mAP50-95", "difference", confidence, "verdict", "latency",
               "parameters")  # fmt: skip
     return _without(Table(header, "lrllrrrlrr", tuple(rows)), {"start", "teacher"})
+
+
+def description(course: Course) -> str:
+    """What MLflow's page says of the study, in Markdown."""
+    failed = [f"`{name}` failed." for name in sorted(course.failed)]
+    found = [markdown(findings_table(course.trials, course.results))] if course.results else []
+    told = f"A study of {len(course.trials)} trials, each one a DVC experiment: {len(course.results)} done."
+    note = "Its runs are the children of this one; those that another study trained before stay that study's."
+    return "\n\n".join([told, *failed, *found, note])
+
+
+def as_csv(table: Table) -> str:
+    """A table as CSV, with a line end behind each row."""
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows([table.header, *table.rows])
+    return text.getvalue()
 
 
 def _without(table: Table, columns: set[str]) -> Table:

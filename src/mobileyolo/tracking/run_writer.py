@@ -131,6 +131,10 @@ class RunWriter:
             else:
                 self._client.log_artifact(self._run_id, str(path), folder)
 
+    def keep_text(self, text: str, file: str) -> None:
+        """Write a text into a file among the run's artifacts, in place of one that is there."""
+        self._client.log_text(self._run_id, text, file)
+
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; earlier values are replaced."""
         self._client.log_batch(self._run_id, tags=[RunTag(key, value) for key, value in tags.items()])

@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
 from mobileyolo.core.results import ArmResult
-from mobileyolo.tracking import Tracker
+from mobileyolo.tracking import Tracker, study_run
 from tests.synthetic_comparison import make_comparison, make_inputs
 from tests.synthetic_results import make_metrics, make_statistics, with_training
 from tests.unit.tracking.listed import loadable
@@ -135,7 +135,7 @@ def test_what_a_server_missed_is_there_once_it_is_back(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_the_champion_is_loaded_from_a_server_that_keeps_the_files(
+def test_the_champion_and_a_study_are_on_a_server_that_keeps_the_files(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     weights = tmp_path / "best.pt"
@@ -159,6 +159,14 @@ def test_the_champion_is_loaded_from_a_server_that_keeps_the_files(
     }
     champion = mlflow.pyfunc.load_model("models:/shapes-01234567@champion")
     assert len(champion.predict(np.zeros((1, 64, 64, 3), np.uint8), params={"conf": 1e-6}))
+    with study_run("study-1") as study:
+        for table in ("trial\n", "trial\na\n"):
+            study.log({"study-a": {"weights 0", "weights 1"}}, "**found**", table)
+    (parent,) = client.search_runs(["1"], "tags.`study.name` = 'study-1'")
+    assert parent.info.status == "FINISHED"
+    assert len(client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")) == 4
+    path = client.download_artifacts(parent.info.run_id, "study.csv", str(tmp_path))
+    assert Path(path).read_text(encoding="utf-8") == "trial\na\n"
 
 
 def train_whole(record: TrainingRecord) -> None:
