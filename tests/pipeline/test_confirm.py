@@ -65,6 +65,21 @@ def test_an_unknown_experiment_is_named_with_the_choices(workspace: Workspace, c
     assert "wider" in unknown.output
 
 
+def test_show_names_the_experiment_that_it_shows_and_those_that_are_newer(
+    workspace: Workspace, confirmed: Result
+) -> None:
+    def shown() -> list[str]:
+        said = workspace.run("python", "-m", "mobileyolo", "show").output.splitlines()
+        return [line for line in said if "confirm-wider" in line or "is of the experiment" in line]
+
+    own, newer = shown()
+    assert own == "This comparison is of the experiment wider."
+    assert newer.startswith("  confirm-wider  inconclusive, provisional: ")
+    workspace.dvc("exp", "apply", "confirm-wider")
+    assert shown() == ["This comparison is of the experiment confirm-wider."]
+    workspace.dvc("exp", "apply", "wider")
+
+
 def test_a_dataset_without_a_test_split_has_nothing_to_confirm_on(workspace: Workspace, confirmed: Result) -> None:
     file = workspace.path / "data/dataset.yaml"
     card = file.read_text(encoding="utf-8")
