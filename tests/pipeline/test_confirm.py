@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+import mlflow
+import numpy as np
 import pytest
+from mlflow.tracking import MlflowClient
 
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
@@ -89,3 +92,19 @@ def test_a_dataset_without_a_test_split_has_nothing_to_confirm_on(workspace: Wor
     file.write_text(cut, encoding="utf-8")
     refused = workspace.run("python", "-m", "mobileyolo", "confirm", check=False)
     assert "the dataset has no 'test', only" in refused.output
+
+
+def test_a_model_that_dvc_has_collected_is_still_in_mlflows_registry(
+    workspace: Workspace, confirmed: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The confirmed candidate, of which the workspace has nothing."""
+    address = f"sqlite:///{(workspace.path / 'mlflow.db').as_posix()}"
+    client = MlflowClient(address)
+    (registered,) = client.search_registered_models()
+    client.set_registered_model_alias(registered.name, "champion", registered.aliases["candidate"])
+    before = set(workspace.path.glob(".dvc/cache/files/md5/*/*"))
+    workspace.dvc("gc", "--workspace", "--force")
+    assert set(workspace.path.glob(".dvc/cache/files/md5/*/*")) < before
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    champion = mlflow.pyfunc.load_model(f"models:/{registered.name}@champion")
+    assert len(champion.predict(np.zeros((1, 64, 64, 3), np.uint8), params={"conf": 1e-6}))

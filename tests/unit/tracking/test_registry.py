@@ -9,6 +9,8 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from mlflow.cli import cli
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
@@ -232,3 +234,48 @@ def test_datasets_of_one_folder_name_are_registered_apart(world: World) -> None:
     arms: dict[Arm, list[ArmResult]] = {"baseline": [result], "candidate": [result]}
     assert "shapes_1_-ffffffff: none yet;" in str(tracker.register(arms, make_comparison()))
     assert {model.name for model in world.store.search_registered_models()} == {NAME, "shapes_1_-ffffffff"}
+
+
+def collect_garbage(world: World) -> None:
+    """`mlflow gc`, in this process, since MLflow takes seconds to import."""
+    arguments = ["gc", "--backend-store-uri", world.address]
+    told = CliRunner().invoke(cli, arguments, env={"MLFLOW_TRACKING_URI": world.address})
+    assert told.exit_code == 0, told.output
+
+
+def baseline_of_a_comparison(world: World) -> ModelVersion:
+    world.compare("mnv1_n", verdict="worse")
+    return world.store.get_model_version_by_alias(NAME, "baseline")
+
+
+def test_a_version_outlives_the_run_that_it_came_from(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = baseline_of_a_comparison(world)
+    world.store.delete_run(version.run_id)
+    collect_garbage(world)
+    with pytest.raises(mlflow.MlflowException, match="not found"):
+        world.store.get_run(version.run_id)
+    world.load("baseline", monkeypatch)
+    again = baseline_of_a_comparison(world)  # in a run of its own
+    assert again.version == version.version
+
+
+def test_a_version_whose_model_was_collected_can_be_loaded_once_that_is_logged_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = baseline_of_a_comparison(world)
+    world.store.delete_logged_model(version.source.removeprefix("models:/"))
+    collect_garbage(world)
+    with pytest.raises(mlflow.MlflowException, match="No such artifact"):
+        world.load("baseline", monkeypatch)
+    assert baseline_of_a_comparison(world).version != version.version
+    world.load("baseline", monkeypatch)
+
+
+def test_a_version_outlives_the_experiment_of_its_model(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = baseline_of_a_comparison(world)
+    model = world.store.get_logged_model(version.source.removeprefix("models:/"))
+    world.store.delete_experiment(model.experiment_id)
+    collect_garbage(world)
+    world.load("baseline", monkeypatch)
+    with pytest.raises(mlflow.MlflowException, match="not found"):
+        world.store.get_logged_model(model.model_id)
