@@ -118,6 +118,46 @@ def test_the_pages_read_a_runs_colour() -> None:
     assert '"mlflow.runColor"' in pages()
 
 
+@contract("MlflowClient().get_logged_model")
+def test_the_registry_of_a_database_looks_a_model_up_in_the_default_store(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    addresses = []
+    for name in ("ours.db", "default.db"):
+        shutil.copy(empty_store, tmp_path / name)
+        addresses.append(f"sqlite:///{(tmp_path / name).as_posix()}")
+    client = MlflowClient(addresses[0])
+    model = client.create_logged_model("0")
+    client.create_registered_model("models")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", addresses[1])
+    with pytest.raises(MlflowException, match="not found"):
+        client.create_model_version("models", f"models:/{model.model_id}", model_id=model.model_id)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", addresses[0])
+    version = client.create_model_version("models", f"models:/{model.model_id}", model_id=model.model_id)
+    assert client.get_model_version_download_uri("models", version.version) == model.artifact_location
+
+
+@contract("mlflow.parentRunId")
+def test_the_pages_read_a_runs_parent() -> None:
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    assert MLFLOW_PARENT_RUN_ID == "mlflow.parentRunId"
+    assert MLFLOW_PARENT_RUN_ID in pages()
+
+
+@contract("mlflow.modelVersions")
+def test_the_pages_read_a_models_versions() -> None:
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    assert MLFLOW_MODEL_VERSIONS == "mlflow.modelVersions"
+    assert MLFLOW_MODEL_VERSIONS in pages()
+
+
 ECHO = """
 from typing import Any
 import mlflow

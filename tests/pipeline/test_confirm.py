@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+import mlflow
+import numpy as np
 import pytest
+from mlflow.tracking import MlflowClient
 
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
@@ -65,6 +68,21 @@ def test_an_unknown_experiment_is_named_with_the_choices(workspace: Workspace, c
     assert "wider" in unknown.output
 
 
+def test_show_names_the_experiment_that_it_shows_and_those_that_are_newer(
+    workspace: Workspace, confirmed: Result
+) -> None:
+    def shown() -> list[str]:
+        said = workspace.run("python", "-m", "mobileyolo", "show").output.splitlines()
+        return [line for line in said if "confirm-wider" in line or "is of the experiment" in line]
+
+    own, newer = shown()
+    assert own == "This comparison is of the experiment wider."
+    assert newer.startswith("  confirm-wider  inconclusive, provisional: ")
+    workspace.dvc("exp", "apply", "confirm-wider")
+    assert shown() == ["This comparison is of the experiment confirm-wider."]
+    workspace.dvc("exp", "apply", "wider")
+
+
 def test_a_dataset_without_a_test_split_has_nothing_to_confirm_on(workspace: Workspace, confirmed: Result) -> None:
     file = workspace.path / "data/dataset.yaml"
     card = file.read_text(encoding="utf-8")
@@ -74,3 +92,19 @@ def test_a_dataset_without_a_test_split_has_nothing_to_confirm_on(workspace: Wor
     file.write_text(cut, encoding="utf-8")
     refused = workspace.run("python", "-m", "mobileyolo", "confirm", check=False)
     assert "the dataset has no 'test', only" in refused.output
+
+
+def test_a_model_that_dvc_has_collected_is_still_in_mlflows_registry(
+    workspace: Workspace, confirmed: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The confirmed candidate, of which the workspace has nothing."""
+    address = f"sqlite:///{(workspace.path / 'mlflow.db').as_posix()}"
+    client = MlflowClient(address)
+    (registered,) = client.search_registered_models()
+    client.set_registered_model_alias(registered.name, "champion", registered.aliases["candidate"])
+    before = set(workspace.path.glob(".dvc/cache/files/md5/*/*"))
+    workspace.dvc("gc", "--workspace", "--force")
+    assert set(workspace.path.glob(".dvc/cache/files/md5/*/*")) < before
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    champion = mlflow.pyfunc.load_model(f"models:/{registered.name}@champion")
+    assert len(champion.predict(np.zeros((1, 64, 64, 3), np.uint8), params={"conf": 1e-6}))

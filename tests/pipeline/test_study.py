@@ -109,10 +109,9 @@ def test_the_same_command_goes_on_with_what_is_missing_only(workspace: Workspace
     assert second.output.count(" begins; its log: ") == 1
     assert "2 of 2 trials done" in second.output
     assert len(experiments(workspace)) == 2
-    ended = [
-        run for run in workspace.runs() if run.info.status == "FINISHED"
-    ]  # the kill may have left one that did not
-    trained = [(run.data.params["backbone"], run.data.tags["dvc.exp"]) for run in ended]
+    # The kill may have left a run of a training that did not finish.
+    models = [run for run in workspace.runs() if run.data.params and run.info.status == "FINISHED"]
+    trained = [(run.data.params["backbone"], run.data.tags["dvc.exp"]) for run in models]
     assert len(trained) == len(set(trained)) == 4
 
 
@@ -128,6 +127,16 @@ def test_the_page_has_all_trials_and_recommends_nothing_on_one_seed(workspace: W
 def test_the_statistics_of_each_trial_are_at_hand(workspace: Workspace, second: Result) -> None:
     told = [line.split() for line in workspace.run("python", "-c", EVIDENCE).output.splitlines()]
     assert [line[1:] for line in told if line[0] == "evidence"] == [["1", "4"]] * 2  # one seed, four test images
+
+
+def test_the_trials_runs_are_children_of_the_studys(workspace: Workspace, second: Result) -> None:
+    (study,) = [run for run in workspace.runs() if "study.name" in run.data.tags]
+    assert study.info.status == "FINISHED"  # it goes on after the kill and the failure
+    assert "| mnv1_n | 64 |" in study.data.tags["mlflow.note.content"]
+    children = [run for run in workspace.runs() if run.data.tags.get("mlflow.parentRunId") == study.info.run_id]
+    assert {run.data.tags["weights.digest"] for run in children if run.info.status == "FINISHED"} == {
+        run.data.tags["weights.digest"] for run in workspace.runs() if "weights.digest" in run.data.tags
+    }
 
 
 def test_a_study_that_is_done_only_prints_what_it_found(workspace: Workspace, second: Result) -> None:

@@ -15,17 +15,19 @@ import time
 from typing import TYPE_CHECKING
 
 from mobileyolo.core.console import say
-from mobileyolo.core.environment import STATE_DIR, processor, termination_raises, threads
+from mobileyolo.core.environment import STATE_DIR, git_commit, processor, termination_raises, threads
 from mobileyolo.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mobileyolo.family.family import Family
     from mobileyolo.study.course import Course
     from mobileyolo.study.display import Display
     from mobileyolo.study.engines import Engine
     from mobileyolo.study.estimate import Pace, Profiles
     from mobileyolo.study.trials import Trial
+    from mobileyolo.tracking import StudyRun
     from mobileyolo.verdict.records import Comparison
 
 SUMMARY = "compare a grid of backbones, resolutions, starts and teachers with the baseline"
@@ -53,7 +55,7 @@ def run(dry_run: bool, engine: str) -> None:
     from mobileyolo.study.course import Course
     from mobileyolo.study.display import Display, plan_table
     from mobileyolo.study.engines import ENGINES
-    from mobileyolo.study.trials import trials_of
+    from mobileyolo.study.trials import study_name, trials_of
 
     values = load_params().values
     trials = trials_of(check_parameters(values).study, values)
@@ -71,21 +73,26 @@ def run(dry_run: bool, engine: str) -> None:
         )
         say(_told_estimate(course))
         return
-    with termination_raises():
+    from mobileyolo.tracking import study_run  # seconds, which a dry run does without
+
+    with termination_raises(), study_run(study_name(trials, git_commit())) as tracked:
         try:
             with Display(course) as display:
-                failures = _run_trials(course, runner, display)
+                _track(course, runner, tracked)
+                failures = _run_trials(course, runner, display, tracked)
         except BaseException:
             _tell(course, runner, pairwise=False)  # who has stopped the study does not want to wait
             raise
+        if failures:
+            tracked.failure = f"{len(failures)} of {len(trials)} trials failed"
         _tell(course, runner, pairwise=True)
     if failures:
         listed = "\n".join(failures)
         raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
 
 
-def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
-    """Print what the trials that are done have found, and write it as a page.
+def _family(course: Course, engine: Engine, pairwise: bool) -> Family:
+    """What the trials that are done have found.
 
     Args:
         course: with these trials.
@@ -93,19 +100,25 @@ def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
         pairwise: compare the candidates with each other as well.
     """
     from mobileyolo.family.family import Family
+    from mobileyolo.study.members import members_of
+
+    evidence = engine.evidence(course.results, statistics=pairwise)
+    return Family.of(list(members_of(course.trials, course.results, evidence)), pairwise)
+
+
+def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
+    """Print what was found, and write it as a page; for the arguments see `_family`."""
     from mobileyolo.reporting.shared.cells import console
     from mobileyolo.reporting.shared.languages import ENGLISH
     from mobileyolo.reporting.study import words
     from mobileyolo.reporting.study.report import STUDY_PAGE, write_study
     from mobileyolo.study.display import findings_table
-    from mobileyolo.study.members import members_of
 
     if not course.results:
         return
     if pairwise:
         say("Puts the models side by side ...")
-    evidence = engine.evidence(course.results, statistics=pairwise)
-    family = Family.of(list(members_of(course.trials, course.results, evidence)), pairwise)
+    family = _family(course, engine, pairwise)
     say(f"\n{console(findings_table(family))}\n")
     say(f"{words.headline(family, ENGLISH)} {words.reason(family, ENGLISH)}".rstrip())
     say(words.intervals(family, ENGLISH))
@@ -118,7 +131,20 @@ def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
     say(f"Page:   {STUDY_PAGE.absolute()}")
 
 
-def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:
+def _track(course: Course, engine: Engine, tracked: StudyRun) -> None:
+    """Let MLflow know how far the study is."""
+    from mobileyolo.reporting.study.tables import as_csv
+    from mobileyolo.study.course import weights_of
+    from mobileyolo.study.display import description
+
+    ended = {name: weights_of(result) for name, result in course.results.items()}
+    ended |= {name: set() for name in course.failed}
+    if ended:
+        family = _family(course, engine, pairwise=False) if course.results else None
+        tracked.log(ended, description(course, family), as_csv(family) if family else "")
+
+
+def _run_trials(course: Course, engine: Engine, display: Display, tracked: StudyRun) -> list[str]:
     """Run those that are waiting, one after the other; a line for each one that failed."""
     from mobileyolo.study.display import row, summary, told_failure
     from mobileyolo.study.watching import training_since
@@ -144,6 +170,7 @@ def _run_trials(course: Course, engine: Engine, display: Display) -> list[str]:
         display.tell(failures[-1] if state == "failed" else f"{trial.name} is done: mAP50-95 {reached}")
         display.tell(summary(course))
         display.refresh()
+        _track(course, engine, tracked)
     return failures
 
 

@@ -110,3 +110,9 @@ class Course:
             if (training.arm, training.backbone, training.seed) == wanted:
                 return training
         return None
+
+
+def weights_of(comparison: Comparison) -> set[str]:
+    """Digests of the weights of all models that a trial has, whoever trained them."""
+    teacher = [comparison.teacher.weights_digest] if comparison.teacher else []
+    return {*comparison.baseline.weights_digests, *comparison.candidate.weights_digests, *teacher}

@@ -16,7 +16,7 @@ from mobileyolo.core.console import harmless, say
 from mobileyolo.core.files import NONE
 from mobileyolo.family.family import Family
 from mobileyolo.reporting.comparison.words import interval
-from mobileyolo.reporting.shared.cells import Table
+from mobileyolo.reporting.shared.cells import Table, markdown
 from mobileyolo.reporting.shared.languages import ENGLISH
 from mobileyolo.reporting.study.words import percent
 from mobileyolo.study.course import Course
@@ -134,6 +134,15 @@ def findings_table(family: Family) -> Table:
     header = ("backbone", "px", "start", "teacher", "mAP50-95", "difference", f"{percent(family.confidence)} interval",
               "verdict", "latency", "parameters")  # fmt: skip
     return _without(Table(header, "lrllrrrlrr", tuple(rows)), {"start", "teacher"})
+
+
+def description(course: Course, family: Family | None) -> str:
+    """What MLflow's page says of the study, in Markdown; without a table until a trial is done."""
+    failed = [f"`{name}` failed." for name in sorted(course.failed)]
+    found = [markdown(findings_table(family))] if family else []
+    told = f"A study of {len(course.trials)} trials, each one a DVC experiment: {len(course.results)} done."
+    note = "Its runs are the children of this one; those that another study trained before stay that study's."
+    return "\n\n".join([told, *failed, *found, note])
 
 
 def _without(table: Table, columns: set[str]) -> Table:

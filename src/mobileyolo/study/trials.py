@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -122,6 +122,11 @@ def trials_of(options: StudyOptions, values: Mapping[str, Any]) -> list[Trial]:
         )
         for teacher, start, side, backbone in product(teachers, starts, sides, options.backbones)
     ]
+
+
+def study_name(trials: Iterable[Trial], commit: str) -> str:
+    """The study's name: the same for the same trials on the same commit."""
+    return f"study-{commit[:8]}-{digest_of(sorted(trial.name for trial in trials))[:8]}"
 
 
 def distinct_trainings(trials: list[Trial], done: list[Trial]) -> list[Training]:

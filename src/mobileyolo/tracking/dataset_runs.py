@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from mlflow.entities import DatasetInput
+from mlflow.entities import DatasetInput, Run
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core import environment
 from mobileyolo.core.files import digest_of
 from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.tracking.dataset import dataset_input
-from mobileyolo.tracking.descriptions import colour_of, of_experiment
+from mobileyolo.tracking.descriptions import colour_of, of_experiment, of_models
 from mobileyolo.tracking.endings import end_lost_runs, origin_tags
+from mobileyolo.tracking.registry import Registry
 from mobileyolo.tracking.run_writer import Epoch, RunWriter
 from mobileyolo.tracking.store import find_or_create_experiment, open_store
 
@@ -23,17 +24,19 @@ from mobileyolo.tracking.store import find_or_create_experiment, open_store
 class Runs:
     """The runs in one dataset's experiment."""
 
-    def __init__(self, client: MlflowClient, experiment: str, dataset: DatasetInput) -> None:
+    def __init__(self, client: MlflowClient, experiment: str, dataset: DatasetInput, registry: Registry) -> None:
         """Take the experiment.
 
         Args:
             client: on an open store.
             experiment: its id.
             dataset: the input of every run in it.
+            registry: what is registered of their models.
         """
         self._client = client
         self._experiment = experiment
         self._dataset = dataset
+        self.registry = registry
 
     @classmethod
     def open(cls, dataset: str, card: DatasetCard) -> Runs:
@@ -44,10 +47,11 @@ class Runs:
             card: what validation found the dataset to be.
         """
         client = open_store()
-        name = Path(dataset).name
-        experiment = find_or_create_experiment(client, f"{name}-{card.digest[:8]}", of_experiment(name, card))
+        folder = Path(dataset).name
+        name = f"{folder}-{card.digest[:8]}"
+        experiment = find_or_create_experiment(client, name, of_experiment(folder, card))
         end_lost_runs(client)
-        return cls(client, experiment, dataset_input(dataset, card))
+        return cls(client, experiment, dataset_input(dataset, card), Registry(client, name, of_models(folder, card)))
 
     def start_run(self, planned: TrainingPlan, done: Sequence[Epoch] = ()) -> RunWriter:
         """The run of a training that begins or goes on in this process.
@@ -74,12 +78,11 @@ class Runs:
             history: all epochs.
         """
         epochs: list[Epoch] = history.to_dict("records")  # type: ignore[assignment]  # its columns are text
-        wanted = f"tags.arm = '{record.arm}' and tags.\"weights.digest\" = '{record.weights_digest}'"
-        found = self._client.search_runs([self._experiment], wanted, max_results=1)
+        found = self._find(record)
         if found:
-            run = RunWriter(self._client, found[0].info.run_id)
+            run = RunWriter(self._client, found.info.run_id)
             run.log_missing_epochs(epochs)
-            if found[0].info.status != "FINISHED":  # 0.2 took it for killed if its last call was lost
+            if found.info.status != "FINISHED":  # 0.2 took it for killed if its last call was lost
                 run.end("FINISHED")
         else:
             run = self._take_up_run(record, epochs, {}) or self._create_run(record, {"replayed": "true"})
@@ -87,6 +90,22 @@ class Runs:
             run.mark_trained(record)
             run.end("FINISHED")
         return run
+
+    def find_run(self, record: TrainingRecord) -> RunWriter:
+        """The run of a model that was logged.
+
+        Raises:
+            ConnectionError: the store has none.
+        """
+        found = self._find(record)
+        if found is None:
+            raise ConnectionError(f"the run of {record.arm} s{record.seed} is not there")
+        return RunWriter(self._client, found.info.run_id)
+
+    def _find(self, record: TrainingRecord) -> Run | None:
+        wanted = f"tags.arm = '{record.arm}' and tags.\"weights.digest\" = '{record.weights_digest}'"
+        found = self._client.search_runs([self._experiment], wanted, max_results=1)
+        return found[0] if found else None
 
     def _take_up_run(self, planned: TrainingPlan, epochs: Sequence[Epoch], origin: dict[str, str]) -> RunWriter | None:
         """The last run of this plan that was killed on this machine, if it is of the same training; RUNNING again.

@@ -1,4 +1,4 @@
-"""What MLflow's pages say of an experiment and of a run, in Markdown, and the colour of a run in its charts (pure)."""
+"""What MLflow's pages say of an experiment, a run and a registered model, and the colour of a run's charts (pure)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ def of_experiment(dataset: str, card: DatasetCard) -> str:
         "A run is one trained model: its tag `arm` says whether it is a baseline, a candidate or a teacher, its colour "
         "is its backbone's. `mobileyolo leaderboard` prints all of them in tables of what can be compared, the best "
         "first.",
+    )
+
+
+def of_models(dataset: str, card: DatasetCard) -> str:
+    """The description of a dataset's registered model.
+
+    Args:
+        dataset: name of its folder.
+        card: what validation found the dataset to be.
+    """
+    name = printable(dataset).replace("`", "'")
+    return _paragraphs(
+        f"Models of the dataset `{name}` that were compared: {len(card.names)} classes, digest `{card.digest[:8]}`.",
+        "`baseline` and `candidate` are those of the last comparison; of several seeds, the one with the best mAP50-95 "
+        "on `val`. `champion` moves only to a candidate that is better, or no worse or equivalent at lower cost, by "
+        "several seeds and on the test split.",
     )
 
 

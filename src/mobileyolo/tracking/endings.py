@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from mobileyolo.core import environment
 from mobileyolo.tracking.store import active_experiments
 
+STUDY = "study.name"  # tag of a study's run
 _REASON_LENGTH = 500  # characters; MLflow takes 8,000
 
 
@@ -42,7 +43,8 @@ def end_lost_runs(client: MlflowClient) -> None:
     """
     running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
     for run in client.search_runs(active_experiments(client), running):
-        if "data.digest" not in run.data.tags or _is_alive(run):  # others' runs may have the tag host as well
+        is_ours = {"data.digest", STUDY} & run.data.tags.keys()  # others' runs may have the tag host as well
+        if not is_ours or _is_alive(run):
             continue
         if "weights.digest" in run.data.tags:
             client.set_terminated(run.info.run_id, "FINISHED")

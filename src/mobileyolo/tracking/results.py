@@ -5,15 +5,17 @@ Each function finds the model's run by its weights, and creates it if the store 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from mobileyolo.core.backbones import Arm
+from mobileyolo.core.files import digest_of
 from mobileyolo.core.records import SEVERITIES, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult, Statistics
-from mobileyolo.leaderboard.runs import measured_tag
-from mobileyolo.tracking.dataset_runs import Runs
+from mobileyolo.leaderboard.runs import TrackedModel, measured_tag
+from mobileyolo.tracking.dataset_runs import Runs, params_of, tags_of
 from mobileyolo.tracking.descriptions import of_comparison, report_folder
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.verdict.records import DECIDING_METRIC, Comparison
@@ -72,6 +74,55 @@ def log_export(
     run = runs.find_or_create_run(training, history)
     run.log_changed_metrics(values)
     run.keep_files([record], "export")
+
+
+def register(runs: Runs, arms: Mapping[Arm, Sequence[ArmResult]], comparison: Comparison) -> str:
+    """Register the models of a comparison, and let the aliases point to the best of them.
+
+    Args:
+        runs: that all of the models were logged to.
+        arms: the models, one for each seed.
+        comparison: the outcome.
+
+    Returns:
+        Who is the champion now, and why, in a sentence.
+    """
+    best: dict[Arm, str] = {}
+    setups: dict[Arm, str] = {}
+    for arm, models in arms.items():
+        versions = {
+            result.training.seed: runs.registry.keep(
+                runs.find_run(result.training).model(), _version_tags(result, comparison)
+            )
+            for result in models
+        }
+        chosen = max(models, key=lambda result: result.metrics.val_map50_95)  # the first of equally good ones
+        best[arm], setups[arm] = versions[chosen.training.seed], _setup_digest(chosen)
+        runs.registry.point(arm, best[arm])
+    return runs.registry.crown(comparison, setups, best)
+
+
+def _version_tags(result: ArmResult, comparison: Comparison) -> dict[str, str]:
+    """What a version of the registered model is; for a candidate with what came out of its comparison."""
+    training = result.training
+    tags = {
+        "arm": training.arm,
+        "backbone": training.backbone,
+        "seed": str(training.seed),
+        "data.digest": training.data_digest,
+        "recipe.digest": training.recipe_digest,
+        "weights.digest": training.weights_digest,
+        "setup.digest": _setup_digest(result),
+    }
+    outcome = _comparison_tags(training.arm, comparison)
+    del outcome["stage"]
+    return tags | outcome
+
+
+def _setup_digest(result: ArmResult) -> str:
+    """Equal for two models that differ in arm, seed and luck only."""
+    model = TrackedModel.of(params_of(result.training), tags_of(result.training, None), {})
+    return digest_of(model.setup)
 
 
 def _comparison_metrics(arm: str, comparison: Comparison) -> dict[str, float]:

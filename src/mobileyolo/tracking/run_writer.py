@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.entities import DatasetInput, Metric, Param, RunTag
+from mlflow.entities import DatasetInput, LoggedModel, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
@@ -78,9 +78,7 @@ class RunWriter:
         The model has to be there already. A metric that the run has and the model lacks, as one that was logged again,
         goes to the model with the time that it has in the run.
         """
-        run, model = self._client.get_run(self._run_id), find_model(self._client, self._run_id)
-        if model is None:
-            raise FileNotFoundError(f"the run {self._run_id} has no model")
+        run, model = self._client.get_run(self._run_id), self.model()
         dataset = run.inputs.dataset_inputs[0].dataset if run.inputs.dataset_inputs else None
         now = int(time.time() * 1000)
         linked = {(metric.key, metric.value) for metric in model.metrics or ()}
@@ -110,6 +108,17 @@ class RunWriter:
         """
         log_model(self._client, self._run_id, weights)
 
+    def model(self) -> LoggedModel:
+        """The run's model as MLflow lists it.
+
+        Raises:
+            FileNotFoundError: it was not stored.
+        """
+        model = find_model(self._client, self._run_id)
+        if model is None:
+            raise FileNotFoundError(f"the run {self._run_id} has no model")
+        return model
+
     def has_model(self) -> bool:
         """Is the model there?"""
         return has_model(self._client, self._run_id)
@@ -121,6 +130,10 @@ class RunWriter:
                 self._client.log_artifacts(self._run_id, str(path), f"{folder}/{path.name}")
             else:
                 self._client.log_artifact(self._run_id, str(path), folder)
+
+    def keep_text(self, text: str, file: str) -> None:
+        """Write a text into a file among the run's artifacts, in place of one that is there."""
+        self._client.log_text(self._run_id, text, file)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; earlier values are replaced."""

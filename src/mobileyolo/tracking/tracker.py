@@ -13,6 +13,7 @@ import pandas as pd
 
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Arm
+from mobileyolo.core.console import say
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import (
     CHINESE_REPORT_FILE,
@@ -161,6 +162,21 @@ class Tracker:
         with self._errors_as_warnings(f"logging the comparison to {result.label}"):
             results.log_comparison(self._opened(), result, history, weights, comparison, report)
 
+    def register(self, arms: Mapping[Arm, Sequence[ArmResult]], comparison: Comparison) -> str | None:
+        """Register the models of a comparison that were logged, and move the aliases.
+
+        Args:
+            arms: the models, one for each seed.
+            comparison: the outcome.
+
+        Returns:
+            Who is the champion, and why, in a sentence; None if that failed, or if something was not logged before.
+        """
+        if not self.has_failed:
+            with self._errors_as_warnings("registering the models"):
+                return results.register(self._opened(), arms, comparison)
+        return None
+
     def log_validation(
         self, training: TrainingRecord, history: pd.DataFrame, verdict: ValidationVerdict, report: Sequence[Path]
     ) -> None:
@@ -243,6 +259,8 @@ def log_results(
 ) -> bool:
     """Log what the store lacks of a comparison, of every model in it, and of their dataset's validation.
 
+    Then register these models, and say who is the dataset's champion.
+
     Returns False, after a warning, if it still lacks something.
 
     Args:
@@ -267,4 +285,6 @@ def log_results(
             history = pd.read_csv(files.history)
             tracker.log_validation(result.training, history, verdict, VALIDATION_FILES)
             tracker.log_comparison(result, history, files.weights, comparison, [*report, start_file(arm)])
+    if champion := tracker.register(arms, comparison):
+        say(champion)
     return not tracker.has_failed

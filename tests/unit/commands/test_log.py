@@ -70,6 +70,17 @@ def test_it_logs_the_models_of_the_last_comparison(logged: MlflowClient) -> None
     assert sorted(run.data.tags["arm"] for run in runs) == ["baseline", "candidate"]
 
 
+def test_it_registers_them_and_says_who_is_the_champion(
+    logged: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (experiment,) = [each for each in logged.search_experiments() if each.name != "Default"]
+    versions = logged.search_model_versions(f"name = '{experiment.name}'")
+    assert sorted(version.tags["arm"] for version in versions) == ["baseline", "candidate"]
+    commands.main()
+    assert f"Champion of {experiment.name}: none yet; the comparison is provisional" in capsys.readouterr().out
+    assert len(logged.search_model_versions(f"name = '{experiment.name}'")) == 2
+
+
 def test_it_logs_again_what_somebody_has_deleted(logged: MlflowClient) -> None:
     (experiment,) = [each for each in logged.search_experiments() if each.name != "Default"]
     logged.delete_experiment(experiment.experiment_id)

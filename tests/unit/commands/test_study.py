@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mobileyolo import tracking
 from mobileyolo.commands import study
 from mobileyolo.core.errors import ConfigError, UserError
 from mobileyolo.family.members import Evidence
@@ -67,6 +70,34 @@ class FakeEngine:
             self.stored[trial.name] = make_member(trial.backbone).comparison
         self.works.append(FakeWork(succeeded, self.error))
         return self.works[-1]
+
+
+@dataclass
+class FakeStudyRun:
+    """The study's run, as the command calls it."""
+
+    name: str = ""
+    failure: str = ""
+    logged: list[dict[str, set[str]]] = field(default_factory=list)
+    told: str = ""  # description and table, as last logged
+
+    def log(self, trials: dict[str, set[str]], description: str, table: str) -> None:
+        self.logged.append(trials)
+        self.told = f"{description}\n{table}"
+
+
+@pytest.fixture(autouse=True)
+def tracked(monkeypatch: pytest.MonkeyPatch) -> FakeStudyRun:
+    """What MLflow was told."""
+    tracked = FakeStudyRun()
+
+    @contextmanager
+    def study_run(name: str) -> Iterator[FakeStudyRun]:
+        tracked.name = name
+        yield tracked
+
+    monkeypatch.setattr(tracking, "study_run", study_run)
+    return tracked
 
 
 @pytest.fixture
@@ -136,6 +167,32 @@ def test_a_trial_without_a_result_has_failed(engine: FakeEngine, monkeypatch: py
     monkeypatch.setattr(engine, "results", lambda _names: {})
     with pytest.raises(UserError, match="3 of 3 trials failed"):
         run()
+
+
+def test_mlflow_is_told_after_each_trial_whose_runs_belong_to_the_study(
+    engine: FakeEngine, tracked: FakeStudyRun
+) -> None:
+    engine.broken = {"mnv1_s"}
+    with pytest.raises(UserError):
+        run()
+    first = next(iter(engine.stored.values()))
+    digests = {*first.baseline.weights_digests, *first.candidate.weights_digests}
+    assert [sorted(map(len, trials.values())) for trials in tracked.logged] == [[2], [0, 2], [0, 2, 2]]
+    assert digests in tracked.logged[0].values()
+    assert all(name.startswith("study-mnv1_") for name in tracked.logged[-1])
+    assert tracked.failure == "1 of 3 trials failed"
+    assert "| yolo11n | 128 |" in tracked.told
+    assert "\nnumber,model," in tracked.told
+    name, tracked.failure = tracked.name, ""
+    assert re.fullmatch(r"study-[0-9a-f]{0,8}-[0-9a-f]{8}", name)
+    engine.broken = set()
+    run()
+    assert tracked.name == name
+    assert tracked.failure == ""
+    assert len(tracked.logged[3]) == 2  # those that were done before
+    write_grid(backbones=["mnv1_n"])
+    run()
+    assert tracked.name != name
 
 
 def test_who_stops_the_study_stops_its_trial(engine: FakeEngine) -> None:

@@ -13,15 +13,19 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
+import mlflow
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
 from mobileyolo.core.results import ArmResult
-from mobileyolo.tracking import Tracker
-from tests.synthetic_results import make_metrics, make_statistics
+from mobileyolo.tracking import Tracker, study_run
+from tests.synthetic_comparison import make_comparison, make_inputs
+from tests.synthetic_results import make_metrics, make_statistics, with_training
 from tests.unit.tracking.listed import loadable
 from tests.unit.tracking.processes import CARD, HISTORY, PLAN, RECORD, log_epochs, pipe, start, train
+from tests.unit.tracking.weights import write_weights
 
 
 class Server:
@@ -127,6 +131,42 @@ def test_what_a_server_missed_is_there_once_it_is_back(
     (before,) = [run for run in runs if run.data.params["seed"] == "1"]
     path = client.download_artifacts(before.info.run_id, "export/kept.txt", str(fetched))
     assert Path(path).read_bytes() == b"content"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_the_champion_and_a_study_are_on_a_server_that_keeps_the_files(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    weights = tmp_path / "best.pt"
+    write_weights(weights, ("square", "bar"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    server.start()
+    tracker = Tracker.open("shapes", CARD)
+    arms = {
+        arm: [with_training(each, weights_digest=f"weights {number}") for number, each in enumerate(results)]
+        for arm, results in make_inputs(seeds=2).results.items()
+    }
+    for result in (*arms["baseline"], *arms["candidate"]):
+        tracker.log_evaluation(result, HISTORY, weights)
+    for _ in range(2):
+        said = tracker.register(arms, make_comparison(seeds=2, verdict="better"))
+        assert said == "Champion of shapes-01234567: mnv1_n (version 3); mnv1_n against yolo11n is better"
+    client = MlflowClient(server.address)
+    versions = client.search_model_versions("name = 'shapes-01234567'")
+    assert {version.source for version in versions} == {
+        f"models:/{model.model_id}" for model in client.search_logged_models(["1"])
+    }
+    champion = mlflow.pyfunc.load_model("models:/shapes-01234567@champion")
+    assert len(champion.predict(np.zeros((1, 64, 64, 3), np.uint8), params={"conf": 1e-6}))
+    with study_run("study-1") as study:
+        for table in ("trial\n", "trial\na\n"):
+            study.log({"study-a": {"weights 0", "weights 1"}}, "**found**", table)
+    (parent,) = client.search_runs(["1"], "tags.`study.name` = 'study-1'")
+    assert parent.info.status == "FINISHED"
+    assert len(client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")) == 4
+    path = client.download_artifacts(parent.info.run_id, "study.csv", str(tmp_path))
+    assert Path(path).read_text(encoding="utf-8") == "trial\na\n"
 
 
 def train_whole(record: TrainingRecord) -> None:

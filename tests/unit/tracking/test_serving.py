@@ -19,10 +19,9 @@ import torch
 from mlflow.pyfunc import scoring_server
 from PIL import Image
 
-from mobileyolo.models import bridge
-from mobileyolo.models.architecture import model_dict
 from mobileyolo.tracking.model import save_model
 from tests.synthetic import write_dataset
+from tests.unit.tracking.weights import write_weights
 
 NAMES = ("square", "bar")
 ANY_BOX = {"conf": 1e-6}  # an untrained network has low confidences
@@ -33,17 +32,9 @@ TYPES = {"image": "int64", "class_id": "int64", "name": "string"} | dict.fromkey
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a logged model: random weights, but fitted norms, so that its outputs depend on the image."""
+    """Folder of a logged model."""
     folder = tmp_path_factory.mktemp("store")
-    torch.manual_seed(0)
-    model = bridge.build_model(model_dict("mnv1_n", len(NAMES), bridge.stock_architecture()))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        model.train()(torch.rand(4, 3, 64, 64))
-    model.names, model.args = dict(enumerate(NAMES)), {"imgsz": 64}
-    torch.save({"epoch": 1, "model": model.half(), "train_args": model.args}, folder / "best.pt")
+    write_weights(folder / "best.pt", NAMES)
     save_model(folder / "best.pt", folder / "model")
     return folder / "model"
 
