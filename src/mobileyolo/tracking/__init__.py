@@ -7,6 +7,6 @@ by itself.
 
 from __future__ import annotations
 
-from mobileyolo.tracking.tracker import LiveRun, Tracker, log_results, read_history, read_models, read_runs
+from mobileyolo.tracking.tracker import LiveRun, Logged, Tracker, log_results, read_history, read_models, read_runs
 
-__all__ = ["LiveRun", "Tracker", "log_results", "read_history", "read_models", "read_runs"]
+__all__ = ["LiveRun", "Logged", "Tracker", "log_results", "read_history", "read_models", "read_runs"]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mobileyolo.core.backbones import MobileNet, spec_of
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.core.text import printable
+from mobileyolo.tracking.pages import comparison_page
 from mobileyolo.verdict import sentences
 from mobileyolo.verdict.records import Comparison
 
@@ -30,17 +31,20 @@ def colour_of(backbone: str) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
 
 
-def of_experiment(dataset: str, card: DatasetCard) -> str:
-    """The description of a dataset's experiment.
+def of_experiment(dataset: str, card: DatasetCard, experiment: str) -> str:
+    """The description of a dataset's experiment, with links in the first line, which is all that MLflow shows at first.
 
     Args:
         dataset: name of its folder.
         card: what validation found the dataset to be.
+        experiment: its id.
     """
     counts = [(split, f"{count.images:,}", f"{count.boxes:,}") for split, count in card.splits.items()]
     name = printable(dataset).replace("`", "'")
     return _paragraphs(
-        f"Models of the dataset `{name}`: {len(card.names)} classes, digest `{card.digest[:8]}`.",
+        f"Models of the dataset `{name}`, compared [in a table]({comparison_page(experiment)}) "
+        f"and [in charts]({comparison_page(experiment, charts=True)}).",
+        f"{len(card.names)} classes, digest `{card.digest[:8]}`:",
         _table(("split", "images", "boxes"), counts),
         "A run is one trained model: its tag `arm` says whether it is a baseline, a candidate or a teacher, its colour "
         "is its backbone's. `mobileyolo leaderboard` prints all of them in tables of what can be compared, the best "
