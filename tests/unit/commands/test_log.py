@@ -23,6 +23,7 @@ from mobileyolo.core.files import (
     write_text,
 )
 from mobileyolo.core.records import DatasetCard, SplitCount
+from mobileyolo.tracking.pages import comparison_page
 from tests.synthetic_comparison import make_inputs
 
 ROOT = Path(__file__).parents[3]
@@ -68,6 +69,14 @@ def logged(compared: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empt
 def test_it_logs_the_models_of_the_last_comparison(logged: MlflowClient) -> None:
     runs = logged.search_runs([each.experiment_id for each in logged.search_experiments()])
     assert sorted(run.data.tags["arm"] for run in runs) == ["baseline", "candidate"]
+
+
+def test_it_says_how_to_come_to_the_models_side_by_side(
+    logged: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.main()
+    (experiment,) = [each for each in logged.search_experiments() if each.name != "Default"]
+    assert comparison_page(experiment.experiment_id) in capsys.readouterr().out
 
 
 def test_it_logs_again_what_somebody_has_deleted(logged: MlflowClient) -> None:
