@@ -16,7 +16,11 @@ from tests.synthetic_results import make_history
 CARD = DatasetCard(
     digest="0123456789abcdef" * 4,
     names=("red", "white", "platelet", "other"),
-    splits={split: SplitCount(images=n, boxes=10 * n) for split, n in {"train": 205, "val": 87, "test": 72}.items()},
+    splits={
+        "train": SplitCount(images=205, boxes=2050),
+        "val": SplitCount(images=87, boxes=870),
+        "test": SplitCount(images=72, boxes=720),
+    },
 )
 BASELINE = "yolo11n"
 # By backbone: width, mAP50-95 with seed 0, parameters, GFLOPs, and latency divided by the baseline's.
