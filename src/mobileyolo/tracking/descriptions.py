@@ -1,4 +1,4 @@
-"""What MLflow's pages say of an experiment and of a run, in Markdown, and the colour of a run in its charts (pure)."""
+"""What MLflow's pages say of an experiment, a run and a model, in Markdown, and a run's colour in charts (pure)."""
 
 from __future__ import annotations
 
@@ -67,6 +67,18 @@ def of_comparison(comparison: Comparison, page: str) -> str:
         comparison.reason,
         sentences.settling(comparison),
         f"[The whole report is among the artifacts]({page}/artifacts), in `{report_folder(comparison)}/index.html`.",
+    )
+
+
+def of_model(model: str) -> str:
+    """The description of a logged model: how to load it, and where to read what it takes.
+
+    Args:
+        model: its id.
+    """
+    return _paragraphs(
+        "Finds objects in images, with MLflow and Ultralytics alone. `MLmodel` among the artifacts has its signature.",
+        f'```python\nmodel = mlflow.pyfunc.load_model("models:/{model}")\nboxes = model.predict(["image.jpg"])\n```',
     )
 
 

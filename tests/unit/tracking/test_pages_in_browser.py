@@ -228,6 +228,7 @@ def test_the_models_are_listed_and_each_shows_its_metrics_and_its_signature(
     row = page.get_by_role("row").filter(has_text="map50_95").first
     expect(row).to_contain_text("0.52")
     expect(row).to_contain_text("cells")
+    expect(page.locator("pre").filter(has_text="load_model")).to_be_visible()
     page.get_by_role("link", name="Artifacts", exact=True).click()
     page.get_by_text("MLmodel", exact=True).click()
     expect(page.get_by_text(re.compile("signature:")).first).to_be_visible()

@@ -186,6 +186,7 @@ def test_the_model_is_an_output_of_its_run_with_its_params_and_its_metrics_on_th
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
     assert (model.name, model.source_run_id, model.params) == ("mnv1_n-s0", run.info.run_id, run.data.params)
     assert model.tags.items() >= {"arm": "candidate", "weights.digest": RECORD.weights_digest}.items()
+    assert f'load_model("models:/{model.model_id}")' in model.tags["mlflow.note.content"]
     linked = store.get_logged_model(model.model_id).metrics
     assert {metric.key: metric.value for metric in linked} == result.metrics.numbers()
     assert {(each.dataset_name, each.dataset_digest, each.run_id) for each in linked} == {
