@@ -55,9 +55,9 @@ def main(params: Params) -> None:
     write_reports(ReportInputs(comparison, results, histories, starts, init, sheet, verdict, Path(params.data_dir)))
     comparison.write(COMPARISON_FILE)
     Headline.of(comparison).write(METRICS_FILE)
-    log_results(params.data_dir, card, verdict, results, comparison, teacher)
+    logged = log_results(params.data_dir, card, verdict, results, comparison, teacher)
     say(console_report(comparison))
-    say(next_steps(comparison))
+    say(next_steps(comparison, logged.way))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -111,6 +113,23 @@ def test_the_pages_read_a_runs_description() -> None:
 
     assert MLFLOW_RUN_NOTE == "mlflow.note.content"
     assert MLFLOW_RUN_NOTE in pages()
+
+
+@contract("mlflow.sharedViewState")
+def test_the_pages_open_a_view_by_a_link_that_names_it() -> None:
+    """That the view is drawn as it should be is for tests/unit/tracking/test_pages_in_browser.py."""
+    from mobileyolo.tracking.pages import VIEW_TAG, comparison_page, comparison_view
+
+    prefix, _, key = VIEW_TAG.rpartition(".")
+    assert f'"{prefix}."' in pages()
+    link = dict(parse_qsl(comparison_page("1", charts=True).partition("?")[2]))
+    assert link.pop("viewStateShareKey") == key
+    assert '"viewStateShareKey"' in pages()
+    for name, value in link.items():
+        assert f'"{name}"' in pages()
+        assert f'"{value}"' in pages()
+    for name in json.loads(json.loads(comparison_view())["state"]):
+        assert re.search(rf"\b{name}\b", pages())
 
 
 @contract("mlflow.runColor")

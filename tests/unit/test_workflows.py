@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,21 @@ def test_the_install_without_make_is_the_one_that_the_tutorial_tells() -> None:
         commands = [step["run"] for step in parsed(name)["jobs"][job]["steps"] if "run" in step]
         assert commands[2] == "python -m pip install --no-deps --no-build-isolation --editable ."
         assert [command for command in commands[:3] if command in tutorial] == commands[:3]
+
+
+def test_each_marker_that_an_ordinary_run_leaves_out_is_run_once_a_week() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    left_out = re.findall(r"not (\w+)", options["addopts"][options["addopts"].index("-m") + 1])
+    commands = [step["run"] for step in parsed("scheduled.yml")["jobs"]["slow"]["steps"] if "run" in step]
+    run = [
+        found[1]
+        for command in commands
+        if (found := re.search(r"pytest .*-m (\w+)", command.removeprefix("python -m ")))
+    ]
+    assert sorted(run) == sorted(left_out)
+    # Playwright brings a browser's name, and no browser.
+    (browser,) = (number for number, command in enumerate(commands) if command.endswith("-m browser"))
+    assert commands[browser - 1] == "python -m playwright install --with-deps chromium"
 
 
 def test_nothing_is_built_with_tools_that_have_no_hash() -> None:

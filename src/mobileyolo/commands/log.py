@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from mobileyolo.core.backbones import ARMS, TEACHER
+from mobileyolo.core.console import say
 from mobileyolo.core.errors import UserError
 
 SUMMARY = "log to MLflow what its store lacks of the last comparison"
@@ -39,5 +40,7 @@ def run() -> None:
     verdict = ValidationVerdict.read(VALIDATION.verdict)
     arms = {arm: [ArmResult.read(arm, seed) for seed in params.get("seeds", Seeds)] for arm in ARMS}
     teacher = ArmResult.read(TEACHER, comparison.teacher.seed) if comparison.teacher else None
-    if not log_results(params.data_dir, card, verdict, arms, comparison, teacher):
+    logged = log_results(params.data_dir, card, verdict, arms, comparison, teacher)
+    if not logged.complete:
         raise UserError("MLflow's store still lacks some or all of the last comparison; the warning above says why")
+    say(f"Logged. All models of this dataset: {logged.way}")

@@ -8,8 +8,8 @@ by itself.
 from __future__ import annotations
 
 from mobileyolo.tracking.study_runs import StudyRun, study_run
-from mobileyolo.tracking.tracker import LiveRun, Tracker, log_results, read_history, read_models, read_runs
+from mobileyolo.tracking.tracker import LiveRun, Logged, Tracker, log_results, read_history, read_models, read_runs
 
 __all__ = [
-    "LiveRun", "StudyRun", "Tracker", "log_results", "read_history", "read_models", "read_runs", "study_run",
+    "LiveRun", "Logged", "StudyRun", "Tracker", "log_results", "read_history", "read_models", "read_runs", "study_run",
 ]  # fmt: skip

@@ -16,9 +16,10 @@ from mobileyolo.core.records import DatasetCard, TrainingPlan, TrainingRecord
 from mobileyolo.tracking.dataset import dataset_input
 from mobileyolo.tracking.descriptions import colour_of, of_experiment, of_models
 from mobileyolo.tracking.endings import end_lost_runs, origin_tags
+from mobileyolo.tracking.pages import comparison_page, way_to
 from mobileyolo.tracking.registry import Registry
 from mobileyolo.tracking.run_writer import Epoch, RunWriter
-from mobileyolo.tracking.store import find_or_create_experiment, open_store
+from mobileyolo.tracking.store import find_or_create_experiment, open_store, store_address
 
 
 class Runs:
@@ -49,9 +50,14 @@ class Runs:
         client = open_store()
         folder = Path(dataset).name
         name = f"{folder}-{card.digest[:8]}"
-        experiment = find_or_create_experiment(client, name, of_experiment(folder, card))
+        experiment = find_or_create_experiment(client, name, lambda created: of_experiment(folder, card, created))
         end_lost_runs(client)
         return cls(client, experiment, dataset_input(dataset, card), Registry(client, name, of_models(folder, card)))
+
+    @property
+    def way(self) -> str:
+        """How somebody at a terminal comes to the page that compares these runs."""
+        return way_to(comparison_page(self._experiment), store_address())
 
     def start_run(self, planned: TrainingPlan, done: Sequence[Epoch] = ()) -> RunWriter:
         """The run of a training that begins or goes on in this process.

@@ -1,4 +1,4 @@
-"""What MLflow's pages say of an experiment, a run and a registered model, and the colour of a run's charts (pure)."""
+"""What MLflow's pages say of an experiment, a run and a registered model, in Markdown, and a run's colour (pure)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mobileyolo.core.backbones import MobileNet, spec_of
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.core.text import printable
+from mobileyolo.tracking.pages import comparison_page
 from mobileyolo.verdict import sentences
 from mobileyolo.verdict.records import Comparison
 
@@ -30,17 +31,20 @@ def colour_of(backbone: str) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
 
 
-def of_experiment(dataset: str, card: DatasetCard) -> str:
-    """The description of a dataset's experiment.
+def of_experiment(dataset: str, card: DatasetCard, experiment: str) -> str:
+    """The description of a dataset's experiment, with links in the first line, which is all that MLflow shows at first.
 
     Args:
         dataset: name of its folder.
         card: what validation found the dataset to be.
+        experiment: its id.
     """
     counts = [(split, f"{count.images:,}", f"{count.boxes:,}") for split, count in card.splits.items()]
     name = printable(dataset).replace("`", "'")
     return _paragraphs(
-        f"Models of the dataset `{name}`: {len(card.names)} classes, digest `{card.digest[:8]}`.",
+        f"Models of the dataset `{name}`, compared [in a table]({comparison_page(experiment)}) "
+        f"and [in charts]({comparison_page(experiment, charts=True)}).",
+        f"{len(card.names)} classes, digest `{card.digest[:8]}`:",
         _table(("split", "images", "boxes"), counts),
         "A run is one trained model: its tag `arm` says whether it is a baseline, a candidate or a teacher, its colour "
         "is its backbone's. `mobileyolo leaderboard` prints all of them in tables of what can be compared, the best "
@@ -79,6 +83,18 @@ def of_comparison(comparison: Comparison, page: str) -> str:
         comparison.reason,
         sentences.settling(comparison),
         f"[The whole report is among the artifacts]({page}/artifacts), in `{report_folder(comparison)}/index.html`.",
+    )
+
+
+def of_model(model: str) -> str:
+    """The description of a logged model: how to load it, and where to read what it takes.
+
+    Args:
+        model: its id.
+    """
+    return _paragraphs(
+        "Finds objects in images, with MLflow and Ultralytics alone. `MLmodel` among the artifacts has its signature.",
+        f'```python\nmodel = mlflow.pyfunc.load_model("models:/{model}")\nboxes = model.predict(["image.jpg"])\n```',
     )
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+
+from mobileyolo.tracking.descriptions import of_model
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # else it says of each model that it looks at its example
 
@@ -70,14 +72,7 @@ def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
     It is an output of the run, with the run's parameters and with tags that say which model it is.
     """
     run = client.get_run(run_id)
-    model = find_model(client, run_id) or client.create_logged_model(
-        run.info.experiment_id,
-        name_of_model(run.data.params),
-        source_run_id=run_id,
-        params=run.data.params,
-        tags={key: run.data.tags[key] for key in ("arm", "data.digest", "weights.digest") if key in run.data.tags},
-        model_type="detector",
-    )
+    model = find_model(client, run_id) or _create_model(client, run)
     with tempfile.TemporaryDirectory() as folder:
         described = Model(
             artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
@@ -87,6 +82,19 @@ def log_model(client: MlflowClient, run_id: str, weights: Path) -> None:
     if model.model_id not in {output.model_id for output in run.outputs.model_outputs}:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+
+def _create_model(client: MlflowClient, run: Run) -> LoggedModel:
+    model = client.create_logged_model(
+        run.info.experiment_id,
+        name_of_model(run.data.params),
+        source_run_id=run.info.run_id,
+        params=run.data.params,
+        tags={key: run.data.tags[key] for key in ("arm", "data.digest", "weights.digest") if key in run.data.tags},
+        model_type="detector",
+    )
+    client.set_logged_model_tags(model.model_id, {"mlflow.note.content": of_model(model.model_id)})
+    return model
 
 
 def save_model(weights: Path, folder: Path, described: Model | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mlflow.tracking import MlflowClient
 from mobileyolo.core import environment
 from mobileyolo.core.console import harmless
 from mobileyolo.tracking import database
+from mobileyolo.tracking.pages import VIEW_TAG, comparison_view
 from mobileyolo.tracking.store_errors import in_words
 
 # What MLflow 3 calls an experiment that trains models; without it, its pages guess.
@@ -31,7 +33,7 @@ def open_store() -> MlflowClient:
         ConnectionError: there is no store that works at this address.
     """
     try:
-        return _open(_address())
+        return _open(store_address())
     except ConnectionError:
         raise
     except Exception as error:
@@ -48,7 +50,7 @@ def open_existing_store(address: str | None = None) -> MlflowClient:
         ConnectionError: there is no store that works at this address.
     """
     try:
-        address = address or _address()
+        address = address or store_address()
         file = database.locate(address, environment.main_workspace())
         if file is None:
             return _connect(address)
@@ -70,7 +72,7 @@ def active_experiments(client: MlflowClient) -> list[str]:
     return ids
 
 
-def find_or_create_experiment(client: MlflowClient, name: str, description: str) -> str:
+def find_or_create_experiment(client: MlflowClient, name: str, describe: Callable[[str], str]) -> str:
     """Id of the experiment with this name or, if somebody has deleted that, with the name and a number behind it.
 
     MLflow gives the name of a deleted experiment to no other one. To restore it would bring back every run in it, also
@@ -79,7 +81,8 @@ def find_or_create_experiment(client: MlflowClient, name: str, description: str)
     Args:
         client: on an open store.
         name: of the experiment.
-        description: in Markdown, of one that is created; that of one that is there may have been edited.
+        describe: gives the description, in Markdown, of one that is created, by its id. That of one that is there may
+            have been edited.
     """
     deleted = None
     for number in count(1):
@@ -88,9 +91,11 @@ def find_or_create_experiment(client: MlflowClient, name: str, description: str)
         if found is None:
             break
         if found.lifecycle_stage == LifecycleStage.ACTIVE:
+            if VIEW_TAG not in found.tags:  # made by a version without it; what is printed leads to the view
+                client.set_experiment_tag(found.experiment_id, VIEW_TAG, comparison_view())
             return str(found.experiment_id)
         deleted = found
-    created = _create_experiment(client, wanted, description)
+    created = _create_experiment(client, wanted, describe)
     if deleted:
         message = (
             f"MLflow: somebody has deleted the experiment {deleted.name}, so runs go to a new one, {wanted}; "
@@ -100,19 +105,21 @@ def find_or_create_experiment(client: MlflowClient, name: str, description: str)
     return created
 
 
-def _create_experiment(client: MlflowClient, name: str, description: str) -> str:
+def _create_experiment(client: MlflowClient, name: str, describe: Callable[[str], str]) -> str:
     # A database keeps no files: MLflow would write them into the working directory, which in a queued experiment is
     # temporary.
-    keeps_files = _address().startswith(("http:", "https:", "databricks"))
+    keeps_files = store_address().startswith(("http:", "https:", "databricks"))
     location = None if keeps_files else (environment.main_workspace() / "mlruns").as_uri()
     try:
-        tags = _MODEL_TRAINING | {"mlflow.note.content": description}
-        return str(client.create_experiment(name, artifact_location=location, tags=tags))
+        tags = _MODEL_TRAINING | {VIEW_TAG: comparison_view()}
+        experiment = str(client.create_experiment(name, artifact_location=location, tags=tags))
     except mlflow.exceptions.MlflowException:
         created = client.get_experiment_by_name(name)  # another process may have created it in the meantime
         if created is None:
             raise
         return str(created.experiment_id)
+    client.set_experiment_tag(experiment, "mlflow.note.content", describe(experiment))
+    return experiment
 
 
 def _open(address: str) -> MlflowClient:
@@ -134,5 +141,6 @@ def _connect(address: str) -> MlflowClient:
     return client
 
 
-def _address() -> str:
+def store_address() -> str:
+    """MLFLOW_TRACKING_URI, by default the database in the main workspace."""
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +42,19 @@ from mobileyolo.verdict.records import Comparison
 # Great Expectations' pages are left out: they are 4 MB for each run, and hold times, so that `compare`, which would
 # have to depend on them, would run again after every validation.
 VALIDATION_FILES = (VALIDATION.page, VALIDATION.findings, VALIDATION.verdict)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What became of a comparison that was to be logged.
+
+    Attributes:
+        complete: does the store hold all of it?
+        way: how somebody at a terminal comes to the page that compares the dataset's models.
+    """
+
+    complete: bool
+    way: str
 
 
 class LiveRun:
@@ -210,6 +224,11 @@ class Tracker:
         """Is something not in the store that was to be logged?"""
         return self._errors_as_warnings.warned
 
+    @property
+    def way(self) -> str:
+        """How somebody at a terminal comes to the page that compares the dataset's models, as far as it is known."""
+        return self._runs.way if self._runs else "mlflow ui"
+
     def _opened(self) -> Runs:
         if self._runs is None:
             raise ConnectionError("the store could not be opened")
@@ -256,12 +275,11 @@ def log_results(
     arms: Mapping[Arm, Sequence[ArmResult]],
     comparison: Comparison,
     teacher: ArmResult | None = None,
-) -> bool:
+) -> Logged:
     """Log what the store lacks of a comparison, of every model in it, and of their dataset's validation.
 
-    Then register these models, and say who is the dataset's champion.
-
-    Returns False, after a warning, if it still lacks something.
+    Then register these models, and say who is the dataset's champion. If the store still lacks something, a warning has
+    said why.
 
     Args:
         dataset: the dataset's folder, as data.dir has it.
@@ -287,4 +305,4 @@ def log_results(
             tracker.log_comparison(result, history, files.weights, comparison, [*report, start_file(arm)])
     if champion := tracker.register(arms, comparison):
         say(champion)
-    return not tracker.has_failed
+    return Logged(not tracker.has_failed, tracker.way)

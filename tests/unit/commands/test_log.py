@@ -23,6 +23,7 @@ from mobileyolo.core.files import (
     write_text,
 )
 from mobileyolo.core.records import DatasetCard, SplitCount
+from mobileyolo.tracking.pages import comparison_page
 from tests.synthetic_comparison import make_inputs
 
 ROOT = Path(__file__).parents[3]
@@ -79,6 +80,14 @@ def test_it_registers_them_and_says_who_is_the_champion(
     commands.main()
     assert f"Champion of {experiment.name}: none yet; the comparison is provisional" in capsys.readouterr().out
     assert len(logged.search_model_versions(f"name = '{experiment.name}'")) == 2
+
+
+def test_it_says_how_to_come_to_the_models_side_by_side(
+    logged: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.main()
+    (experiment,) = [each for each in logged.search_experiments() if each.name != "Default"]
+    assert comparison_page(experiment.experiment_id) in capsys.readouterr().out
 
 
 def test_it_logs_again_what_somebody_has_deleted(logged: MlflowClient) -> None:

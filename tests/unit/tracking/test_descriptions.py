@@ -7,6 +7,7 @@ import pytest
 from mobileyolo.core.backbones import BACKBONES
 from mobileyolo.core.records import DatasetCard, SplitCount
 from mobileyolo.tracking.descriptions import colour_of, of_comparison, of_experiment
+from mobileyolo.tracking.pages import comparison_page
 from mobileyolo.verdict.records import Comparison
 from tests.synthetic_comparison import make_inputs
 
@@ -24,9 +25,18 @@ def test_every_backbone_has_a_colour_that_is_told_from_the_others() -> None:
 
 def test_an_experiment_says_what_its_dataset_is() -> None:
     card = DatasetCard(digest="0123456789" * 6, names=("a", "b"), splits={"test": SplitCount(images=1000, boxes=4)})
-    text = of_experiment("odd`name", card)
-    assert text.startswith("Models of the dataset `odd'name`: 2 classes, digest `01234567`.\n\n")
+    text = of_experiment("odd`name", card, "7")
+    assert text.startswith("Models of the dataset `odd'name`, compared ")
+    assert "\n\n2 classes, digest `01234567`:\n\n" in text
     assert "| test | 1,000 | 4 |" in text
+
+
+def test_the_first_line_about_an_experiment_leads_to_the_models_side_by_side() -> None:
+    """MLflow shows no more of it until somebody asks."""
+    card = DatasetCard(digest="0123456789" * 6, names=("a", "b"), splits={"test": SplitCount(images=1000, boxes=4)})
+    first = of_experiment("cells", card, "7").partition("\n")[0]
+    assert f"[in a table]({comparison_page('7')})" in first
+    assert f"[in charts]({comparison_page('7', charts=True)})" in first
 
 
 def test_a_compared_run_says_the_answer_with_its_table_and_leads_to_the_report(comparison: Comparison) -> None:

@@ -41,6 +41,7 @@ from mobileyolo.core.results import ArmResult
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.tracking import Tracker, log_results
 from mobileyolo.tracking.descriptions import colour_of, of_comparison
+from mobileyolo.tracking.pages import comparison_page
 from mobileyolo.tracking.run_writer import RunWriter
 from mobileyolo.tracking.tracker import VALIDATION_FILES
 from tests.synthetic_comparison import make_inputs
@@ -185,6 +186,7 @@ def test_the_model_is_an_output_of_its_run_with_its_params_and_its_metrics_on_th
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
     assert (model.name, model.source_run_id, model.params) == ("mnv1_n-s0", run.info.run_id, run.data.params)
     assert model.tags.items() >= {"arm": "candidate", "weights.digest": RECORD.weights_digest}.items()
+    assert f'load_model("models:/{model.model_id}")' in model.tags["mlflow.note.content"]
     linked = store.get_logged_model(model.model_id).metrics
     assert {metric.key: metric.value for metric in linked} == result.metrics.numbers()
     assert {(each.dataset_name, each.dataset_digest, each.run_id) for each in linked} == {
@@ -494,6 +496,25 @@ def test_results_that_dvc_restored_are_logged_whole_and_only_once(store: MlflowC
         for name in run.data.metrics:
             steps = [point.step for point in store.get_metric_history(run.info.run_id, name)]
             assert len(steps) == len(set(steps))
+
+
+def test_what_was_logged_says_how_to_come_to_the_models_side_by_side(
+    store: MlflowClient, compared: ReportInputs
+) -> None:
+    logged = log_results("shapes", CARD, found(), compared.results, compared.comparison)
+    number = runs(store)[0].info.experiment_id
+    assert logged.complete
+    assert logged.way == f"mlflow ui, then http://127.0.0.1:5000/{comparison_page(number)}"
+
+
+def test_without_a_store_nobody_is_led_to_a_page(
+    workspace: Path, compared: ReportInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.warns(UserWarning, match="opening the store failed"):
+        logged = log_results("shapes", CARD, found(), compared.results, compared.comparison)
+    assert (logged.complete, logged.way) == (False, "mlflow ui")
 
 
 def test_the_trained_teacher_has_a_run_of_its_own_that_is_not_compared(

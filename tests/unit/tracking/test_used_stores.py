@@ -19,6 +19,8 @@ from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.results import ArmResult
 from mobileyolo.tracking import Tracker, read_models
+from mobileyolo.tracking.descriptions import of_experiment
+from mobileyolo.tracking.pages import VIEW_TAG, comparison_view
 from mobileyolo.tracking.store import active_experiments, open_store
 from tests.synthetic_results import make_metrics, make_statistics
 from tests.unit.tracking.listed import loadable
@@ -55,6 +57,22 @@ def experiment(store: MlflowClient, name: str = NAME) -> Experiment:
 
 def runs(store: MlflowClient, name: str = NAME) -> list[Run]:
     return list(store.search_runs([experiment(store, name).experiment_id]))
+
+
+def test_a_new_experiment_has_its_description_and_its_view(store: MlflowClient) -> None:
+    Tracker.open("shapes", CARD)
+    made = experiment(store)
+    assert made.tags["mlflow.note.content"] == of_experiment("shapes", CARD, made.experiment_id)
+    assert made.tags[VIEW_TAG] == comparison_view()
+
+
+def test_an_experiment_of_before_gets_the_view_and_keeps_its_description(store: MlflowClient) -> None:
+    number = store.create_experiment(NAME, tags={"mlflow.note.content": "mine"})
+    Tracker.open("shapes", CARD)
+    assert experiment(store).tags == {"mlflow.note.content": "mine", VIEW_TAG: comparison_view()}
+    store.set_experiment_tag(number, VIEW_TAG, "changed by its owner")
+    Tracker.open("shapes", CARD)
+    assert experiment(store).tags[VIEW_TAG] == "changed by its owner"
 
 
 def test_mlflow_keeps_a_deleted_experiments_name_and_restores_all_runs_with_it(store: MlflowClient) -> None:

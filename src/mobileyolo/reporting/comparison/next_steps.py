@@ -16,14 +16,19 @@ MATCHED_COST = "mnv1_s"  # the MobileNetV1 that costs what yolo11n does (docs: w
 LEAST_SEEDS = 3  # from which the luck of training is measured well enough to speak of
 
 
-def next_steps(comparison: Comparison) -> str:
-    """Lines for a terminal; without git, which DVC's experiments need, those that do without."""
+def next_steps(comparison: Comparison, runs: str = "mlflow ui") -> str:
+    """Lines for a terminal; without git, which DVC's experiments need, those that do without.
+
+    Args:
+        comparison: the outcome.
+        runs: how to come to MLflow's runs.
+    """
     names = f"{comparison.candidate.backbone} against {comparison.baseline.backbone}"
     keep = [f"Keep it: git add params.yaml dvc.lock {METRICS_FILE.as_posix()}", f'         git commit -m "{names}"']
     lines = [
         "",
         f"Report:  {REPORT_FILE.absolute()}",
-        "Runs:    mlflow ui",
+        f"Runs:    {runs}",
         *(keep if environment.in_git() else []),
         *(f"{'Try:' if number == 0 else '':8} {line}" for number, line in enumerate(_aligned(comparison))),
     ]

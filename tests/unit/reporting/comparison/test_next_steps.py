@@ -55,6 +55,8 @@ def test_a_run_ends_with_how_to_keep_it_and_what_to_try(tmp_path: Path, monkeypa
     assert 'git commit -m "mnv1_n against yolo11n"\n' in shown
     assert [command for command, _ in commands(comparison, ENGLISH) if command not in shown] == []
     assert "dvc exp run -S data.dir=FOLDER" in shown
+    assert "Runs:    mlflow ui\n" in shown
+    assert "Runs:    https://mlflow.example/#/page\n" in next_steps(comparison, "https://mlflow.example/#/page")
 
 
 def test_without_git_neither_a_commit_nor_an_experiment_is_proposed(
