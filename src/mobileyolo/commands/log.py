@@ -1,4 +1,4 @@
-"""Log the last comparison and its models to MLflow, as far as the store lacks them.
+"""Log the last comparison and its models to MLflow, as far as the store lacks them, and say who is the champion.
 
 The stages of `dvc repro` log while they run. This is for what they could not log: the tracking server was out of reach,
 or DVC restored a result from its cache and nothing ran. What the store has already is not logged twice. If it lacks
