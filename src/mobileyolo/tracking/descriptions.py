@@ -15,7 +15,6 @@ from mobileyolo.verdict.records import Comparison
 
 _COSTS = {"parameters": "parameters", "gflops": "GFLOPs", "latency_ms": "latency", "latency_onnx_ms": "latency, ONNX"}
 _METRICS = {"map50_95": "mAP50-95", "map50": "mAP50", "map75": "mAP75"}
-GAP = "\N{EN SPACE}"  # behind each cell of a table: MLflow (3.17) sets cells without a space between them
 _STOCK_HUES = {"n": 0.0, "s": 0.025, "m": 0.05, "l": 0.075, "x": 0.1}  # red to orange
 
 
@@ -106,9 +105,8 @@ def _amount(name: str, value: float) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = [":--", *["--:"] * (len(header) - 1)]
-    spaced = [[f"{cell}{GAP}" for cell in line] for line in (header, *rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (spaced[0], rule, *spaced[1:]))
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _paragraphs(*texts: str) -> str:
