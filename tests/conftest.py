@@ -61,3 +61,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{file.as_posix()}").search_experiments()
     return file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest of the files with unit tests, for which one process would wait at the end."""
+    items.sort(key=lambda item: item.path.name != "test_resuming.py")

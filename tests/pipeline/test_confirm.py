@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from tests.pipeline.workspace import Result, Workspace
 from tests.synthetic import write_dataset
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
