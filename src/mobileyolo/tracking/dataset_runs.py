@@ -37,7 +37,7 @@ class Runs:
         self._client = client
         self._experiment = experiment
         self._dataset = dataset
-        self.registry = registry
+        self.registered = registry
 
     @classmethod
     def open(cls, dataset: str, card: DatasetCard) -> Runs:

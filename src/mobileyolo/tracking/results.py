@@ -91,15 +91,15 @@ def register(runs: Runs, arms: Mapping[Arm, Sequence[ArmResult]], comparison: Co
     setups: dict[Arm, str] = {}
     for arm, models in arms.items():
         versions = {
-            result.training.seed: runs.registry.keep(
+            result.training.seed: runs.registered.keep(
                 runs.find_run(result.training).model(), _version_tags(result, comparison)
             )
             for result in models
         }
         chosen = max(models, key=lambda result: result.metrics.val_map50_95)  # the first of equally good ones
         best[arm], setups[arm] = versions[chosen.training.seed], _setup_digest(chosen)
-        runs.registry.point(arm, best[arm])
-    return runs.registry.crown(comparison, setups, best)
+        runs.registered.point(arm, best[arm])
+    return runs.registered.crown(comparison, setups, best)
 
 
 def _version_tags(result: ArmResult, comparison: Comparison) -> dict[str, str]:
