@@ -182,7 +182,7 @@ def test_the_average_lies_in_memory_as_the_model_does() -> None:
 
     from tests.contracts.recording import train
 
-    trainer = train(amp="bf16").subject
+    trainer = train().subject
     for model in (trainer.model, trainer.ema.ema):
         kernels = [value for value in model.state_dict().values() if value.dim() == 4 and min(value.shape[1:]) > 1]
         assert kernels

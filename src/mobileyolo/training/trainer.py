@@ -183,12 +183,12 @@ class ArmTrainer(DetectionTrainer):
     def set_model_attributes(self) -> None:
         """As the parent's; then the model gets its teacher, whose file Ultralytics 8.4 would unpickle as it is.
 
-        In bfloat16 on a CPU its tensors lie channels last, as Ultralytics has them on a GPU: oneDNN is faster so.
+        On a CPU its tensors lie channels last, as Ultralytics has them on a GPU: oneDNN is faster so.
         """
         super().set_model_attributes()
         if self._arm_model.teacher:
             self.model = DistillationModel(bridge.load_model(self._arm_model.teacher), self.model)
-        if self.args.amp == BFLOAT16 and self.device.type == "cpu":
+        if self.device.type == "cpu":
             self.model = self.model.to(memory_format=torch.channels_last)
 
     def build_dataset(self, img_path: SplitLabels, mode: str = "train", batch: int | None = None) -> ManifestDataset:
