@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from mobileyolo.core.records import TrainingRecord
@@ -19,12 +24,18 @@ from tests.synthetic_comparison import make_comparison, make_inputs
 from tests.synthetic_results import make_metrics, make_statistics, with_training
 from tests.unit.tracking.listed import loadable
 from tests.unit.tracking.processes import CARD, HISTORY, PLAN, RECORD, log_epochs, pipe, start, train
-from tests.unit.tracking.server import Server
+from tests.unit.tracking.server import ADMIN, Server, free_port, wait_for
 from tests.unit.tracking.weights import write_weights
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[Server]:
+def login() -> bool:
+    """Does the server want one?"""
+    return False
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path, login: bool) -> Iterator[Server]:
     """A server that does not run yet, in a folder with an odd name."""
     workspace = tmp_path / "a%20b? #ü"
     workspace.mkdir()
@@ -32,7 +43,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -
     monkeypatch.setenv("DVC_ROOT", str(workspace))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    server = Server(workspace)
+    if login:
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN[0])
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", ADMIN[1])
+    server = Server(workspace, login=login)
     yield server
     server.kill()
 
@@ -88,13 +102,19 @@ def test_what_a_server_missed_is_there_once_it_is_back(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("login", [False, True], ids=["open", "login"])
 def test_the_champion_and_a_study_are_on_a_server_that_keeps_the_files(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: Server, login: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     weights = tmp_path / "best.pt"
     write_weights(weights, ("square", "bar"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     server.start()
+    if login:
+        with monkeypatch.context() as stranger:
+            stranger.setenv("MLFLOW_TRACKING_PASSWORD", "another one")
+            with pytest.raises(MlflowException, match="401"):
+                MlflowClient(server.address).search_experiments()
     tracker = Tracker.open("shapes", CARD)
     arms = {
         arm: [with_training(each, weights_digest=f"weights {number}") for number, each in enumerate(results)]
@@ -110,8 +130,7 @@ def test_the_champion_and_a_study_are_on_a_server_that_keeps_the_files(
     assert {version.source for version in versions} == {
         f"models:/{model.model_id}" for model in client.search_logged_models(["1"])
     }
-    champion = mlflow.pyfunc.load_model("models:/shapes-01234567@champion")
-    assert len(champion.predict(np.zeros((1, 64, 64, 3), np.uint8), params={"conf": 1e-6}))
+    assert boxes_of_served("models:/shapes-01234567@champion", np.zeros((1, 64, 64, 3), np.uint8))
     with study_run("study-1") as study:
         for table in ("trial\n", "trial\na\n"):
             study.log({"study-a": {"weights 0", "weights 1"}}, "**found**", table)
@@ -120,6 +139,26 @@ def test_the_champion_and_a_study_are_on_a_server_that_keeps_the_files(
     assert len(client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")) == 4
     path = client.download_artifacts(parent.info.run_id, "study.csv", str(tmp_path))
     assert Path(path).read_text(encoding="utf-8") == "trial\na\n"
+
+
+def boxes_of_served(model: str, images: np.ndarray) -> list[dict[str, float]]:
+    """Boxes that `mlflow models serve` returns for images (n, H, W, 3)."""
+    port = free_port()
+    command = ["models", "serve", "--model-uri", model, "--env-manager", "local", "--port", str(port)]
+    process = subprocess.Popen([sys.executable, "-m", "mlflow", *command], start_new_session=True)
+    try:
+        wait_for(process, port, "/ping")
+        body = json.dumps({"inputs": images.tolist(), "params": {"conf": 1e-6}})
+        asked = HTTPConnection("127.0.0.1", port, timeout=60)
+        asked.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        answer = asked.getresponse()
+        told = json.loads(answer.read())
+        assert answer.status == 200, told
+        boxes: list[dict[str, float]] = told["predictions"]
+        return boxes
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def train_whole(record: TrainingRecord) -> None:
