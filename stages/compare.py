@@ -17,8 +17,9 @@ from mobileyolo.core.files import (
     VALIDATION,
     start_file,
 )
-from mobileyolo.core.records import DatasetCard, History, LatencyRecord, Scenes, StartRecord, ValidationVerdict
+from mobileyolo.core.records import DatasetCard, History, LatencyRecord, StartRecord, ValidationVerdict
 from mobileyolo.core.results import ArmEvidence, ArmResult
+from mobileyolo.core.tables import Scenes
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.reporting.comparison.next_steps import next_steps
 from mobileyolo.reporting.comparison.report import write_reports

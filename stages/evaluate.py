@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from mobileyolo.core.backbones import TRAINEES
 from mobileyolo.core.config import ImageSize, Params
 from mobileyolo.core.console import say
 from mobileyolo.core.files import DATASET_FILE, NONE, ModelFiles, is_none, profile_file, write_none
 from mobileyolo.core.invocation import argument, seed_of_stage
-from mobileyolo.core.records import DatasetCard, Manifest, Profile, TrainingRecord
-from mobileyolo.core.results import ArmResult
+from mobileyolo.core.records import DatasetCard, Profile, TrainingRecord
 from stages import run
 
 
 def main(params: Params) -> None:
     """Write reports/metrics/<arm>/s<seed>.json and the statistics behind it."""
     files = ModelFiles(argument(TRAINEES), seed_of_stage())
-    if is_none(files.training):  # the usual case of a teacher, which need not wait for torch
+    if is_none(files.training):  # the usual case of a teacher, which need not wait for torch and pandas
         write_none(files.metrics, files.statistics / NONE)
     else:
         _evaluate(files, params)
 
 
 def _evaluate(files: ModelFiles, params: Params) -> None:
+    import pandas as pd
+
+    from mobileyolo.core.results import ArmResult
+    from mobileyolo.core.tables import Manifest
     from mobileyolo.evaluation.evaluator import evaluate
     from mobileyolo.evaluation.parameters import EvaluationOptions
     from mobileyolo.tracking import Tracker

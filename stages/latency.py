@@ -9,7 +9,8 @@ from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import ImageSize, Params, Seeds, Share
 from mobileyolo.core.console import say
 from mobileyolo.core.files import LATENCY_FILE, ModelFiles
-from mobileyolo.core.records import Manifest, MetricsRecord
+from mobileyolo.core.records import MetricsRecord
+from mobileyolo.core.tables import Manifest
 from mobileyolo.costs.inputs import typical_images
 from mobileyolo.costs.latency import BATCH, Suppression, measure_latency
 from mobileyolo.costs.parameters import LatencyOptions

@@ -20,20 +20,21 @@ from mobileyolo.core.files import (
     write_none,
 )
 from mobileyolo.core.invocation import argument, seed_of_stage
-from mobileyolo.core.records import DatasetCard, Manifest, StartRecord, Teacher, TrainingRecord, TrainingTime
+from mobileyolo.core.records import DatasetCard, StartRecord, Teacher, TrainingRecord, TrainingTime
 from stages import run
 
 
 def main(params: Params) -> None:
     """Write models/<arm>/s<seed>/ and reports/times/<arm>/s<seed>.json, and log the run while it goes on."""
     arm, seed = argument(TRAINEES), seed_of_stage()
-    if is_none(model_file(arm)):  # the usual case of a teacher, which need not wait for torch
+    if is_none(model_file(arm)):  # the usual case of a teacher, which need not wait for torch and pandas
         write_none(*ModelFiles(arm, seed).trained)
     else:
         _train(arm, seed, params)
 
 
 def _train(arm: Trainee, seed: int, params: Params) -> None:
+    from mobileyolo.core.tables import Manifest
     from mobileyolo.tracking import Tracker
     from mobileyolo.training.checkpoints import Checkpoints
     from mobileyolo.training.parameters import TrainingRecipe

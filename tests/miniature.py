@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from mobileyolo.core.records import SPLITS, Manifest
+from mobileyolo.core.records import SPLITS
+from mobileyolo.core.tables import Manifest
 from mobileyolo.loading import dataset_dictionary
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict

@@ -15,7 +15,8 @@ from ultralytics.data.augment import Albumentations
 from ultralytics.data.dataset import YOLODataset
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.records import Manifest, Split
+from mobileyolo.core.records import Split
+from mobileyolo.core.tables import Manifest
 
 
 class SplitLabels:

@@ -19,7 +19,8 @@ import timm
 import torch
 from ultralytics.nn.tasks import ClassificationModel
 
-from mobileyolo.core.records import MetricsRecord, Scenes, TrainingTime
+from mobileyolo.core.records import MetricsRecord, TrainingTime
+from mobileyolo.core.tables import Scenes
 from mobileyolo.verdict.records import ERROR_KINDS, Comparison
 from mobileyolo.verdict.sentences import headline
 from tests.pipeline.workspace import ROOT, Result, Workspace

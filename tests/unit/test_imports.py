@@ -13,6 +13,18 @@ from mobileyolo import __version__
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "src/mobileyolo").rglob("*.py"))
+SLOW = {
+    "torch",
+    "ultralytics",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "mlflow",
+    "matplotlib",
+    "cv2",
+    "great_expectations",
+    "dvc",
+}
 MODULES = [".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in FILES]
 
 
@@ -51,6 +63,12 @@ def python(script: str) -> str:
 def test_the_package_imports_neither_torch_nor_ultralytics_nor_an_extra_before_it_is_asked_to() -> None:
     loaded = python("import mobileyolo; print(*sorted({name.partition('.')[0] for name in sys.modules}))").split()
     assert not {"torch", "ultralytics", "numpy", "pandas", "pydantic", "yaml", "mlflow", "dvc"} & set(loaded)
+
+
+@pytest.mark.parametrize("stage", ["check", "fetch", "build", "teach", "train", "evaluate"])
+def test_a_stage_that_often_has_nothing_to_do_imports_nothing_slow_before_it_knows(stage: str) -> None:
+    script = f"sys.path.insert(0, {str(ROOT)!r}); import stages.{stage}; print(*{SLOW!r} & sys.modules.keys())"
+    assert python(script) == ""
 
 
 def test_the_network_has_a_short_public_name() -> None:

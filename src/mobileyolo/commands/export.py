@@ -58,7 +58,8 @@ def run(arm: Arm | None, seed: int | None, formats: list[str] | None, imgsz: int
     from mobileyolo.commands.last_run import last_dataset
     from mobileyolo.core.config import Seeds, load_params
     from mobileyolo.core.files import ModelFiles
-    from mobileyolo.core.records import Manifest, TrainingRecord
+    from mobileyolo.core.records import TrainingRecord
+    from mobileyolo.core.tables import Manifest
     from mobileyolo.deployment.delivery import deliver
     from mobileyolo.reporting.exports import export_table
     from mobileyolo.reporting.shared.cells import console

@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from mobileyolo.core.text import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
 WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file or a folder in here

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mobileyolo.core.records import Manifest, Split
+from mobileyolo.core.records import Split
+from mobileyolo.core.tables import Manifest
 from mobileyolo.deployment.engines import Array
 from mobileyolo.deployment.inputs import network_input
 from mobileyolo.loading import SplitLabels

@@ -16,7 +16,8 @@ import pandas as pd
 
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.core.files import NONE
-from mobileyolo.core.records import DatasetCard, Manifest, Scenes, SplitCount, Suite
+from mobileyolo.core.records import DatasetCard, SplitCount, Suite
+from mobileyolo.core.tables import Manifest, Scenes
 from mobileyolo.dataset.expectations import BOX, KindResult, Threshold, judge
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.finding_kinds import Audited, Kind, TableName

@@ -14,7 +14,8 @@ from ultralytics.utils.nms import non_max_suppression
 from mobileyolo.core import environment
 from mobileyolo.core.errors import ExportError
 from mobileyolo.core.files import ModelFiles
-from mobileyolo.core.records import DatasetCard, Manifest, Split, TrainingRecord
+from mobileyolo.core.records import DatasetCard, Split, TrainingRecord
+from mobileyolo.core.tables import Manifest
 from mobileyolo.deployment import engines, exporting, parity
 from mobileyolo.deployment.engines import Array, Engine
 from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages

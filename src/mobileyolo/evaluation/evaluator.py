@@ -14,8 +14,9 @@ from ultralytics.utils import ops
 from ultralytics.utils.metrics import ConfusionMatrix
 
 from mobileyolo.core import environment
-from mobileyolo.core.records import DEPLOYED_METRICS, DatasetCard, Manifest, MetricsRecord, Profile, Split
+from mobileyolo.core.records import DEPLOYED_METRICS, DatasetCard, MetricsRecord, Profile, Split
 from mobileyolo.core.results import CORNERS, Statistics
+from mobileyolo.core.tables import Manifest
 from mobileyolo.evaluation.coco import coco_annotations, coco_ap, coco_results
 from mobileyolo.evaluation.deployed import CONFIDENCES, confidence_to_deploy, deployed_metrics
 from mobileyolo.evaluation.image_results import ImageResult, ResultTables

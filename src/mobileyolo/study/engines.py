@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
-from mobileyolo.core.records import Scenes, TrainingRecord
+from mobileyolo.core.records import TrainingRecord
 from mobileyolo.core.results import Statistics
+from mobileyolo.core.tables import Scenes
 from mobileyolo.experiments import Experiment, command_beside, present_experiments
 from mobileyolo.family.members import Detections, Evidence
 from mobileyolo.study.trials import Trial

@@ -9,7 +9,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from mobileyolo.core.records import DatasetCard, Manifest
+from mobileyolo.core.records import DatasetCard
+from mobileyolo.core.tables import Manifest
 
 _DIGEST_LENGTH = 32  # MLflow takes 36 characters; the tag data.digest has all 64
 _TYPES = {"string": DataType.string, "int64": DataType.long, "float64": DataType.double}

@@ -14,15 +14,8 @@ from ultralytics import __version__ as ultralytics_version
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Trainee, width_of
 from mobileyolo.core.files import ModelFiles, digest_of, write_table
-from mobileyolo.core.records import (
-    DatasetCard,
-    Manifest,
-    StartRecord,
-    Teacher,
-    TrainingPlan,
-    TrainingRecord,
-    TrainingTime,
-)
+from mobileyolo.core.records import DatasetCard, StartRecord, Teacher, TrainingPlan, TrainingRecord, TrainingTime
+from mobileyolo.core.tables import Manifest
 from mobileyolo.loading import dataset_dictionary
 from mobileyolo.models import bridge
 from mobileyolo.models.weights import save

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from mobileyolo.core.files import digest_of, replacing, write_table, write_text
-from mobileyolo.core.records import CocoAP, DatasetCard, Scenes, SplitCount
+from mobileyolo.core.records import CocoAP, DatasetCard, SplitCount
+from mobileyolo.core.tables import Scenes
 from tests.synthetic_results import make_metrics
 
 CARD = DatasetCard(digest="d", names=("猫", "dog"), splits={"train": SplitCount(images=2, boxes=3)})

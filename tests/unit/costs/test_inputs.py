@@ -9,7 +9,7 @@ from PIL import Image
 from ultralytics.data.augment import LetterBox
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.core.records import Manifest
+from mobileyolo.core.tables import Manifest
 from mobileyolo.costs.inputs import letterboxed, typical_images
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mobileyolo.core.config import load_params
-from mobileyolo.core.records import Manifest
+from mobileyolo.core.tables import Manifest
 from mobileyolo.dataset import validation as validation_module
 from mobileyolo.dataset.faults import FAULTS
 from mobileyolo.dataset.findings import Finding, Offender, format_findings, offenders_table, verdict_of

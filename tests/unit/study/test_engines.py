@@ -10,7 +10,7 @@ import pytest
 
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
-from mobileyolo.core.records import Scenes
+from mobileyolo.core.tables import Scenes
 from mobileyolo.experiments import Experiment
 from mobileyolo.family.members import Evidence
 from mobileyolo.study import engines

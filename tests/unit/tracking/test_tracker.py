@@ -30,14 +30,9 @@ from mobileyolo.core.files import (
     write_table,
     write_text,
 )
-from mobileyolo.core.records import (
-    FindingCount,
-    Manifest,
-    Severity,
-    TrainingRecord,
-    ValidationVerdict,
-)
+from mobileyolo.core.records import FindingCount, Severity, TrainingRecord, ValidationVerdict
 from mobileyolo.core.results import ArmResult
+from mobileyolo.core.tables import Manifest
 from mobileyolo.reporting.comparison.inputs import ReportInputs
 from mobileyolo.tracking import Tracker, log_results
 from mobileyolo.tracking.descriptions import colour_of, of_comparison

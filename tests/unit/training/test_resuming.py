@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from mobileyolo.core.files import ModelFiles
-from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount, Teacher
+from mobileyolo.core.records import DatasetCard, Split, SplitCount, Teacher
+from mobileyolo.core.tables import Manifest
 from mobileyolo.models import bridge, weights
 from mobileyolo.models.architecture import model_dict
 from mobileyolo.training import checkpoints as module

@@ -25,7 +25,6 @@ from mobileyolo.core.files import ModelFiles
 from mobileyolo.core.records import (
     METRICS,
     DatasetCard,
-    Manifest,
     MetricsRecord,
     Split,
     SplitCount,
@@ -35,6 +34,7 @@ from mobileyolo.core.records import (
     WeightsSource,
 )
 from mobileyolo.core.results import CORNERS, ArmResult, Statistics
+from mobileyolo.core.tables import Manifest
 from mobileyolo.costs.profile import profile
 from mobileyolo.evaluation import evaluator as evaluation
 from mobileyolo.evaluation.evaluator import evaluate

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mobileyolo.core.files import ValidationFiles, write_text
-from mobileyolo.core.records import SUITES, DatasetCard, Manifest, Severity, Split
+from mobileyolo.core.records import SUITES, DatasetCard, Severity, Split
+from mobileyolo.core.tables import Manifest
 from mobileyolo.dataset.findings import Finding, Offender, docs_page, verdict_of
 from mobileyolo.reporting.dataset.samples import choose_samples
 from mobileyolo.reporting.shared.cells import Table

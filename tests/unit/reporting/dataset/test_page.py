@@ -18,7 +18,8 @@ from PIL import Image
 
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import ValidationFiles
-from mobileyolo.core.records import DatasetCard, Manifest, Split, SplitCount
+from mobileyolo.core.records import DatasetCard, Split, SplitCount
+from mobileyolo.core.tables import Manifest
 from mobileyolo.dataset.findings import Finding, Offender, docs_page
 from mobileyolo.reporting.dataset.page import percent, write_page
 from mobileyolo.reporting.dataset.report import check_report_folder
