@@ -11,6 +11,7 @@ from mobileyolo.deployment.inputs import CalibrationImages
 # What has weights. The rest, in particular the head's decoding, stays in float: one scale for the output, which holds
 # both pixels and confidences, would round every confidence to 0.
 _QUANTISED = {"Conv", "Gemm", "MatMul"}
+_DECODING = "/dfl/"  # the head's convolution that only takes a mean, of distances up to 15 strides
 
 
 def quantise(exported: Path, images: CalibrationImages, quantised: Path) -> None:
@@ -47,5 +48,7 @@ def quantise(exported: Path, images: CalibrationImages, quantised: Path) -> None
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[node.name for node in graph.node if node.op_type not in _QUANTISED],
+            nodes_to_exclude=[
+                node.name for node in graph.node if node.op_type not in _QUANTISED or _DECODING in node.name
+            ],
         )
