@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mobileyolo.core import environment
-from mobileyolo.core.config import Params
+from mobileyolo.core.config import PARAMS_FILE, Params
+from mobileyolo.core.console import say
 from mobileyolo.core.files import CHECKED_FILE, DIGITS_DIR, write_text
 from mobileyolo.dataset.layout import check_data_dir
 from mobileyolo.parameters import check_parameters
+from mobileyolo.training.precision import precision_warning
 from stages import run
 
 
@@ -18,10 +20,12 @@ def main(params: Params) -> None:
         from mobileyolo.experiments import check_repository  # dvc, which takes time to import
 
         check_repository()
-    check_parameters(params.values)
+    parameters = check_parameters(params.values)
     root = Path(params.data_dir)
     if root.exists() or not _made_later(root):
         check_data_dir(root)
+    if slow := precision_warning(parameters.train.precision):
+        say(f"warning: {PARAMS_FILE}: {slow}")
     write_text(CHECKED_FILE, "params.yaml was read without an error\n")
 
 

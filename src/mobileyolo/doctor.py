@@ -27,6 +27,7 @@ from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.config import PARAMS_FILE, leaves
 from mobileyolo.core.environment import STATE_DIR
 from mobileyolo.core.errors import UserError
+from mobileyolo.training.precision import precision_warning
 
 # What DVC (3.67) writes in place and reads before it does anything: who works on which paths, running experiments.
 _DVC_STATE = ("rwlock", "exps/rwlock", "exps/run/**/*.run", "exps/run/**/*.json")
@@ -66,6 +67,7 @@ def find() -> Iterator[Finding]:
         _damaged_store(),
         _leftovers(),
         _parameters_of_a_failed_run(),
+        _slow_precision(),
     )
 
 
@@ -200,6 +202,19 @@ def _parameters_of_a_failed_run() -> Iterator[Finding]:
             what=f"{PARAMS_FILE}: differs from the last commit, and the last run with it failed ({failure})",
             why=f"What dvc exp run -S sets stays there, and the next dvc repro takes it: {'; '.join(changed)}.",
             remedy=f"git checkout {PARAMS_FILE}, unless you want these values; it takes back every edit of that file",
+        )
+
+
+def _slow_precision() -> Iterator[Finding]:
+    try:
+        present = dict(leaves(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))))
+    except (AttributeError, OSError, yaml.YAMLError):  # the stage check says what is wrong with it
+        return
+    if slow := precision_warning(str(present.get("train.precision"))):
+        yield Finding(
+            what=f"{PARAMS_FILE}: {slow}",
+            why="Results are as good, but mixed precision is there to train faster.",
+            remedy=f"set train.precision to fp32 in {PARAMS_FILE}",
         )
 
 

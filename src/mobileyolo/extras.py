@@ -45,7 +45,7 @@ EXTRAS = {
         "urllib3",
     ),
     "imagenet": ("h5py", "safetensors", "timm"),
-    "export": ("ncnn", "openvino", "pnnx"),
+    "export": ("ncnn", "nncf", "openvino", "pnnx"),
 }
 
 

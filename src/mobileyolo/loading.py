@@ -137,7 +137,14 @@ def dataset_dictionary(
 
 
 def build_dataset(
-    source: SplitLabels, settings: Any, data: dict[str, Any], *, batch: int, stride: int, augment: bool
+    source: SplitLabels,
+    settings: Any,
+    data: dict[str, Any],
+    *,
+    batch: int,
+    stride: int,
+    augment: bool,
+    square: bool = False,
 ) -> ManifestDataset:
     """A dataset with the same settings as one from Ultralytics' build_yolo_dataset (8.4).
 
@@ -148,6 +155,7 @@ def build_dataset(
         batch: images in a batch; batches without augmentation are of images with similar aspect ratios.
         stride: the model's largest one; sides of a batch are multiples of it.
         augment: True for training; False for validation, in rectangles.
+        square: pad every image to a square in validation too, as networks need it that take one shape.
     """
     return ManifestDataset(
         img_path=source,
@@ -155,7 +163,7 @@ def build_dataset(
         batch_size=batch,
         augment=augment,
         hyp=settings,
-        rect=not augment,
+        rect=not (augment or square),
         stride=stride,
         pad=0.0 if augment else 0.5,
         data=data,

@@ -202,6 +202,17 @@ def test_what_a_failed_experiment_left_in_params_yaml_is_told_and_left(
     assert list(find()) == []
 
 
+@pytest.mark.parametrize(("instructions", "warned"), [({"avx2": True}, True), ({"amx_bf16": True}, False)])
+def test_bfloat16_on_a_processor_without_it_is_told_with_the_remedy(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], warned: bool
+) -> None:
+    monkeypatch.setenv("MOBILEYOLO_DEVICE", "cpu")
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: instructions)
+    (workspace / "params.yaml").write_text("seeds: [0]\ntrain: {precision: bf16}\n", encoding="utf-8")
+    remedies = [each.remedy for each in find() if not each.mend]
+    assert remedies == warned * ["set train.precision to fp32 in params.yaml"]
+
+
 def test_the_command_says_what_fix_would_do_and_then_does_it(
     workspace: Path, capsys: pytest.CaptureFixture[str], dead: int
 ) -> None:

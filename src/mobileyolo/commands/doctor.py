@@ -2,8 +2,8 @@
 
 Looked for are: DVC's own files that were half-written (its commands then say "JSON structure is corrupted"), a damaged
 database of MLflow, stages that still run although their dvc is dead, temporary files of killed processes, a damaged
-dvc.lock, a params.yaml that still holds what a failed `dvc exp run -S` has set, and a folder outside git, where DVC
-refuses to run.
+dvc.lock, a params.yaml that still holds what a failed `dvc exp run -S` has set, a `train.precision` that this processor
+has no instructions for, and a folder outside git, where DVC refuses to run.
 
 No result is ever touched: models/, reports/, data/, dvc.lock, DVC's cache and MLflow's runs. What is missing or changed
 among them is what `dvc status` says; `dvc checkout` brings it back from DVC's cache.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,19 @@ BOX_STEPS = 65_535  # of an image's side, which fit two bytes: 0.01 pixels of 64
 # Columns of predictions.parquet and boxes.parquet in place of `confidence` and of x2 and y2.
 _STEP = "confidence_step"
 _SIDES = {"x2": "width", "y2": "height"}
+
+
+class Detections(Protocol):
+    """What a model predicted on images, and their labels: all that average precision needs; tables of `Statistics`."""
+
+    @property
+    def images(self) -> pd.DataFrame: ...  # noqa: D102 -- see Statistics
+
+    @property
+    def predictions(self) -> pd.DataFrame: ...  # noqa: D102
+
+    @property
+    def targets(self) -> pd.DataFrame: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

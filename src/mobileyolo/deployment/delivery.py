@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 from ultralytics.utils.nms import non_max_suppression
 
@@ -19,7 +18,8 @@ from mobileyolo.core.tables import Manifest
 from mobileyolo.deployment import engines, exporting, parity
 from mobileyolo.deployment.engines import Array, Engine
 from mobileyolo.deployment.formats import EXPORT_FORMATS, check_packages
-from mobileyolo.deployment.inputs import network_input
+from mobileyolo.deployment.inputs import network_input, spread
+from mobileyolo.deployment.quantising import Measuring, quantise
 from mobileyolo.deployment.records import ExportedFile, ExportRecord
 from mobileyolo.loading import SplitLabels
 from mobileyolo.models import bridge
@@ -35,6 +35,7 @@ def deliver(
     held_out: str,
     card: DatasetCard,
     manifest: Manifest,
+    int8: Measuring | None = None,
 ) -> ExportRecord:
     """Export a trained model, check each file, and replace the folder of an earlier export.
 
@@ -46,12 +47,14 @@ def deliver(
         held_out: the split to check on, a value of evaluate.split.
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
+        int8: quantise these files as well, where their format has a quantiser, and measure that so.
 
     Raises:
         ExportError: there is no such model, a package is missing, an export failed, or an exported file does not match
             the original; the folder is then unchanged.
+        DatasetError: an image is gone or has changed since it was validated; likewise.
     """
-    check_packages(formats)
+    check_packages(formats, int8 is not None)
     if not files.weights.is_file():
         raise ExportError(f"{files.weights}: no such file; run dvc repro first, or choose another --seed")
     training = TrainingRecord.read(files.training)
@@ -61,7 +64,8 @@ def deliver(
     split = card.held_out(held_out)
     images = [network_input(file, side, side) for file in _chosen(manifest, root, split)]
     model = bridge.load_model(files.weights)
-    original = _run(engines.pytorch(bridge.load_model(files.weights).fuse(verbose=False)), images)
+    fused = bridge.load_model(files.weights).fuse(verbose=False)
+    original = _run(engines.pytorch(fused), images)
     environment.STATE_DIR.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=environment.STATE_DIR, prefix="export-") as temporary:
         fresh = Path(temporary, "checked")
@@ -70,7 +74,7 @@ def deliver(
         for name in formats:
             path = exporting.export(model, name, Path(temporary, name), side)
             found = parity.measure_parity(original, _run(engines.load(name, path, environment.threads()), images))
-            exported[name] = ExportedFile(file=path.name, mb=_megabytes(path), **found.model_dump())
+            exported[name] = ExportedFile(file=path.name, mb=exporting.megabytes(path), **found.model_dump())
             path.rename(fresh / path.name)
         record = ExportRecord(
             arm=files.arm,
@@ -80,10 +84,14 @@ def deliver(
             imgsz=side,
             split=split,
             images=len(images),
-            versions=_versions(formats),
+            versions=_versions(formats, int8 is not None),
             formats=exported,
         )
         _check(record)
+        if int8:
+            with exporting.silenced(Path(temporary, exporting.LOG)):
+                quantised = quantise(fresh, formats, fused, side, root, card, manifest, int8)
+            record = record.model_copy(update={"int8": quantised})
         record.write(fresh / record.file.name)
         record.folder.parent.mkdir(exist_ok=True)
         if record.folder.exists():
@@ -109,8 +117,7 @@ def _check(record: ExportRecord) -> None:
 def _chosen(manifest: Manifest, root: Path, split: Split) -> list[Path]:
     """Up to IMAGES images, spread evenly over a split; the same ones every time."""
     files = [Path(label["im_file"]) for label in SplitLabels(manifest, root, split).labels]
-    places = np.linspace(0, len(files) - 1, min(IMAGES, len(files))).round().astype(int)
-    return [files[place] for place in places]
+    return [files[place] for place in spread(len(files), IMAGES)]
 
 
 def _run(engine: Engine, images: Sequence[Array]) -> list[parity.ImageOutput]:
@@ -142,12 +149,9 @@ def _suppress(output: Array, confidence: float, every_class: bool = False) -> Ar
     return kept
 
 
-def _megabytes(path: Path) -> float:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return round(sum(file.stat().st_size for file in files) / 1e6, 3)
-
-
-def _versions(formats: Sequence[str]) -> dict[str, str]:
-    """Versions of the packages that exported and ran these formats."""
-    packages = ["ultralytics", "torch", *(package for name in formats for package in EXPORT_FORMATS[name].packages)]
+def _versions(formats: Sequence[str], int8: bool) -> dict[str, str]:
+    """Versions of the packages that exported, quantised and ran these formats."""
+    packages = ["ultralytics", "torch"]
+    for each in (EXPORT_FORMATS[name] for name in formats):
+        packages += each.packages + (each.quantiser if int8 else ())
     return {package: version(package) for package in dict.fromkeys(packages)}

@@ -1,7 +1,7 @@
 """Run a model in PyTorch or an exported file in its own engine. The only importer of ONNX Runtime, OpenVINO and NCNN.
 
-All run on the CPU in single precision, even if the engine's default on this processor is half precision: the exported
-network is compared, not the arithmetic of one processor.
+But for the quantisers, which have modules of their own. All run on the CPU in single precision, even if the engine's
+default on this processor is half precision: the exported network is compared, not the arithmetic of one processor.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynami
     try:
         # Run inside the folder: pnnx writes files into the working directory and the path into one of its results, and
         # the exporter replaces every ".pt" in the path.
-        with chdir(folder), _silence(Path(LOG)):
+        with chdir(folder), silenced(Path(LOG)):
             Exporter(overrides=settings)(model=exported)
     except Exception as error:  # the engines' own converters can raise anything
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
@@ -64,12 +64,25 @@ def export(model: DetectionModel, name: str, folder: Path, imgsz: int, *, dynami
     return folder / EXPORT_FORMATS[name].file
 
 
+def megabytes(path: Path) -> float:
+    """Size of an exported file or folder (1e6 bytes)."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return round(sum(file.stat().st_size for file in files) / 1e6, 3)
+
+
 @contextmanager
-def _silence(log: Path) -> Iterator[None]:
-    """Write the error stream to a file, also that of processes that converters start (pnnx), and show no warnings."""
-    level, stream = LOGGER.level, os.dup(2)
+def silenced(log: Path) -> Iterator[None]:
+    """Write the error stream to a file, also that of processes that converters start (pnnx), and show no warnings.
+
+    Those of loggers are no exception: nncf warns by one of torch's that there is no GPU.
+
+    Args:
+        log: the file.
+    """
+    level, disabled, stream = LOGGER.level, logging.root.manager.disable, os.dup(2)
     with log.open("wb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
         LOGGER.setLevel(logging.CRITICAL)
         os.dup2(file.fileno(), 2)
         try:
@@ -78,3 +91,4 @@ def _silence(log: Path) -> Iterator[None]:
             os.dup2(stream, 2)
             os.close(stream)
             LOGGER.setLevel(level)
+            logging.disable(disabled)

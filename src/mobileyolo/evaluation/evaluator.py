@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from mobileyolo.models import bridge
 
 CONFUSION_CONFIDENCE = 0.25  # Ultralytics' threshold for a confusion matrix
 
+# (1, 3, H, W), RGB in [0, 1] -> (1, 4 + classes, anchors): xywh in pixels of the input, confidences in [0, 1].
+Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
 
 class RecordingValidator(DetectionValidator):
     """Ultralytics' validator, which also keeps the result on every image.
@@ -43,7 +47,13 @@ class RecordingValidator(DetectionValidator):
     def build_dataset(self, img_path: SplitLabels, mode: str = "val", batch: int | None = None) -> ManifestDataset:
         """A dataset from the manifest."""
         return build_dataset(
-            img_path, self.args, self.data, batch=batch or self.args.batch, stride=self.stride, augment=False
+            img_path,
+            self.args,
+            self.data,
+            batch=batch or self.args.batch,
+            stride=self.stride,
+            augment=False,
+            square=not self.args.rect,
         )
 
     def init_metrics(self, model: torch.nn.Module) -> None:
@@ -75,6 +85,19 @@ class RecordingValidator(DetectionValidator):
             )
         )
         return matched
+
+
+class _Exported(torch.nn.Module):
+    """A network outside PyTorch, as Ultralytics' validator takes one."""
+
+    def __init__(self, network: Network, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._network = network
+        self.names = dict(enumerate(names))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Raw outputs; see `Network`."""
+        return torch.from_numpy(self._network(images.numpy()))
 
 
 def _in_image(boxes: torch.Tensor, batch: dict[str, Any]) -> np.ndarray:
@@ -111,8 +134,7 @@ def evaluate(
     splits: tuple[Split, ...] = (split,) if split == "val" else (split, "val")
     model = bridge.load_model(weights)
     weights_mb = sum(tensor.numel() * 2 for tensor in model.state_dict().values()) / 1e6
-    save_dir = (environment.STATE_DIR / "evaluation").resolve()
-    validators = {each: RecordingValidator(_settings(options, imgsz, each), save_dir) for each in splits}
+    validators = {each: RecordingValidator(_settings(options, imgsz, each), _save_dir()) for each in splits}
     data = dataset_dictionary(manifest, card.names, root, splits)
     with bridge.serving(data):
         for validator in validators.values():
@@ -151,6 +173,36 @@ def evaluate(
         per_class=_per_class(validators[split], tables, confidence, card.names),
     )
     return metrics, statistics
+
+
+def detect(
+    network: Network, root: Path, options: EvaluationOptions, imgsz: int, card: DatasetCard, manifest: Manifest
+) -> ResultTables:
+    """What an exported network finds on the held-out split: one image a pass, padded to a square, on the CPU.
+
+    Args:
+        network: runs the exported file.
+        root: the dataset's folder.
+        options: how to measure.
+        imgsz: side of the square input in pixels.
+        card: what validation found the dataset to be.
+        manifest: the dataset's clean rows.
+
+    Raises:
+        DatasetError: an image is another one than was validated, or was written to meanwhile.
+    """
+    split = card.held_out(options.split)
+    settings = _settings(options, imgsz, split) | {"batch": 1, "rect": False, "device": "cpu"}
+    validator = RecordingValidator(settings, _save_dir())
+    data = dataset_dictionary(manifest, card.names, root, (split,))
+    with bridge.serving(data):
+        validator(model=_Exported(network, card.names))
+    data[split].check_unchanged()
+    return ResultTables.of(validator.results, root)
+
+
+def _save_dir() -> Path:
+    return (environment.STATE_DIR / "evaluation").resolve()
 
 
 def _settings(options: EvaluationOptions, imgsz: int, split: Split) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobileyolo.deployment.records import ExportRecord
+from mobileyolo.deployment.records import ExportRecord, Quantisation
 from mobileyolo.reporting.shared.cells import Table
 
 
@@ -22,3 +22,21 @@ def export_table(record: ExportRecord) -> Table:
     ]
     header = ("file", "MB", "output px", "output conf.", "boxes matched", "box px", "box conf.")
     return Table(header, "lrrrrrr", tuple(rows))
+
+
+def int8_table(record: ExportRecord, int8: Quantisation) -> Table:
+    """mAP50-95 of each int8 file, and the difference to single precision with its interval."""
+    rows = [
+        (
+            str(record.folder / each.file),
+            f"{each.mb:.2f}",
+            f"{each.fp32:.3f}",
+            f"{each.int8:.3f}",
+            f"{each.delta:+.3f}",
+            f"{each.low:+.3f} to {each.high:+.3f}",
+            each.verdict,
+        )
+        for each in int8.files.values()
+    ]
+    header = ("file", "MB", "fp32", "int8", "difference", f"{100 * int8.confidence:.4g}% interval", "verdict")
+    return Table(header, "lrrrrrl", tuple(rows))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileyolo.core.records import IOU_THRESHOLDS
-from mobileyolo.core.results import Statistics
+from mobileyolo.core.results import Detections, Statistics
 from mobileyolo.verdict.precision_recall import RECALLS, PrecisionRecall
 from mobileyolo.verdict.sorted_predictions import FloatArray, SortedPredictions
 
@@ -21,7 +21,7 @@ IOU_50, IOU_75 = IOU_THRESHOLDS.index(50), IOU_THRESHOLDS.index(75)
 class WeightedMetrics:
     """The average precision of one model, as a function of how often each image was drawn."""
 
-    def __init__(self, statistics: Statistics) -> None:
+    def __init__(self, statistics: Detections) -> None:
         """Sort the model's predictions."""
         self._predictions = SortedPredictions.of(statistics)
         self._precision_recall = PrecisionRecall(self._predictions)

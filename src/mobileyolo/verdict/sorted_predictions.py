@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
-from mobileyolo.core.results import Statistics
+from mobileyolo.core.results import Detections
 
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -46,7 +46,7 @@ class SortedPredictions:
     class_start: Indices
 
     @classmethod
-    def of(cls, statistics: Statistics, thresholds: Sequence[str] = TRUE_POSITIVE_COLUMNS) -> SortedPredictions:
+    def of(cls, statistics: Detections, thresholds: Sequence[str] = TRUE_POSITIVE_COLUMNS) -> SortedPredictions:
         """Sort a model's predictions. Those of classes without a label are left out: they change no metric.
 
         Args:

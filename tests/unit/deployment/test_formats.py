@@ -29,6 +29,13 @@ def test_a_missing_package_is_named_with_its_format_and_the_extra_that_brings_it
         check_packages(EXPORT_FORMATS)
 
 
+def test_who_does_not_quantise_needs_no_quantiser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    check_packages(EXPORT_FORMATS)
+    with pytest.raises(ExportError, match=r"OpenVINO: nncf is not installed; pip install 'mobileyolo\[export\]', or"):
+        check_packages(EXPORT_FORMATS, int8=True)
+
+
 def test_the_formats_are_listed_without_importing_an_engine() -> None:
     script = (
         "import sys; from mobileyolo.deployment import formats; "
