@@ -3,8 +3,8 @@
 Whoever picks the best of many experiments by their results on test picks luck, too. So choose on val
 (dvc exp run -S evaluate.split=val, or by val_map50_95), and confirm the chosen one here.
 
-Both arms are trained by the experiment's recipe. Where a study has chosen one for each arm, run that study on fresh seeds
-(study.seeds) in place of this command: it chooses and judges anew.
+Both arms are trained by the experiment's recipe. Where a study has chosen one for each arm (study.recipes), run that
+study once more on fresh seeds (study.seeds) in place of this command: it chooses and judges anew.
 
 The seeds are ones that neither MLflow's store nor any DVC experiment knows. An experiment is confirmed only once. The
 new one is called confirm-EXPERIMENT and runs in a temporary folder; params.yaml and your results stay as they are.
