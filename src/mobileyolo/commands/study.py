@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mobileyolo.family.family import Family
-    from mobileyolo.family.members import Unjudged
     from mobileyolo.study.course import Course
     from mobileyolo.study.display import Display
     from mobileyolo.study.engines import Engine
     from mobileyolo.study.estimate import Pace, Profiles
     from mobileyolo.study.trials import Trial
+    from mobileyolo.study.tuning import Tuned
     from mobileyolo.tracking import StudyRun
     from mobileyolo.verdict.records import Comparison
 
@@ -95,8 +95,8 @@ def run(dry_run: bool, engine: str) -> None:
         raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
 
 
-def _found(course: Course, engine: Engine, pairwise: bool) -> tuple[Family | None, tuple[Unjudged, ...]]:
-    """What the trials that are done have found, None before any candidate is judged; and those that are not.
+def _found(course: Course, engine: Engine, pairwise: bool) -> tuple[Family | None, Tuned]:
+    """What the trials that are done have found, None before any candidate is judged; and what is judged of them.
 
     Args:
         course: with these trials.
@@ -117,7 +117,7 @@ def _found(course: Course, engine: Engine, pairwise: bool) -> tuple[Family | Non
     members = list(members_of(course.trials, course.results, evidence))
     tuned = at_their_best(course.trials, members, across)
     family = Family.of(tuned.members, pairwise, tuned.unjudged, tuned.excluded) if tuned.members else None
-    return family, tuned.unjudged
+    return family, tuned
 
 
 def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
@@ -132,9 +132,11 @@ def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
         return
     if pairwise:
         say("Puts the models side by side ...")
-    family, unjudged = _found(course, engine, pairwise)
-    for candidate in unjudged:
+    family, tuned = _found(course, engine, pairwise)
+    for candidate in tuned.unjudged:
         say(f"Not judged yet: {words.unjudged(candidate, ENGLISH)}")
+    for each in family.excluded if family else tuned.excluded:
+        say(f"Left out: {each.trial} is {words.excluded(each, ENGLISH)}")
     if family is None:
         return
     say(f"\n{console(findings_table(family))}\n")
@@ -144,8 +146,6 @@ def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
     if said := words.chosen(family, ENGLISH):
         say(said)
     say(words.intervals(family, ENGLISH))
-    for each in family.excluded:
-        say(f"Left out: {each.trial} is {words.excluded(each, ENGLISH)}")
     if family.recommendation.model:
         say(f"Before you ship it: {words.confirmation(family, ENGLISH)}")
     say(f"Trials: {', '.join(trial.name for trial in course.trials if trial.name in course.results)}")
@@ -162,8 +162,8 @@ def _track(course: Course, engine: Engine, tracked: StudyRun) -> None:
     ended = {name: weights_of(result) for name, result in course.results.items()}
     ended |= {name: set() for name in course.failed}
     if ended:
-        family, unjudged = _found(course, engine, pairwise=False) if course.results else (None, ())
-        tracked.log(ended, description(course, family, unjudged), as_csv(family) if family else "")
+        family, tuned = _found(course, engine, pairwise=False)
+        tracked.log(ended, description(course, family, tuned.unjudged), as_csv(family) if family else "")
 
 
 def _run_trials(course: Course, engine: Engine, display: Display, tracked: StudyRun) -> list[str]:

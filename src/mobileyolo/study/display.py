@@ -148,14 +148,14 @@ def findings_table(family: Family) -> Table:
 
 def description(course: Course, family: Family | None, unjudged: Sequence[Unjudged] = ()) -> str:
     """What MLflow's page says of the study, in Markdown; without a table until a candidate is judged."""
-    failed = [f"`{name}` failed." for name in sorted(course.failed)]
-    failed += [f"Not judged yet: {words.unjudged(each, ENGLISH)}" for each in unjudged]
+    missing = [f"`{name}` failed." for name in sorted(course.failed)]
+    missing += [f"Not judged yet: {words.unjudged(each, ENGLISH)}" for each in unjudged]
     found = [markdown(findings_table(family))] if family else []
     if family and family.tuned:
         found += [words.chosen(family, ENGLISH), markdown(recipe_table(family, ENGLISH))]
     told = f"A study of {len(course.trials)} trials, each one a DVC experiment: {len(course.results)} done."
     note = "Its runs are the children of this one; those that another study trained before stay that study's."
-    return "\n\n".join([told, *failed, *found, note])
+    return "\n\n".join([told, *missing, *found, note])
 
 
 def _without(table: Table, columns: set[str]) -> Table:

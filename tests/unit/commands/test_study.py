@@ -254,6 +254,20 @@ def test_before_any_recipe_can_be_chosen_there_is_no_page_and_it_is_said_why(
     assert "Not judged yet: mnv1_n" in tracked.told
 
 
+def test_a_recipe_on_other_data_is_named_before_any_candidate_is_judged(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_grid(backbones=["mnv1_n"], recipes=RECIPES)
+    run()
+    name = next(reversed(engine.stored))
+    engine.stored[name] = engine.stored[name].model_copy(update={"data_digest": "0ther"})
+    capsys.readouterr()
+    run()
+    said = capsys.readouterr().out
+    assert f"on equal terms; missing: {name}" in said
+    assert f"Left out: {name} is of other data (0ther, not " in said
+
+
 def test_recipes_make_another_study(engine: FakeEngine, tracked: FakeStudyRun) -> None:
     write_grid(backbones=["mnv1_n"])
     run()

@@ -208,7 +208,7 @@ def waits_for(each: Unjudged, _: Translate) -> str:
     """Why a candidate is not judged."""
     if not each.missing:
         return shown(each.error)
-    return _("its recipe is chosen once all of them are trained on equal terms; still to come: {trials}").format(
+    return _("its recipe is chosen once all of them are trained on equal terms; missing: {trials}").format(
         trials=_(", ").join(each.missing)
     )
 

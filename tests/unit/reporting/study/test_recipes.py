@@ -96,7 +96,7 @@ def test_a_candidate_that_is_not_judged_yet_is_listed_with_what_it_waits_for(eng
     assert said.startswith(
         "mnv1_m (320 px, imagenet): its recipe is chosen once all of them are trained on equal terms"
     )
-    assert said.endswith("still to come: study-mnv1_m-320-1, study-mnv1_m-320-2")
+    assert said.endswith("missing: study-mnv1_m-320-1, study-mnv1_m-320-2")
     for text in (english, markdown_page(family()), description(make_course(), family(), [WAITING])):
         assert "Not judged yet" in text
         assert said.partition(": ")[2] in text
