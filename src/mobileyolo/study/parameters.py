@@ -25,7 +25,6 @@ _ELSEWHERE = {
     "dis": "train.dis",
 }
 RECIPE_KEYS = tuple(name for name in TrainingRecipe.model_fields if name not in _ELSEWHERE)
-_CHOSEN_BY_AUTO = ("lr0", "momentum")  # Ultralytics (8.4) ignores both with `optimizer: auto`
 
 
 def _distinct(values: object) -> object:
@@ -93,13 +92,11 @@ def check_recipes(recipes: Sequence[Mapping[str, Any]], train: Mapping[str, Any]
                 f"have {', '.join(RECIPE_KEYS)}"
             )
         validated(TrainingRecipe, values, file, f"{StudyOptions.key}.recipes.{place}")
-        for name in _CHOSEN_BY_AUTO:
-            if name in recipe and values["optimizer"] == "auto":
-                raise ConfigError(
-                    f"{key}.{name}: {recipe[name]!r}: has no effect with the optimizer auto, which chooses "
-                    f"{' and '.join(_CHOSEN_BY_AUTO)} itself; name the optimizer, such as {{optimizer: AdamW, "
-                    f"{name}: {recipe[name]}}}"
-                )
+        if "lr0" in recipe and values["optimizer"] == "auto":  # Ultralytics (8.4) ignores it then
+            raise ConfigError(
+                f"{key}.lr0: {recipe['lr0']!r}: has no effect with the optimizer auto, which chooses it itself; name the "
+                f"optimizer as well, such as {{optimizer: AdamW, lr0: {recipe['lr0']}}}"
+            )
         if values in whole[:place]:
             raise ConfigError(
                 f"{key}: {recipe}: the same recipe as study.recipes.{whole.index(values)}, with the values of train"
