@@ -94,7 +94,7 @@ def check_recipes(recipes: Sequence[Mapping[str, Any]], train: Mapping[str, Any]
         validated(TrainingRecipe, values, file, f"{StudyOptions.key}.recipes.{place}")
         if "lr0" in recipe and values["optimizer"] == "auto":  # Ultralytics (8.4) ignores it then
             raise ConfigError(
-                f"{key}.lr0: {recipe['lr0']!r}: has no effect with the optimizer auto, which chooses it itself; name the "
+                f"{key}.lr0: {recipe['lr0']!r}: has no effect with the optimizer auto, which chooses its own; name the "
                 f"optimizer as well, such as {{optimizer: AdamW, lr0: {recipe['lr0']}}}"
             )
         if values in whole[:place]:
