@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mobileyolo.core.backbones import width_of
-from mobileyolo.family.members import Detections, Evidence, Member, Setup
+from mobileyolo.core.backbones import ARMS, Arm, width_of
+from mobileyolo.family.members import Choice, Detections, Evidence, Member, Setup, Tried
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import ClassDelta, CostRatio, Interval
 from tests.synthetic_comparison import ONNX_SETTING, SETTING, make_comparison
@@ -130,6 +131,23 @@ def make_family_members(pairwise: bool = True) -> list[Member]:
                 )
             )  # fmt: skip
     return members
+
+
+RECIPES = ("lr0 0.0007", "lr0 0.002", "lr0 0.006")
+
+
+def with_recipes(member: Member, baseline: Sequence[float], candidate: Sequence[float]) -> Member:
+    """The same, chosen among RECIPES by these mAP50-95 on val."""
+    choices: dict[Arm, Choice] = {
+        arm: Choice(
+            tuple(
+                Tried(recipe, f"{member.trial}-{place}", value)
+                for place, (recipe, value) in enumerate(zip(RECIPES, values, strict=True))
+            )
+        )
+        for arm, values in zip(ARMS, (baseline, candidate), strict=True)
+    }
+    return dataclasses.replace(member, choices=choices, trial=choices["candidate"].chosen.trial)
 
 
 def named(members: Sequence[Member]) -> list[str]:

@@ -164,7 +164,10 @@ def _words(schema: Mapping[str, Any]) -> str:
     if schema["type"] == "array":
         least = schema.get("minLength", schema.get("minItems", 0))
         return f"list{f' of at least {least}' if least else ''}, each a {_words(schema['items'])}"
-    names = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"}
+    names = {
+        **{"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"},
+        "object": "mapping",
+    }
     bounds = {
         "minimum": "from {:g}",
         "exclusiveMinimum": "above {:g}",

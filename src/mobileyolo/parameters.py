@@ -25,7 +25,7 @@ from mobileyolo.models.parameters import (
     imagenet_advice,
     weights_path,
 )
-from mobileyolo.study.parameters import StudyOptions
+from mobileyolo.study.parameters import StudyOptions, check_recipes
 from mobileyolo.training.parameters import TrainingRecipe
 from mobileyolo.verdict.parameters import VerdictOptions
 
@@ -59,9 +59,10 @@ def check_parameters(values: Mapping[str, Any], file: Path = PARAMS_FILE) -> Par
     """Check all sections, and that the weights that they name exist.
 
     Raises:
-        ConfigError: an unknown key, a wrong value, two teachers, or missing weights.
+        ConfigError: an unknown key, a wrong value, a recipe that can't be, two teachers, or missing weights.
     """
     parameters = validated(Parameters, values, file)
+    check_recipes(parameters.study.recipes, values["train"], file)
     init, teacher = parameters.init, parameters.train.teacher
     if NONE not in (teacher, init.teacher):
         raise ConfigError(

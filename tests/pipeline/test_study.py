@@ -1,7 +1,10 @@
-"""`mobileyolo study`: a grid of two trials, of which one fails, is mended, and is gone on with."""
+"""`mobileyolo study`: two trials, of which one fails, is mended, and is gone on with; and a study of two recipes."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import shutil
 import time
 
@@ -30,6 +33,28 @@ for each in engine.evidence(engine.results([trial.name for trial in trials]), st
     print("evidence", len(each.candidate.statistics), len(each.candidate.scenes))
 """
 MINE = "data/weights/mine.pt"
+RECIPES: list[dict[str, object]] = [{"lr0": 1e-6}, {"lr0": 0.01}]
+# What each trial reached on val, and whose models are compared where the arms choose different recipes.
+CHOICE = """
+import json
+from mobileyolo.core.config import load_params
+from mobileyolo.study.engines import DvcEngine
+from mobileyolo.study.parameters import StudyOptions
+from mobileyolo.study.trials import trials_of
+
+values = load_params().values
+engine = DvcEngine(values)
+trials = trials_of(StudyOptions.model_validate(values["study"]), values)
+results = engine.results([trial.name for trial in trials])
+across = engine.across(trials[0], trials[1])
+told = {"val": {}, "digests": {}, "across": {}}
+for arm in ("baseline", "candidate"):
+    own = [getattr(results[trial.name], arm) for trial in trials]
+    told["val"][arm] = [each.val_map50_95 for each in own]
+    told["digests"][arm] = [each.weights_digests for each in own]
+    told["across"][arm] = getattr(across, arm).weights_digests
+print(json.dumps(told))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +181,52 @@ def test_the_grid_makes_no_stage_run_again(workspace: Workspace, second: Result)
     told = workspace.dvc("repro", "train@baseline-0", "train@candidate-0")
     assert not told.ran("train@baseline-0")
     assert not told.ran("train@candidate-0")
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One backbone, and two recipes of which one learns nothing."""
+    dataset = write_dataset(tmp_path_factory.mktemp("elsewhere") / "shapes", train=16, val=8, test=4)
+    workspace = Workspace.create(tmp_path_factory.mktemp("recipes"), dataset)
+    params = workspace.params()
+    params["study"] |= {"backbones": ["mnv1_n"], "seeds": [0], "recipes": RECIPES}
+    params["train"] |= {"epochs": 20}
+    (workspace.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    workspace.run("git", "commit", "--quiet", "--all", "--message", "study")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def tuned(recipes: Workspace) -> Result:
+    return recipes.run(*STUDY)
+
+
+@pytest.fixture(scope="module")
+def choice(recipes: Workspace, tuned: Result) -> dict[str, dict[str, list[object]]]:
+    found: dict[str, dict[str, list[object]]] = json.loads(recipes.run("python", "-c", CHOICE).output.splitlines()[-1])
+    return found
+
+
+def test_each_arm_has_the_recipe_that_val_says(
+    recipes: Workspace, tuned: Result, choice: dict[str, dict[str, list[float]]]
+) -> None:
+    assert "2 of 2 trials done" in tuned.output
+    lines = list(csv.DictReader(io.StringIO((recipes.path / "reports/study/study.csv").read_text(encoding="utf-8"))))
+    assert [line["arm"] for line in lines] == ["baseline", "candidate"]
+    names = ("lr0 1e-06", "lr0 0.01")
+    for line in lines:
+        on_val = choice["val"][line["arm"]]
+        assert line["recipe"] == names[on_val.index(max(on_val))]
+        assert line["tried"] == "; ".join(f"{name}: {value}" for name, value in zip(names, on_val, strict=True))
+    assert len(set(choice["val"]["baseline"])) == 2
+    chosen = f"chosen on val: {lines[0]['recipe']} for yolo11n, {lines[1]['recipe']} for mnv1_n."
+    assert chosen in tuned.output
+    assert chosen in (recipes.path / PAGE).read_text(encoding="utf-8")
+    (study,) = [run for run in recipes.runs() if "study.name" in run.data.tags]
+    assert chosen in study.data.tags["mlflow.note.content"]
+
+
+def test_the_arms_of_two_trials_can_be_compared(choice: dict[str, dict[str, list[object]]]) -> None:
+    for place, arm in enumerate(("baseline", "candidate")):
+        assert choice["across"][arm] == choice["digests"][arm][place]
+        assert choice["digests"][arm][0] != choice["digests"][arm][1]

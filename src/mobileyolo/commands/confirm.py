@@ -3,6 +3,9 @@
 Whoever picks the best of many experiments by their results on test picks luck, too. So choose on val
 (dvc exp run -S evaluate.split=val, or by val_map50_95), and confirm the chosen one here.
 
+Both arms are trained by the experiment's recipe. Where a study has chosen one for each arm (study.recipes), run that
+study once more on fresh seeds (study.seeds) in place of this command: it chooses and judges anew.
+
 The seeds are ones that neither MLflow's store nor any DVC experiment knows. An experiment is confirmed only once. The
 new one is called confirm-EXPERIMENT and runs in a temporary folder; params.yaml and your results stay as they are.
 """
@@ -80,7 +83,9 @@ def run(experiment: str | None, seeds: int) -> None:
     say(f"{name}: both arms with the seeds {', '.join(map(str, fresh))}")
     say(f"Candidates that were measured on these test images before: {before}")
     split = "test" if params["evaluate"]["split"] == "test" else "auto"
-    run_beside(name, {**params, "seeds": fresh, "evaluate": {**params["evaluate"], "split": split}}, workspace)
+    own = {"seeds": fresh, "evaluate": {**params["evaluate"], "split": split}}
+    # No stage reads the grid of a study, so the workspace's stays.
+    run_beside(name, {**params, **own, "study": workspace["study"]}, workspace)
     comparison = Comparison.model_validate_json(_named(name, all_experiments()).read(COMPARISON_FILE))
     say(console_report(comparison))
     say(f"\nCandidates that were measured on these test images before: {before}")

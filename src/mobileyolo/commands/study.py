@@ -6,6 +6,8 @@ have found is printed and, with figures and the one model to take, written to re
 
 The same command goes on with what is missing: after Ctrl-C, a kill or a power cut, after a trial failed, and after
 values were added to the grid. A failed trial stops no other one; its log is in .mobileyolo/studies/.
+
+With study.recipes, both arms are trained with each recipe; one is chosen for each arm on val, and judged once on test.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mobileyolo.study.engines import Engine
     from mobileyolo.study.estimate import Pace, Profiles
     from mobileyolo.study.trials import Trial
+    from mobileyolo.study.tuning import Tuned
     from mobileyolo.tracking import StudyRun
     from mobileyolo.verdict.records import Comparison
 
@@ -61,7 +64,8 @@ def run(dry_run: bool, engine: str) -> None:
     trials = trials_of(check_parameters(values).study, values)
     for trial in trials:
         try:
-            check_parameters({**trial.values, "study": values["study"]})
+            # The recipes are checked already, against the section train that they change.
+            check_parameters({**trial.values, "study": {**values["study"], "recipes": []}})
         except ConfigError as error:
             raise ConfigError(f"section study, trial {trial.name}: {error}") from None
     runner = ENGINES[engine](values)
@@ -91,8 +95,8 @@ def run(dry_run: bool, engine: str) -> None:
         raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
 
 
-def _family(course: Course, engine: Engine, pairwise: bool) -> Family:
-    """What the trials that are done have found.
+def _found(course: Course, engine: Engine, pairwise: bool) -> tuple[Family | None, Tuned]:
+    """What the trials that are done have found, None before any candidate is judged; and what is judged of them.
 
     Args:
         course: with these trials.
@@ -101,16 +105,26 @@ def _family(course: Course, engine: Engine, pairwise: bool) -> Family:
     """
     from mobileyolo.family.family import Family
     from mobileyolo.study.members import members_of
+    from mobileyolo.study.tuning import at_their_best
+
+    def across(baseline: Trial, candidate: Trial) -> Comparison:
+        names = baseline.name, candidate.name
+        if names not in course.across:  # it takes as long as a trial's comparison
+            course.across[names] = engine.across(baseline, candidate)
+        return course.across[names]
 
     evidence = engine.evidence(course.results, statistics=pairwise)
-    return Family.of(list(members_of(course.trials, course.results, evidence)), pairwise)
+    members = list(members_of(course.trials, course.results, evidence))
+    tuned = at_their_best(course.trials, members, across)
+    family = Family.of(tuned.members, pairwise, tuned.unjudged, tuned.excluded) if tuned.members else None
+    return family, tuned
 
 
 def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
-    """Print what was found, and write it as a page; for the arguments see `_family`."""
+    """Print what was found, and write it as a page; for the arguments see `_found`."""
     from mobileyolo.reporting.shared.cells import console
     from mobileyolo.reporting.shared.languages import ENGLISH
-    from mobileyolo.reporting.study import words
+    from mobileyolo.reporting.study import tables, words
     from mobileyolo.reporting.study.report import STUDY_PAGE, write_study
     from mobileyolo.study.display import findings_table
 
@@ -118,14 +132,22 @@ def _tell(course: Course, engine: Engine, pairwise: bool) -> None:
         return
     if pairwise:
         say("Puts the models side by side ...")
-    family = _family(course, engine, pairwise)
-    say(f"\n{console(findings_table(family))}\n")
-    say(f"{words.headline(family, ENGLISH)} {words.reason(family, ENGLISH)}".rstrip())
-    say(words.intervals(family, ENGLISH))
-    for each in family.excluded:
+    family, tuned = _found(course, engine, pairwise)
+    for candidate in tuned.unjudged:
+        say(f"Not judged yet: {words.unjudged(candidate, ENGLISH)}")
+    for each in family.excluded if family else tuned.excluded:
         say(f"Left out: {each.trial} is {words.excluded(each, ENGLISH)}")
+    if family is None:
+        return
+    say(f"\n{console(findings_table(family))}\n")
+    if family.tuned:
+        say(f"{console(tables.recipe_table(family, ENGLISH))}\n")
+    say(f"{words.headline(family, ENGLISH)} {words.reason(family, ENGLISH)}".rstrip())
+    if said := words.chosen(family, ENGLISH):
+        say(said)
+    say(words.intervals(family, ENGLISH))
     if family.recommendation.model:
-        say(f"Before you ship it: mobileyolo confirm {family.recommendation.model.trial}")
+        say(f"Before you ship it: {words.confirmation(family, ENGLISH)}")
     say(f"Trials: {', '.join(trial.name for trial in course.trials if trial.name in course.results)}")
     write_study(family)
     say(f"Page:   {STUDY_PAGE.absolute()}")
@@ -140,8 +162,8 @@ def _track(course: Course, engine: Engine, tracked: StudyRun) -> None:
     ended = {name: weights_of(result) for name, result in course.results.items()}
     ended |= {name: set() for name in course.failed}
     if ended:
-        family = _family(course, engine, pairwise=False) if course.results else None
-        tracked.log(ended, description(course, family), as_csv(family) if family else "")
+        family, tuned = _found(course, engine, pairwise=False)
+        tracked.log(ended, description(course, family, tuned.unjudged), as_csv(family) if family else "")
 
 
 def _run_trials(course: Course, engine: Engine, display: Display, tracked: StudyRun) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobileyolo.family.comparable import Excluded, comparable
-from mobileyolo.family.members import Member
+from mobileyolo.family.members import Member, Unjudged
 from mobileyolo.family.models import Group, Model, all_models, groups_of, joint_confidence
 from mobileyolo.family.pairs import Pair, count_pairs, pairs_of, without_statistics
 from mobileyolo.family.recommendation import Recommendation, recommend
@@ -27,6 +27,7 @@ class Family:
         pair_confidence: of each of their differences.
         no_statistics: trials without whose statistics the pairs are left out.
         recommendation: the answer.
+        unjudged: candidates of a study of recipes for which none can be chosen yet.
     """
 
     groups: tuple[Group, ...]
@@ -37,16 +38,25 @@ class Family:
     pair_confidence: float
     no_statistics: tuple[str, ...]
     recommendation: Recommendation
+    unjudged: tuple[Unjudged, ...]
 
     @classmethod
-    def of(cls, members: Sequence[Member], pairwise: bool = True) -> Family:
+    def of(
+        cls,
+        members: Sequence[Member],
+        pairwise: bool = True,
+        unjudged: Sequence[Unjudged] = (),
+        excluded: Sequence[Excluded] = (),
+    ) -> Family:
         """Put trials side by side.
 
         Args:
             members: at least one.
             pairwise: compare the candidates among each other as well, which takes as long as each trial's comparison.
+            unjudged: candidates that are no members yet.
+            excluded: trials that are left out already.
         """
-        kept, excluded = comparable(members)
+        kept, others = comparable(members)
         together = kept[0].comparison.confidence
         counted = max(len(kept), *(member.comparison.guards.candidates for member in kept))
         confidence = joint_confidence(together, counted)
@@ -54,14 +64,20 @@ class Family:
         missing = tuple(without_statistics(groups)) if pairwise else ()
         return cls(
             groups=groups,
-            excluded=tuple(excluded),
+            excluded=(*excluded, *others),
             counted=counted,
             confidence=confidence,
             pairs=pairs_of(groups, together) if pairwise and not missing else (),
             pair_confidence=joint_confidence(together, count_pairs(groups)),
             no_statistics=missing,
             recommendation=recommend(groups),
+            unjudged=tuple(unjudged),
         )
+
+    @property
+    def tuned(self) -> bool:
+        """Was a recipe chosen for each arm?"""
+        return self.groups[0].baseline.choice is not None
 
     @property
     def models(self) -> list[Model]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mobileyolo.core.backbones import Arm
 from mobileyolo.core.results import Statistics
 from mobileyolo.verdict.bootstrap import Scenes
 from mobileyolo.verdict.parameters import VerdictOptions
@@ -53,16 +54,49 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Member:
-    """A trial with its result.
+class Tried:
+    """A recipe that an arm was trained with.
 
     Attributes:
-        trial: its name.
+        recipe: what sets it apart, such as `lr0 0.002`.
+        trial: that trained it.
+        val_map50_95: on val, mean over the seeds.
+    """
+
+    recipe: str
+    trial: str
+    val_map50_95: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The recipes that an arm was trained with, in the order of the study."""
+
+    tried: tuple[Tried, ...]
+
+    @property
+    def place(self) -> int:
+        """Of the chosen one in `tried`: the best on val, of equally good ones the first."""
+        return max(range(len(self.tried)), key=lambda place: self.tried[place].val_map50_95)
+
+    @property
+    def chosen(self) -> Tried:
+        """The recipe whose models are judged."""
+        return self.tried[self.place]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trial with its result; in a study of recipes, a candidate and its baseline, each at its best.
+
+    Attributes:
+        trial: its name; where recipes were tried, that of the candidate's chosen one.
         baseline: what the baseline was trained with.
         candidate: likewise.
         options: how sure a verdict has to be.
         comparison: of these two.
         evidence: None where it is not at hand.
+        choices: each arm's recipes; empty where the study has one recipe.
     """
 
     trial: str
@@ -71,3 +105,21 @@ class Member:
     options: VerdictOptions
     comparison: Comparison
     evidence: Evidence | None = None
+    choices: Mapping[Arm, Choice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A candidate of a study of recipes that is in no table yet.
+
+    Attributes:
+        backbone: its name.
+        setup: what it is trained with.
+        missing: trials without which no recipe can be chosen; empty where it is chosen.
+        error: why the chosen models can't be compared; "" where none is chosen yet.
+    """
+
+    backbone: str
+    setup: Setup
+    missing: tuple[str, ...]
+    error: str = ""

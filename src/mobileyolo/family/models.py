@@ -9,7 +9,8 @@ from statistics import median
 import numpy as np
 
 from mobileyolo.core.backbones import Arm, width_of
-from mobileyolo.family.members import Member, Setup
+from mobileyolo.core.files import NONE
+from mobileyolo.family.members import Choice, Member, Setup
 from mobileyolo.verdict.guards import rare_classes_decide
 from mobileyolo.verdict.interval import Luck, at_confidence, verdict_of
 from mobileyolo.verdict.records import DECIDING_METRIC, Comparison, Interval, Maturity, MetricDelta, Verdict
@@ -60,6 +61,7 @@ class Model:
         maturity: had it stopped learning when its training ended?
         lead: over the baseline of equal terms; None for a baseline.
         costs: by COSTS; only those that were measured.
+        choice: among which recipes its own was chosen; None where the study has one recipe.
     """
 
     number: int
@@ -72,6 +74,12 @@ class Model:
     maturity: Maturity
     lead: Lead | None
     costs: dict[str, Cost]
+    choice: Choice | None
+
+    @property
+    def recipe(self) -> str:
+        """The chosen one, or `none` where the study has one recipe."""
+        return self.choice.chosen.recipe if self.choice else NONE
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,7 @@ def _model(number: int, member: Member, arm: Arm, lead: Lead | None, costs: dict
         maturity=summary.maturity,
         lead=lead,
         costs=costs,
+        choice=member.choices.get(arm),
     )
 
 

@@ -34,6 +34,11 @@ class Recommendation:
     cost: str
     good: tuple[Model, ...] = ()
 
+    @property
+    def has_one_recipe(self) -> bool:
+        """Is a model recommended that was trained as its baseline was, so that one experiment holds both?"""
+        return self.model is not None and self.model.recipe == self.baseline.recipe
+
 
 def recommend(groups: Sequence[Group]) -> Recommendation:
     """The cheapest candidate that is shown to be better, equivalent or no worse.

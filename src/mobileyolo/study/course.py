@@ -28,6 +28,7 @@ class Course:
         seen: what it trains.
         begun: its trainings that have begun.
         since: when the epoch began that is running, in seconds.
+        across: comparisons of one trial's baseline with another one's candidate, by their names, as far as needed.
     """
 
     trials: list[Trial]
@@ -39,6 +40,7 @@ class Course:
     seen: Sighting | None = None
     begun: set[Training] = field(default_factory=set)
     since: float = 0
+    across: dict[tuple[str, str], Comparison] = field(default_factory=dict)
 
     def state(self, trial: Trial) -> State:
         """Of one trial."""

@@ -15,10 +15,12 @@ from rich.text import Text
 from mobileyolo.core.console import harmless, say
 from mobileyolo.core.files import NONE
 from mobileyolo.family.family import Family
+from mobileyolo.family.members import Unjudged
 from mobileyolo.reporting.comparison.words import interval
 from mobileyolo.reporting.shared.cells import Table, markdown
 from mobileyolo.reporting.shared.languages import ENGLISH
-from mobileyolo.reporting.study.words import percent
+from mobileyolo.reporting.study import words
+from mobileyolo.reporting.study.tables import recipe_table
 from mobileyolo.study.course import Course
 from mobileyolo.study.estimate import Pace, Profiles, disk_of, time_of, told_time
 from mobileyolo.study.trials import Trial, distinct_trainings
@@ -56,19 +58,27 @@ class Display:
 
 def live_table(course: Course) -> LiveTable:
     """Trials with their state, what is being trained, and the time that is left."""
+    rows = tuple((trial.name, trial.recipe, *row(course, trial)) for trial in course.trials)
+    header = ("trial", "recipe", "state", "training", "epoch", "mAP50-95", "left")
+    shown = _without(Table(header, "llllrrr", rows), {"recipe"})
     table = LiveTable(caption=Text(summary(course)), caption_justify="left")
-    for header in ("trial", "state", "training", "epoch", "mAP50-95", "left"):
-        table.add_column(header, justify="left" if header in {"trial", "state", "training"} else "right")
-    for trial in course.trials:
-        table.add_row(*(Text(harmless(cell)) for cell in (trial.name, *row(course, trial))))
+    for name, side in zip(shown.header, shown.align, strict=True):
+        table.add_column(name, justify="left" if side == "l" else "right")
+    for cells in shown.rows:
+        table.add_row(*(Text(harmless(cell)) for cell in cells))
     return table
 
 
 def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
-    """State, training, epoch, mAP50-95 and time left of a trial; mAP is on val while it is being trained."""
+    """State, training, epoch, mAP50-95 and time left of a trial; mAP is on val while it is being trained.
+
+    In a study of recipes it stays on val: a recipe that is not chosen is judged nowhere else.
+    """
     state, seen = course.state(trial), course.seen
     if state == "done":
         comparison = course.results[trial.name]
+        if trial.tuned:
+            return state, "", "", f"{comparison.candidate.val_map50_95:.3f} (val)", ""
         return state, "", "", f"{comparison.metrics['map50_95'].candidate:.3f}", ""
     if state == "failed":
         return state, "", "", "", ""
@@ -98,9 +108,9 @@ def plan_table(trials: Sequence[Trial], done: Sequence[Trial], profiles: Profile
             time = told_time(time_of(own, trial.epochs, profiles, pace))
             cells = ("waiting", str(len(own)), time, told_disk(disk_of(own, profiles)))
             trained.append(trial)
-        rows.append((trial.name, trial.backbone, str(trial.imgsz), trial.start, trial.teacher, *cells))
-    header = ("trial", "backbone", "px", "start", "teacher", "state", "trainings", "time", "weights")
-    return Table(header, "llrlllrrr", tuple(rows))
+        rows.append((trial.name, trial.backbone, str(trial.imgsz), trial.start, trial.teacher, trial.recipe, *cells))
+    header = ("trial", "backbone", "px", "start", "teacher", "recipe", "state", "trainings", "time", "weights")
+    return _without(Table(header, "llrllllrrr", tuple(rows)), {"recipe"})
 
 
 def told_disk(size: int) -> str:
@@ -116,7 +126,7 @@ def findings_table(family: Family) -> Table:
     """What the trials that are done have found; each baseline once, above the candidates on equal terms with it."""
     rows = []
     for model in family.models:
-        terms = (str(model.setup.imgsz), model.setup.start, model.setup.teacher)
+        terms = (str(model.setup.imgsz), model.setup.start, model.setup.teacher, model.recipe)
         told, latency = model.lead, model.costs["latency_ms"]
         difference = (f"{told.interval.delta:+.3f}", interval(told.interval, ENGLISH)) if told else ("", "")
         provisional = ", provisional" if family.comparison.provisional else ""
@@ -131,18 +141,21 @@ def findings_table(family: Family) -> Table:
                 f"{model.costs['parameters'].value / 1e6:.2f} M",
             )
         )
-    header = ("backbone", "px", "start", "teacher", "mAP50-95", "difference", f"{percent(family.confidence)} interval",
-              "verdict", "latency", "parameters")  # fmt: skip
-    return _without(Table(header, "lrllrrrlrr", tuple(rows)), {"start", "teacher"})
+    header = ("backbone", "px", "start", "teacher", "recipe", "mAP50-95", "difference",
+              f"{words.percent(family.confidence)} interval", "verdict", "latency", "parameters")  # fmt: skip
+    return _without(Table(header, "lrlllrrrlrr", tuple(rows)), {"start", "teacher", "recipe"})
 
 
-def description(course: Course, family: Family | None) -> str:
-    """What MLflow's page says of the study, in Markdown; without a table until a trial is done."""
-    failed = [f"`{name}` failed." for name in sorted(course.failed)]
+def description(course: Course, family: Family | None, unjudged: Sequence[Unjudged] = ()) -> str:
+    """What MLflow's page says of the study, in Markdown; without a table until a candidate is judged."""
+    missing = [f"`{name}` failed." for name in sorted(course.failed)]
+    missing += [f"Not judged yet: {words.unjudged(each, ENGLISH)}" for each in unjudged]
     found = [markdown(findings_table(family))] if family else []
+    if family and family.tuned:
+        found += [words.chosen(family, ENGLISH), markdown(recipe_table(family, ENGLISH))]
     told = f"A study of {len(course.trials)} trials, each one a DVC experiment: {len(course.results)} done."
     note = "Its runs are the children of this one; those that another study trained before stay that study's."
-    return "\n\n".join([told, *failed, *found, note])
+    return "\n\n".join([told, *missing, *found, note])
 
 
 def _without(table: Table, columns: set[str]) -> Table:

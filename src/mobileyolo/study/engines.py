@@ -6,20 +6,41 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import pandas as pd
+
+from mobileyolo.core.backbones import Arm
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
-from mobileyolo.core.records import TrainingRecord
-from mobileyolo.core.results import Statistics
+from mobileyolo.core.files import (
+    COMPARISON_FILE,
+    DATASET_FILE,
+    HISTORY_FILE,
+    LATENCY_FILE,
+    SCENES_FILE,
+    ModelFiles,
+    offer_file,
+)
+from mobileyolo.core.records import (
+    DatasetCard,
+    History,
+    LatencyRecord,
+    MetricsRecord,
+    OfferRecord,
+    TrainingRecord,
+    TrainingTime,
+)
+from mobileyolo.core.results import ArmEvidence, ArmResult, Statistics
 from mobileyolo.core.tables import Scenes
 from mobileyolo.experiments import Experiment, command_beside, present_experiments
 from mobileyolo.family.members import Detections, Evidence
 from mobileyolo.study.trials import Trial
+from mobileyolo.verdict.comparison import Circumstances, compare
+from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Comparison
 
 PATIENCE = 60  # seconds that a trial which was asked to stop has to close what it has opened
@@ -47,6 +68,13 @@ class Engine(Protocol):
         Args:
             results: comparisons by name.
             statistics: read the statistics as well, which takes the most time.
+        """
+
+    def across(self, baseline: Trial, candidate: Trial) -> Comparison:
+        """Compare the baseline of one trial with the candidate of another one that differs in its recipe only.
+
+        Raises:
+            UserError: the terms differ in more than that, or the results are not at hand.
         """
 
     def begin(self, trial: Trial, log: Path) -> Work:
@@ -80,6 +108,29 @@ class DvcEngine:
                 with suppress(UserError):  # it is not in the cache
                     found[experiment.name] = _evidence(experiment, results[experiment.name], statistics)
         return found
+
+    def across(self, baseline: Trial, candidate: Trial) -> Comparison:
+        """From DVC's cache; latencies are those of the candidate's trial, as they do not depend on the recipe."""
+        seeds, experiments = candidate.values["seeds"], {each.name: each for each in present_experiments()}
+        if gone := {baseline.name, candidate.name} - experiments.keys():
+            raise UserError(f"{', '.join(sorted(gone))}: no such experiment any more; the same command runs it again")
+        chosen = experiments[candidate.name]
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            chosen.copy([DATASET_FILE, SCENES_FILE, HISTORY_FILE, LATENCY_FILE], folder)
+            arms = (
+                _arm("baseline", seeds, experiments[baseline.name], folder),
+                _arm("candidate", seeds, chosen, folder),
+            )
+            measured = arms[0].results[0].statistics
+            circumstances = Circumstances(
+                scenes=Scenes.read(folder / SCENES_FILE).of(measured.split, measured.images["image"].tolist()),
+                train_images=DatasetCard.read(folder / DATASET_FILE).splits["train"].images,
+                history=History.read(folder / HISTORY_FILE),
+                latency=LatencyRecord.read(folder / LATENCY_FILE),
+                tuned=True,
+            )
+        return compare(*arms, circumstances, VerdictOptions.model_validate(candidate.values[VerdictOptions.key]))
 
     def begin(self, trial: Trial, log: Path) -> Work:
         """`dvc exp run --temp`."""
@@ -136,6 +187,26 @@ def _evidence(experiment: Experiment, comparison: Comparison, statistics: bool) 
         read = [Statistics.read(folder / model.statistics) for model in models]
         scenes = Scenes.read(folder / SCENES_FILE).of(comparison.split, read[0].images["image"].tolist())
         return Evidence(engine, Detections(read, scenes))
+
+
+def _arm(arm: Arm, seeds: Sequence[int], experiment: Experiment, folder: Path) -> ArmEvidence:
+    """All that an experiment has of an arm, copied into a folder; raises UserError where it is not in the cache."""
+    models = [ModelFiles(arm, seed) for seed in seeds]
+    paths = [(each.training, each.metrics, each.statistics, each.history, each.time) for each in models]
+    experiment.copy([offer_file(arm), *(path for own in paths for path in own)], folder)
+    return ArmEvidence(
+        OfferRecord.read(folder / offer_file(arm)),
+        [
+            ArmResult(
+                TrainingRecord.read(folder / each.training),
+                MetricsRecord.read(folder / each.metrics),
+                Statistics.read(folder / each.statistics),
+            )
+            for each in models
+        ],
+        [pd.read_csv(folder / each.history) for each in models],
+        [TrainingTime.read(folder / each.time) for each in models],
+    )
 
 
 def _apart(command: list[str], output: int) -> subprocess.Popen[bytes]:

@@ -23,6 +23,7 @@ class Training:
         imgsz: side of the square input in pixels.
         start: weights from elsewhere, of init.backbone and of init.detector.
         teacher: a backbone, a file, `baseline` or `none`.
+        recipe: what sets it apart from the study's other recipes, or `none`.
     """
 
     arm: Trainee
@@ -31,6 +32,7 @@ class Training:
     imgsz: int
     start: tuple[str, str]
     teacher: str
+    recipe: str
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Trial:
 
     Attributes:
         values: all of params.yaml as it is for this trial, without the section study.
+        tuned: keys of the section train in which the study's recipes differ; empty where it has none.
     """
 
     values: Mapping[str, Any]
+    tuned: tuple[str, ...] = ()
 
     @property
     def backbone(self) -> str:
@@ -74,6 +78,17 @@ class Trial:
         return named[0] if named else NONE
 
     @property
+    def recipe(self) -> str:
+        """What sets its recipe apart from the study's other ones, such as `lr0 0.002`, or `none`."""
+        return ", ".join(f"{key} {_as_yaml(self.values['train'][key])}" for key in self.tuned) or NONE
+
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """All values but those in which recipes differ: equal for trials between which an arm's recipe is chosen."""
+        train = {key: value for key, value in self.values["train"].items() if key not in self.tuned}
+        return {**self.values, "train": train}
+
+    @property
     def name(self) -> str:
         """The experiment's name: the same for equal parameters, and another one for all others."""
         backbone = self.backbone.replace("@", "-")  # which has a meaning in names of commits
@@ -84,15 +99,20 @@ class Trial:
         train, init, seeds = self.values["train"], self.values["init"], self.values["seeds"]
         terms = (self.imgsz, (init["backbone"], init["detector"]))
         if train["teacher"] not in NO_MODEL:
-            yield Training(TEACHER, train["teacher"], seeds[0], *terms, NONE)
+            yield Training(TEACHER, train["teacher"], seeds[0], *terms, NONE, self.recipe)
         both = train["taught"] == "both" and self.teacher != BASELINE
         for seed in seeds:
-            yield Training("baseline", self.values["baseline"], seed, *terms, self.teacher if both else NONE)
-            yield Training("candidate", self.backbone, seed, *terms, self.teacher)
+            taught = self.teacher if both else NONE
+            yield Training("baseline", self.values["baseline"], seed, *terms, taught, self.recipe)
+            yield Training("candidate", self.backbone, seed, *terms, self.teacher, self.recipe)
+
+
+def _as_yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def trials_of(options: StudyOptions, values: Mapping[str, Any]) -> list[Trial]:
-    """The trials, those on equal terms one after the other.
+    """The trials, those on equal terms one after the other, and of these the recipes of one candidate.
 
     Args:
         options: the grid.
@@ -109,18 +129,21 @@ def trials_of(options: StudyOptions, values: Mapping[str, Any]) -> list[Trial]:
     starts = [start_values(start) for start in options.starts] or [{}]
     teachers = [{"teacher": teacher} for teacher in options.teachers] or [{}]
     sides = [{"imgsz": side} for side in options.imgsz] or [{}]
+    recipes = options.recipes or ({},)
+    tuned = tuple(dict.fromkeys(key for recipe in recipes for key in recipe))
     common = {key: value for key, value in values.items() if key != options.key} | {"seeds": list(options.seeds)}
     return [
         Trial(
             {
                 **common,
                 "backbone": backbone,
-                "train": {**values["train"], **side, **teacher},
+                "train": {**values["train"], **side, **teacher, **recipe},
                 # A study of teachers sets aside the file that teaches elsewhere.
                 "init": {**values["init"], **start, **({TEACHER: NONE} if teacher else {})},
-            }
+            },
+            tuned,
         )
-        for teacher, start, side, backbone in product(teachers, starts, sides, options.backbones)
+        for teacher, start, side, backbone, recipe in product(teachers, starts, sides, options.backbones, recipes)
     ]
 
 

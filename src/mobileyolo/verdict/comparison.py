@@ -51,6 +51,7 @@ class Circumstances:
         latency: of both arms.
         caveats: sentences about the data, to be added to the verdict's.
         teacher: the model that was trained to teach, if there is one.
+        tuned: was each arm trained by a recipe of its own, the best on val of as many as the other arm had?
     """
 
     scenes: Scenes
@@ -59,6 +60,7 @@ class Circumstances:
     latency: LatencyRecord
     caveats: Sequence[str] = ()
     teacher: ArmResult | None = None
+    tuned: bool = False
 
 
 def compare(
@@ -76,7 +78,7 @@ def compare(
         ComparisonError: the terms differ, or a cost is 0; the message names the term and its values.
     """
     baseline, candidate = baseline.by_seed(), candidate.by_seed()
-    check_terms(baseline, candidate)
+    check_terms(baseline, candidate, tuned=circumstances.tuned)
     terms = baseline.results[0]
     assumed, assumed_degrees, source = _assumed(options, circumstances)
     rule = Rule(options, circumstances.scenes, assumed, assumed_degrees)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from mobileyolo.core.errors import ComparisonError
 from mobileyolo.core.records import OfferRecord, WeightsSource
 from mobileyolo.core.results import ArmEvidence, ArmResult
 
 
-def check_terms(baseline: ArmEvidence, candidate: ArmEvidence) -> None:
+def check_terms(baseline: ArmEvidence, candidate: ArmEvidence, *, tuned: bool = False) -> None:
     """Raise unless all results, of both arms and all seeds, differ only in arm and seed, and both had the same offer.
 
     Args:
         baseline: in order of seed.
         candidate: likewise.
+        tuned: each arm has a recipe of its own, chosen among as many as the other one's.
 
     Raises:
         ComparisonError: the message names the term that differs and both values.
@@ -30,14 +30,16 @@ def check_terms(baseline: ArmEvidence, candidate: ArmEvidence) -> None:
         )
     _check_offers(baseline.offer, candidate.offer)
     first = baseline.results[0]
-    for other in chain(baseline.results[1:], candidate.results):
-        for term, expected, found in _terms(first, other):
-            if found != expected:
-                raise ComparisonError(
-                    f"{term} differs: {expected!r} for {first.label}, {found!r} for {other.label}; "
-                    f"train and evaluate both arms again on the same terms{_way(term)}"
-                )
-        _check_images(first, other)
+    for arm in (baseline, candidate):
+        recipe = (arm.results[0] if tuned else first).training.recipe_digest
+        for other in arm.results:
+            for term, expected, found in _terms(first, other, recipe):
+                if found != expected:
+                    raise ComparisonError(
+                        f"{term} differs: {expected!r} for {first.label}, {found!r} for {other.label}; "
+                        f"train and evaluate both arms again on the same terms{_way(term)}"
+                    )
+            _check_images(first, other)
 
 
 def _check_offers(baseline: OfferRecord, candidate: OfferRecord) -> None:
@@ -55,12 +57,12 @@ def _named(sources: Sequence[WeightsSource]) -> str:
     return ", ".join(f"{source.name} ({source.digest[:12]})" for source in sources) or "none"
 
 
-def _terms(first: ArmResult, other: ArmResult) -> Iterator[tuple[str, str, str]]:
-    """Name of each term, and its value in both results."""
+def _terms(first: ArmResult, other: ArmResult, recipe: str) -> Iterator[tuple[str, str, str]]:
+    """Name of each term, its value in the first result or the expected recipe's digest, and its value in the other."""
     engines = first.training.engine, other.training.engine
     for key in sorted(engines[0].keys() | engines[1].keys()):
         yield f"engine {key}", str(engines[0].get(key)), str(engines[1].get(key))
-    yield "recipe_digest", first.training.recipe_digest, other.training.recipe_digest
+    yield "recipe_digest", recipe, other.training.recipe_digest
     yield "data_digest", first.training.data_digest, other.training.data_digest
     yield "split", first.statistics.split, other.statistics.split
     for key in sorted(first.statistics.measured.keys() | other.statistics.measured.keys()):

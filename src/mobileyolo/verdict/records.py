@@ -183,7 +183,7 @@ class Comparison(Record):
     resamples: int
     margin: float
     data_digest: str
-    recipe_digest: str
+    recipe_digest: str  # the baseline's, where each arm has one of its own
 
 
 class ArmMetrics(Record):

@@ -90,6 +90,12 @@ def test_no_seed_is_one_that_an_experiment_or_the_store_has_used(world: World) -
     assert (name, params["backbone"], params["seeds"]) == ("confirm-wider", "mnv1_s", [2, 5, 6])
 
 
+def test_the_grid_of_a_study_stays_the_workspaces(world: World) -> None:
+    world.stored = [Stored("chosen", changed("study.recipes", [{"optimizer": "SGD"}, {}]))]
+    confirm.run("chosen", seeds=1)
+    assert not any("study" in each for each in overrides(world.ran[0][1], PARAMS))
+
+
 def test_an_interrupted_confirmation_goes_on_with_its_own_seeds(world: World) -> None:
     world.models = [logged(1, **{"dvc.exp": "confirm-wider"})]
     confirm.run("wider", seeds=2)

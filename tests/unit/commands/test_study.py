@@ -24,6 +24,7 @@ from tests.synthetic_family import make_member
 ROOT = Path(__file__).parents[3]
 PAGE = Path("reports/study/index.html")
 WRITE = report.write_study
+RECIPES = [{"lr0": 0.0007}, {}]
 
 
 @dataclass
@@ -53,6 +54,7 @@ class FakeEngine:
     ran: list[str] = field(default_factory=list)
     works: list[FakeWork] = field(default_factory=list)
     asked_for_statistics: bool | None = None
+    asked_across: list[tuple[str, str]] = field(default_factory=list)
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         return {name: result for name, result in self.stored.items() if name in names}
@@ -61,15 +63,30 @@ class FakeEngine:
         self.asked_for_statistics = statistics
         return {}
 
+    def across(self, baseline: Trial, candidate: Trial) -> Comparison:
+        self.asked_across.append((baseline.recipe, candidate.recipe))
+        return make_member(candidate.backbone, 0.05).comparison
+
     def begin(self, trial: Trial, log: Path) -> FakeWork:
         self.ran.append(trial.backbone)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"error: {trial.backbone} is broken\n")
-        succeeded = trial.backbone not in self.broken
+        succeeded = not {trial.backbone, trial.recipe} & self.broken
         if succeeded and not self.error:
-            self.stored[trial.name] = make_member(trial.backbone).comparison
+            self.stored[trial.name] = with_val(make_member(trial.backbone).comparison, trial.recipe)
         self.works.append(FakeWork(succeeded, self.error))
         return self.works[-1]
+
+
+def with_val(comparison: Comparison, recipe: str) -> Comparison:
+    """The baseline is best with the first of RECIPES on val, the candidate with the second one."""
+    place = [*(f"lr0 {each.get('lr0', 0.002)}" for each in RECIPES), recipe].index(recipe)
+    values = {"baseline": (0.6, 0.5, 0.5)[place], "candidate": (0.3, 0.4, 0.3)[place]}
+    return comparison.model_copy(
+        update={
+            arm: getattr(comparison, arm).model_copy(update={"val_map50_95": value}) for arm, value in values.items()
+        }
+    )
 
 
 @dataclass
@@ -193,6 +210,72 @@ def test_mlflow_is_told_after_each_trial_whose_runs_belong_to_the_study(
     write_grid(backbones=["mnv1_n"])
     run()
     assert tracked.name != name
+
+
+def test_each_arm_is_judged_at_its_best_of_the_recipes(
+    engine: FakeEngine, tracked: FakeStudyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_grid(backbones=["mnv1_n"], recipes=RECIPES)
+    run()
+    assert engine.ran == ["mnv1_n"] * 2
+    assert engine.asked_across == [("lr0 0.0007", "lr0 0.002")]  # once, although MLflow is told as well
+    said = capsys.readouterr().out
+    assert "chosen on val: lr0 0.0007 for yolo11n, lr0 0.002 for mnv1_n." in said
+    assert [line.split()[:4] for line in said.splitlines() if " +0.050 " in line] == [["mnv1_n", "128", "lr0", "0.002"]]
+    assert "chosen on val: lr0 0.0007 for yolo11n" in tracked.told
+    assert "-0.100" not in said  # the verdict of a single trial
+
+
+def test_a_candidate_with_a_recipe_that_failed_is_not_judged_and_the_others_are(
+    engine: FakeEngine, tracked: FakeStudyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_grid(backbones=["mnv1_n", "mnv1_s"], recipes=RECIPES)
+    engine.broken = {"mnv1_s"}
+    with pytest.raises(UserError, match="2 of 4 trials failed"):
+        run()
+    said = capsys.readouterr().out
+    assert "Not judged yet: mnv1_s (128 px): its recipe is chosen once all of them are trained" in said
+    assert "chosen on val: lr0 0.0007 for yolo11n, lr0 0.002 for mnv1_n." in said
+    assert "Not judged yet: mnv1_s" in tracked.told
+
+
+@pytest.mark.usefixtures("drawing")
+def test_before_any_recipe_can_be_chosen_there_is_no_page_and_it_is_said_why(
+    engine: FakeEngine, tracked: FakeStudyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_grid(backbones=["mnv1_n"], recipes=RECIPES)
+    engine.broken = {"lr0 0.002"}
+    with pytest.raises(UserError, match="1 of 2 trials failed"):
+        run()
+    said = capsys.readouterr().out
+    assert "Not judged yet: mnv1_n (128 px): " in said
+    assert "verdict" not in said
+    assert not PAGE.exists()
+    assert "Not judged yet: mnv1_n" in tracked.told
+
+
+def test_a_recipe_on_other_data_is_named_before_any_candidate_is_judged(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_grid(backbones=["mnv1_n"], recipes=RECIPES)
+    run()
+    name = next(reversed(engine.stored))
+    engine.stored[name] = engine.stored[name].model_copy(update={"data_digest": "0ther"})
+    capsys.readouterr()
+    run()
+    said = capsys.readouterr().out
+    assert f"on equal terms; missing: {name}" in said
+    assert f"Left out: {name} is of other data (0ther, not " in said
+
+
+def test_recipes_make_another_study(engine: FakeEngine, tracked: FakeStudyRun) -> None:
+    write_grid(backbones=["mnv1_n"])
+    run()
+    name = tracked.name
+    write_grid(backbones=["mnv1_n"], recipes=RECIPES)
+    run()
+    assert tracked.name != name
+    assert engine.ran == ["mnv1_n"] * 2  # the recipe that changes nothing was there already
 
 
 def test_who_stops_the_study_stops_its_trial(engine: FakeEngine) -> None:

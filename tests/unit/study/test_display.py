@@ -51,6 +51,22 @@ def test_the_plan_counts_for_each_trial_what_none_before_it_trains() -> None:
     ]  # fmt: skip
 
 
+def test_a_study_of_recipes_shows_them_and_no_test_figure_of_one_trial() -> None:
+    course = make_course(backbones=["mnv1_n"], recipes=[{"lr0": 0.0007}, {}])
+    course.begin(course.trials[0])
+    course.end(RESULT)
+    assert row(course, course.trials[0])[3] == f"{RESULT.candidate.val_map50_95:.3f} (val)"
+    assert [str(cell) for cell in live_table(course).columns[1].cells] == ["lr0 0.0007", "lr0 0.002"]
+    plan = plan_table(course.trials, [], course.profiles, course.pace)
+    place = plan.header.index("recipe")
+    assert [(cells[place], cells[plan.header.index("trainings")]) for cells in plan.rows] == [
+        ("lr0 0.0007", "2"), ("lr0 0.002", "2"),
+    ]  # fmt: skip
+    plain = make_course()
+    assert "recipe" not in plan_table(plain.trials, [], plain.profiles, plain.pace).header
+    assert "recipe" not in [column.header for column in live_table(plain).columns]
+
+
 def test_what_was_found_has_each_baseline_once_and_leaves_out_what_is_none_everywhere() -> None:
     family = Family.of([make_member("mnv1_n", -0.1), make_member("mnv1_s", busy=True)])
     table = findings_table(family)

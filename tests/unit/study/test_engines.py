@@ -1,23 +1,45 @@
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE, SCENES_FILE, ModelFiles
+from mobileyolo.core.files import (
+    COMPARISON_FILE,
+    DATASET_FILE,
+    HISTORY_FILE,
+    LATENCY_FILE,
+    SCENES_FILE,
+    ModelFiles,
+    offer_file,
+)
+from mobileyolo.core.records import DatasetCard, SplitCount
 from mobileyolo.core.tables import Scenes
 from mobileyolo.experiments import Experiment
 from mobileyolo.family.members import Evidence
 from mobileyolo.study import engines
 from mobileyolo.study.engines import DvcEngine, Work
 from mobileyolo.study.trials import Trial
+from mobileyolo.verdict.comparison import compare
+from mobileyolo.verdict.parameters import VerdictOptions
+from mobileyolo.verdict.records import Comparison
 from tests.synthetic_comparison import make_comparison
-from tests.synthetic_results import make_result, make_statistics
+from tests.synthetic_results import (
+    make_arms,
+    make_circumstances,
+    make_evidence,
+    make_result,
+    make_statistics,
+    with_training,
+)
 from tests.synthetic_study import VALUES, make_course
 
 COMPARISON = make_comparison()
@@ -142,6 +164,72 @@ def test_evidence_is_read_from_the_experiment_in_the_order_of_the_seeds(monkeypa
         Path("data/scenes.parquet"),
         *(Path(f"reports/statistics/candidate/s{seed}") for seed in (2, 5)),
     }
+
+
+@pytest.fixture
+def tuned(monkeypatch: pytest.MonkeyPatch) -> tuple[Comparison, list[Trial]]:
+    """What a comparison of two trials' arms has to be, and the trials, which are experiments."""
+    monkeypatch.setitem(VALUES["compare"], "resamples", 100)
+    trials = make_course(backbones=["mnv1_n"], seeds=[0, 1], recipes=[{"lr0": 0.0007}, {}]).trials
+    skills = {trials[0].name: (0.9, 0.2), trials[1].name: (0.5, 0.7)}  # of baseline and candidate
+    arms = {
+        (name, arm): make_evidence(
+            [with_training(result, recipe_digest=name, recipe={"epochs": 40}) for result in results]
+        )
+        for name, (baseline, candidate) in skills.items()
+        for arm, results in zip(ARMS, make_arms(baseline, candidate, seeds=2), strict=True)
+    }
+    circumstances = make_circumstances()
+
+    def copied(self: Experiment, paths: Iterable[Path], folder: Path) -> None:
+        writers: dict[Path, Callable[[Path], None]] = {
+            DATASET_FILE: DatasetCard(
+                digest="d", names=("a",), splits={"train": SplitCount(images=circumstances.train_images, boxes=9)}
+            ).write,
+            HISTORY_FILE: circumstances.history.write,
+            LATENCY_FILE: circumstances.latency.write,
+        }
+        for arm in ARMS:
+            own = arms[self.name, arm]
+            writers[offer_file(arm)] = own.offer.write
+            for seed, result in enumerate(own.results):
+                files = ModelFiles(arm, seed)
+                writers[files.training], writers[files.metrics] = result.training.write, result.metrics.write
+                writers[files.statistics], writers[files.time] = result.statistics.write, own.times[seed].write
+                writers[files.history] = partial(own.histories[seed].to_csv, index=False)
+        images = arms[self.name, "baseline"].results[0].statistics.images["image"]
+        table = pd.DataFrame({"split": "test", "image": images, "scene": range(len(images))})
+        writers[SCENES_FILE] = Scenes(table).write
+        for path in paths:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            writers[path](folder / path)
+
+    experiments = [Experiment(trial.name, "r", "head") for trial in trials]
+    monkeypatch.setattr(engines, "present_experiments", lambda: experiments)
+    monkeypatch.setattr(Experiment, "copy", copied)
+    baseline, candidate = arms[trials[0].name, "baseline"], arms[trials[1].name, "candidate"]
+    options = VerdictOptions.model_validate(VALUES["compare"])
+    return compare(baseline, candidate, dataclasses.replace(circumstances, tuned=True), options), trials
+
+
+def test_the_baseline_of_one_trial_is_compared_with_the_candidate_of_another_one_as_in_a_trial(
+    tuned: tuple[Comparison, list[Trial]],
+) -> None:
+    expected, (first, second) = tuned
+    across = DvcEngine(VALUES).across(first, second)
+    assert across == expected
+    reverse = DvcEngine(VALUES).across(second, first).metrics["map50_95"]
+    assert reverse.candidate < across.metrics["map50_95"].candidate
+    assert reverse.baseline < across.metrics["map50_95"].baseline
+
+
+def test_a_trial_that_was_removed_meanwhile_is_an_error_that_says_what_to_do(
+    tuned: tuple[Comparison, list[Trial]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (first, second) = tuned
+    monkeypatch.setattr(engines, "present_experiments", lambda: [Experiment(second.name, "r", "head")])
+    with pytest.raises(UserError, match=f"{first.name}: no such experiment any more; the same command runs it again"):
+        DvcEngine(VALUES).across(first, second)
 
 
 def test_evidence_that_is_no_longer_in_the_cache_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,33 @@ def test_a_name_is_one_that_git_and_dvc_take() -> None:
         assert re.fullmatch(r"study-[\w.-]+-128-[0-9a-f]{8}", trial.name)
 
 
+def test_every_candidate_is_trained_with_every_recipe_one_after_the_other() -> None:
+    made = trials(backbones=["mnv1_n", "mnv1_s"], imgsz=[64, 96], recipes=[{"lr0": 0.0007}, {}, {"cos_lr": True}])
+    assert [trial.recipe for trial in made[:3]] == [
+        "lr0 0.0007, cos_lr false", "lr0 0.002, cos_lr false", "lr0 0.002, cos_lr true",
+    ]  # fmt: skip
+    assert [(trial.backbone, trial.imgsz) for trial in made[::3]] == [
+        ("mnv1_n", 64), ("mnv1_s", 64), ("mnv1_n", 96), ("mnv1_s", 96),
+    ]  # fmt: skip
+    assert made[0].terms == made[1].terms == made[2].terms
+    assert made[2].terms != made[3].terms
+    assert made[2].values["train"] == {**VALUES["train"], "imgsz": 64, "cos_lr": True}
+
+
+def test_both_arms_are_trained_with_each_recipe_and_the_baseline_once() -> None:
+    made = trials(backbones=["mnv1_n", "mnv1_s"], recipes=[{"lr0": 0.0007}, {}])
+    trained = Counter((each.backbone, each.recipe) for each in distinct_trainings(made, []))
+    recipes = ("lr0 0.0007", "lr0 0.002")
+    assert trained == {(name, recipe): 3 for name in ("yolo11n", "mnv1_n", "mnv1_s") for recipe in recipes}
+
+
+def test_a_recipe_that_changes_nothing_is_the_trial_of_a_study_without_recipes() -> None:
+    (alone,) = trials(backbones=["mnv1_n"])
+    _, same = trials(backbones=["mnv1_n"], recipes=[{"lr0": 0.1}, {}])
+    assert same.name == alone.name
+    assert (alone.recipe, alone.terms) == ("none", alone.values)
+
+
 def test_the_baseline_is_no_candidate() -> None:
     with pytest.raises(ConfigError, match=r"study\.backbones: 'yolo11n' is the baseline"):
         trials(backbones=["mnv1_n", "yolo11n"])

@@ -61,6 +61,24 @@ def test_unequal_terms_between_the_seeds_of_one_arm_are_refused() -> None:
         check_terms(make_evidence(baseline), make_evidence(candidate))
 
 
+def test_each_arm_may_have_a_recipe_of_its_own_where_it_was_chosen_among_as_many() -> None:
+    baseline, candidate = make_arms(seeds=2)
+    own = make_evidence([with_training(result, recipe_digest="deadbeef") for result in candidate])
+    check_terms(make_evidence(baseline), own, tuned=True)
+    with pytest.raises(ComparisonError, match="recipe_digest differs"):
+        check_terms(make_evidence(baseline), own)
+
+
+def test_all_seeds_of_an_arm_have_one_recipe_and_nothing_else_may_differ_between_tuned_arms() -> None:
+    baseline, candidate = make_arms(seeds=2)
+    mixed = [candidate[0], with_training(candidate[1], recipe_digest="deadbeef")]
+    with pytest.raises(ComparisonError, match=r"recipe_digest differs: .* 'deadbeef' for candidate s1"):
+        check_terms(make_evidence(baseline), make_evidence(mixed), tuned=True)
+    other = [with_training(result, recipe_digest="deadbeef", data_digest="0ther") for result in candidate]
+    with pytest.raises(ComparisonError, match="data_digest differs"):
+        check_terms(make_evidence(baseline), make_evidence(other), tuned=True)
+
+
 @pytest.mark.parametrize(
     ("role", "files", "said"),
     [

@@ -31,7 +31,9 @@ def render(family: Family, _: Language) -> str:
         comparison=family.comparison,
         headline=words.headline(family, _),
         reason=words.reason(family, _),
+        chosen=words.chosen(family, _),
         recommended=recommended,
+        confirmation=words.confirmation(family, _),
         models=tables.model_table(family, _),
         intervals=words.intervals(family, _),
         rare_classes=words.rare_classes(family, _),
@@ -42,6 +44,8 @@ def render(family: Family, _: Language) -> str:
         pairs=tables.pair_table(family, _),
         pairs_open=len(family.pairs) <= MOST_OPEN_PAIRS,
         pairs_sentence=words.pairs(family, _),
+        recipes=tables.recipe_table(family, _),
+        unjudged=tables.unjudged_table(family, _),
         excluded=tables.excluded_table(family, _),
         trials=tables.trial_table(family, _),
     )
@@ -56,15 +60,22 @@ def _parts(family: Family) -> Iterator[str]:
     yield f"## {words.headline(family, ENGLISH)}"
     if said := words.reason(family, ENGLISH):
         yield said
+    if said := words.chosen(family, ENGLISH):
+        yield said
     yield markdown(tables.model_table(family, ENGLISH))
     yield words.intervals(family, ENGLISH)
     if said := words.rare_classes(family, ENGLISH):
         yield said
     yield markdown(tables.ratio_table(family, ENGLISH))
+    if family.tuned:
+        yield markdown(tables.recipe_table(family, ENGLISH))
     if family.pairs:
         yield markdown(tables.pair_table(family, ENGLISH))
     if said := words.pairs(family, ENGLISH):
         yield said
+    if family.unjudged:
+        yield "Not judged yet:"
+        yield markdown(tables.unjudged_table(family, ENGLISH))
     if family.excluded:
         yield "Left out, because they can't be compared with these:"
         yield markdown(tables.excluded_table(family, ENGLISH))

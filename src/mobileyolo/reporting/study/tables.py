@@ -46,12 +46,14 @@ def model_table(family: Family, _: Translate) -> Table:
 
 
 def _columns(family: Family, _: Translate) -> dict[str, list[str]]:
-    """Cells on the start and on the teacher, by header; without a column that would hold nothing but `none`."""
+    """Cells on start, teacher and recipe, by header; without a column that would hold nothing but `none`."""
     models, columns = family.models, {}
     if any(model.setup.start != NONE for model in models):
         columns[_("starts from")] = [words.start_name(model, _) for model in models]
     if any(model.setup.teacher != NONE for model in models):
         columns[_("taught by")] = [words.teacher_name(model, _) for model in models]
+    if family.tuned:
+        columns[_("recipe")] = [model.recipe for model in models]
     return columns
 
 
@@ -114,6 +116,30 @@ def pair_table(family: Family, _: Translate) -> Table:
     return Table(header, "llrrl", tuple(rows), tuple(marks))
 
 
+def recipe_table(family: Family, _: Translate) -> Table:
+    """All recipes of every model with what they reached on val, by which one was chosen."""
+    parts = words.differing(family)
+    rows = tuple(
+        (
+            words.label(model, parts, _),
+            tried.recipe,
+            f"{tried.val_map50_95:.3f}",
+            _("yes") if tried == model.choice.chosen else "",
+            tried.trial,
+        )
+        for model in family.models
+        if model.choice
+        for tried in model.choice.tried
+    )
+    return Table((_("model"), _("recipe"), _("mAP50-95 on val"), _("chosen"), _("trial")), "llrll", rows)
+
+
+def unjudged_table(family: Family, _: Translate) -> Table:
+    """Candidates that are in no table yet, and what they wait for."""
+    rows = tuple((words.unjudged_name(each, _), words.waits_for(each, _)) for each in family.unjudged)
+    return Table((_("model"), _("reason")), "ll", rows)
+
+
 def trial_table(family: Family, _: Translate) -> Table:
     """The experiments that the candidates are from."""
     parts = words.differing(family)
@@ -138,6 +164,7 @@ def as_csv(family: Family) -> str:
 
 _CSV_COLUMNS = (
     *("number", "model", "width", "arm", "trial", "imgsz", "start", "teacher", "seeds", "map50_95"),
+    *("recipe", "val_map50_95", "tried"),
     *("difference", "low", "high", "confidence", "verdict", "provisional"),
     *COSTS,
     *(f"{name}_{part}" for name in LATENCIES for part in ("ratio", "ratio_low", "ratio_high", "busy")),
@@ -150,6 +177,10 @@ def _line(family: Family, model: Model) -> Iterator[tuple[str, object]]:
     yield from (("imgsz", model.setup.imgsz), ("start", printable(model.setup.start)))
     yield from (("teacher", printable(model.setup.teacher)), ("map50_95", model.map50_95))
     yield "seeds", " ".join(map(str, family.comparison.seeds))
+    if model.choice:
+        chosen, tried = model.choice.chosen, model.choice.tried
+        yield from (("recipe", chosen.recipe), ("val_map50_95", chosen.val_map50_95))
+        yield "tried", "; ".join(f"{each.recipe}: {each.val_map50_95}" for each in tried)
     if model.lead:
         told = model.lead.interval
         yield from (("difference", told.delta), ("low", told.low), ("high", told.high))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mobileyolo.core.files import NONE
 from mobileyolo.family.comparable import Excluded, Mismatch
 from mobileyolo.family.family import Family
+from mobileyolo.family.members import Unjudged
 from mobileyolo.family.models import Lead, Model
 from mobileyolo.family.recommendation import QUOTED, Recommendation
 from mobileyolo.reporting.comparison.words import interval, style, verdict_names
@@ -32,12 +33,12 @@ def cost_names(_: Translate) -> dict[str, str]:
     }
 
 
-def start_name(model: Model, _: Translate) -> str:
+def start_name(model: Model | Unjudged, _: Translate) -> str:
     """What a model could start from."""
     return _("random weights") if model.setup.start == NONE else shown(model.setup.start)
 
 
-def teacher_name(model: Model, _: Translate) -> str:
+def teacher_name(model: Model | Unjudged, _: Translate) -> str:
     """Who taught a model."""
     return _("nobody") if model.setup.teacher == NONE else shown(model.setup.teacher)
 
@@ -48,14 +49,14 @@ def differing(family: Family) -> set[str]:
     return {name for name in ("imgsz", "start", "teacher") if len({getattr(setup, name) for setup in setups}) > 1}
 
 
-def setup_name(model: Model, parts: set[str], _: Translate) -> str:
+def setup_name(model: Model | Unjudged, parts: set[str], _: Translate) -> str:
     """Some of what a model was trained with, such as `256 px, imagenet`; empty without parts."""
     told = {"imgsz": f"{model.setup.imgsz} px", "start": start_name(model, _)}
     told["teacher"] = _("taught by {teacher}").format(teacher=teacher_name(model, _))
     return _(", ").join(text for name, text in told.items() if name in parts)
 
 
-def label(model: Model, parts: set[str], _: Translate) -> str:
+def label(model: Model | Unjudged, parts: set[str], _: Translate) -> str:
     """A model's name, and in brackets what sets it apart."""
     setup = setup_name(model, parts, _)
     return _("{model} ({setup})").format(model=model.backbone, setup=setup) if setup else model.backbone
@@ -154,12 +155,62 @@ def _reason(family: Family, _: Translate) -> Iterator[str]:
             scenes=comparison.guards.scenes
         )
     if comparison.split == "val":
-        yield _("The checkpoints were chosen on these same images, so the metrics of all models are too optimistic.")
+        yield (
+            _("Checkpoints and recipes were chosen on these same images, so all metrics are too optimistic.")
+            if family.tuned
+            else _("The checkpoints were chosen on these same images, so the metrics of all models are too optimistic.")
+        )
 
 
 def _judged(family: Family) -> tuple[Model, ...]:
     """The candidates on equal terms with the baseline of the recommendation."""
     return next(group.candidates for group in family.groups if group.baseline == family.recommendation.baseline)
+
+
+def chosen(family: Family, _: Translate) -> str:
+    """Which recipe was chosen for which model, and why unequal ones are equal terms; empty without recipes."""
+    parts = differing(family)
+    choice = family.groups[0].baseline.choice
+    if choice is None:
+        return ""
+    recipes = [
+        _("{recipe} for {model}").format(recipe=model.recipe, model=label(model, parts, _)) for model in family.models
+    ]
+    return _(
+        "Each arm is at its best of {count} recipes, chosen on val: {recipes}. Both arms chose among the same ones, so "
+        "unequal recipes are equal terms here. Only the chosen models are judged on {split}."
+    ).format(count=len(choice.tried), recipes=_(", ").join(recipes), split=family.comparison.split)
+
+
+def confirmation(family: Family, _: Translate) -> str:
+    """How to measure a recommended model once more: by a command, or else in words."""
+    found = family.recommendation
+    if found.model and found.has_one_recipe:
+        return f"mobileyolo confirm {found.model.trial}"
+    return _(
+        "run the study once more with fresh seeds (study.seeds), which chooses the recipes and judges anew; mobileyolo "
+        "confirm would train both arms by one recipe."
+    )
+
+
+def unjudged(each: Unjudged, _: Translate) -> str:
+    """A candidate for which no recipe can be chosen, or compared, and why."""
+    return _("{model}: {reason}").format(model=unjudged_name(each, _), reason=waits_for(each, _))
+
+
+def unjudged_name(each: Unjudged, _: Translate) -> str:
+    """Its backbone, and in brackets what it is trained with."""
+    set_apart = {name for name in ("start", "teacher") if getattr(each.setup, name) != NONE}
+    return label(each, {"imgsz", *set_apart}, _)
+
+
+def waits_for(each: Unjudged, _: Translate) -> str:
+    """Why a candidate is not judged."""
+    if not each.missing:
+        return shown(each.error)
+    return _("its recipe is chosen once all of them are trained on equal terms; missing: {trials}").format(
+        trials=_(", ").join(each.missing)
+    )
 
 
 def intervals(family: Family, _: Translate) -> str:
