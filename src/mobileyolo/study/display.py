@@ -57,23 +57,25 @@ class Display:
 def live_table(course: Course) -> LiveTable:
     """Trials with their state, what is being trained, and the time that is left."""
     table = LiveTable(caption=Text(summary(course)), caption_justify="left")
-    for header in ("trial", "state", "training", "epoch", "mAP50-95", "left"):
-        table.add_column(header, justify="left" if header in {"trial", "state", "training"} else "right")
+    nodes = {name: run.node for name, run in course.running.items() if run.node}
+    for header in ("trial", *(["node"] if nodes else []), "state", "training", "epoch", "mAP50-95", "left"):
+        table.add_column(header, justify="right" if header in {"epoch", "mAP50-95", "left"} else "left")
     for trial in course.trials:
-        table.add_row(*(Text(harmless(cell)) for cell in (trial.name, *row(course, trial))))
+        cells = (trial.name, *([nodes.get(trial.name, "")] if nodes else []), *row(course, trial))
+        table.add_row(*(Text(harmless(cell)) for cell in cells))
     return table
 
 
 def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
     """State, training, epoch, mAP50-95 and time left of a trial; mAP is on val while it is being trained."""
-    state, seen = course.state(trial), course.seen
+    state = course.state(trial)
     if state == "done":
         comparison = course.results[trial.name]
         return state, "", "", f"{comparison.metrics['map50_95'].candidate:.3f}", ""
     if state == "failed":
         return state, "", "", "", ""
     left = told_time(course.seconds_left([trial]))
-    if state == "running" and seen:
+    if state == "running" and (seen := course.running[trial.name].seen):
         reached = "" if seen.map50_95 is None else f"{seen.map50_95:.3f} (val)"
         return state, f"{seen.backbone}, seed {seen.seed}", f"{seen.epoch} of {seen.epochs}", reached, left
     return state, "", "", "", left
@@ -82,8 +84,7 @@ def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
 def summary(course: Course) -> str:
     """One line: trials that are done and failed, and the time that is left."""
     failed = f", {len(course.failed)} failed" if course.failed else ""
-    rest = [*([course.running] if course.running else []), *course.waiting()]
-    left = f"; time left: {told_time(course.seconds_left(rest))}" if rest else ""
+    left = f"; time left: {told_time(course.time_left())}" if course.running or course.waiting() else ""
     return f"{len(course.results)} of {len(course.trials)} trials done{failed}{left}"
 
 

@@ -32,6 +32,15 @@ def _known_start(text: object) -> object:
 Start = Annotated[str, BeforeValidator(_known_start)]
 
 
+class Resources(Section):
+    """What each trial gets on a cluster, and how often its checkpoints are copied to DVC's remote."""
+
+    cpus: Annotated[int, Field(ge=1)]
+    gpus: Annotated[float, Field(ge=0, le=1)]
+    memory: Annotated[float, Field(gt=0)]  # GB
+    checkpoint: Annotated[float, Field(ge=0)]  # minutes
+
+
 class StudyOptions(Section):
     """The values that are combined; where a list is empty, the value elsewhere in params.yaml is the only one."""
 
@@ -42,6 +51,7 @@ class StudyOptions(Section):
     seeds: Seeds
     starts: Annotated[tuple[Start, ...], BeforeValidator(_distinct)]
     teachers: Annotated[tuple[TeacherName, ...], BeforeValidator(_distinct)]
+    resources: Resources
 
 
 def start_values(start: str) -> dict[str, str]:

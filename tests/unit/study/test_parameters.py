@@ -37,6 +37,12 @@ def test_a_grid_may_have_any_width_start_and_teacher() -> None:
         ("starts", ["imagenet"], "study.starts.0: 'imagenet': write none, init.backbone=<weights> or init.detector="),
         ("teachers", ["a.pt"], "study.teachers.0: 'a.pt': choose none, baseline,"),
         ("widths", [1], "study.widths: unknown key; choose one of backbones, imgsz, seeds, starts, teachers"),
+        ("resources", {**VALUES["study"]["resources"], "gpus": 2.0}, "study.resources.gpus: 2.0: input should be"),
+        (
+            "resources",
+            {"cpu": 1},
+            "study.resources.cpu: unknown key; did you mean 'cpus'? choose one of cpus, gpus",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key_and_what_is_right(key: str, value: object, told: str) -> None:
