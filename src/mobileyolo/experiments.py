@@ -91,9 +91,12 @@ class Experiment:
         Raises:
             UserError: the remote lacks something, or can't be reached.
         """
+        remote = Remote.default()
+        # For another commit DVC (3.67) would look up a relative path of the remote in a wrong folder.
+        config = {"core": {"remote": remote.name}, "remote": {remote.name: {**remote.settings}}}
         try:
             with Repo() as repo:
-                repo.fetch(revs=[self.revision], workspace=False)
+                repo.fetch(revs=[self.revision], workspace=False, config=config)
         except (DvcException, OSError) as error:
             raise UserError(f"the results of the experiment {self.name} can't be fetched ({error})") from None
 

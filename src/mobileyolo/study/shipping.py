@@ -43,7 +43,9 @@ def pack(archive: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder, COMMIT)
         _git("bundle", "create", "--quiet", str(bundle), "HEAD")
-        _git("archive", "--format=zip", f"--output={archive}", f"--add-file={bundle}", "HEAD:./src")
+        top = _git("rev-parse", "--show-toplevel").strip()  # a tree is archived from there only
+        words = ["--format=zip", f"--output={archive}", f"--add-file={bundle}", f"HEAD:{prefix()}src"]
+        _git("-C", top, "archive", *words)
 
 
 def prefix() -> str:
