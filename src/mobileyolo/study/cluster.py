@@ -151,8 +151,15 @@ class Cluster:
     """Jobs on a Ray cluster, each one begun when those that it needs have ended.
 
     Attributes:
+        site: what they have in common.
+        reports: what they send while they run.
+        options: of Ray, for each of them.
+        at_most: how many run at the same time.
         outcomes: of jobs that have ended, by name.
         progress: of jobs that run, by name.
+        waiting: those that have not begun, with the names of those that they need.
+        running: their names.
+        logs: files that take what they say, by name.
     """
 
     site: ray.ObjectRef[Site]
@@ -161,9 +168,9 @@ class Cluster:
     at_most: int
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     progress: dict[str, Progress] = field(default_factory=dict)
-    _waiting: dict[str, tuple[Job, Collection[str]]] = field(default_factory=dict)
-    _running: dict[ray.ObjectRef[Outcome], str] = field(default_factory=dict)
-    _logs: dict[str, Path] = field(default_factory=dict)
+    waiting: dict[str, tuple[Job, Collection[str]]] = field(default_factory=dict)
+    running: dict[ray.ObjectRef[Outcome], str] = field(default_factory=dict)
+    logs: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def connect(cls, site: Site, resources: Resources, address: str | None, at_most: int | None) -> Cluster:
@@ -215,18 +222,18 @@ class Cluster:
             needs: names of the jobs that have to end before; it fails if one of them does.
             log: takes all that the job says.
         """
-        if job.name not in self._logs:
-            self._logs[job.name] = log
+        if job.name not in self.logs:
+            self.logs[job.name] = log
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_bytes(b"")
-            self._waiting[job.name] = (job, needs)
+            self.waiting[job.name] = (job, needs)
 
     def advance(self, seconds: float) -> None:
         """Begin what can begin, wait up to these seconds for an end, and take in what the jobs report."""
         self._begin()
         ended: list[ray.ObjectRef[Outcome]] = []
-        if self._running:
-            ended, _ = ray.wait(list(self._running), timeout=seconds)
+        if self.running:
+            ended, _ = ray.wait(list(self.running), timeout=seconds)
         else:
             time.sleep(seconds)
         self._take_reports()
@@ -235,34 +242,34 @@ class Cluster:
 
     def cancel(self, name: str) -> None:
         """Ask a job, and all that it waits for, to end."""
-        _, needs = self._waiting.pop(name, (None, ()))
-        for reference, running in self._running.items():
+        _, needs = self.waiting.pop(name, (None, ()))
+        for reference, running in self.running.items():
             if running in {name, *needs}:
                 ray.cancel(reference)
 
     def close(self) -> None:
         """Stop all jobs, wait until they have closed what they had opened, and leave the cluster."""
-        for reference in self._running:
+        for reference in self.running:
             ray.cancel(reference)
-        if self._running:
-            ray.wait(list(self._running), num_returns=len(self._running), timeout=PATIENCE)
+        if self.running:
+            ray.wait(list(self.running), num_returns=len(self.running), timeout=PATIENCE)
         ray.shutdown()
 
     def _begin(self) -> None:
-        for name, (job, needs) in [*self._waiting.items()]:
+        for name, (job, needs) in [*self.waiting.items()]:
             failed = [each for each in needs if each in self.outcomes and not self.outcomes[each].succeeded]
             if failed:
-                self._say(name, f"error: {failed[0]} has failed, see {self._logs[failed[0]].as_posix()}\n")
+                self._say(name, f"error: {failed[0]} has failed, see {self.logs[failed[0]].as_posix()}\n")
                 self.outcomes[name] = Outcome(succeeded=False)
-            elif len(self._running) >= self.at_most or not all(each in self.outcomes for each in needs):
+            elif len(self.running) >= self.at_most or not all(each in self.outcomes for each in needs):
                 continue
             else:
                 task = ray.remote(run_on_node).options(name=name, **self.options)
-                self._running[task.remote(job, self.site, self.reports)] = name
-            del self._waiting[name]
+                self.running[task.remote(job, self.site, self.reports)] = name
+            del self.waiting[name]
 
     def _end(self, reference: ray.ObjectRef[Outcome]) -> None:
-        name = self._running.pop(reference)
+        name = self.running.pop(reference)
         self.progress.pop(name, None)
         try:
             self.outcomes[name] = ray.get(reference)
@@ -272,14 +279,14 @@ class Cluster:
             self.outcomes[name] = Outcome(succeeded=False)
 
     def _take_reports(self) -> None:
-        running = set(self._running.values())
+        running = set(self.running.values())
         for report in self.reports.get_nowait_batch(self.reports.qsize()):
             self._say(report.job, report.said)
             if report.job in running:
                 self.progress[report.job] = report.progress
 
     def _say(self, name: str, text: str) -> None:
-        with self._logs[name].open("a", encoding="utf-8") as log:
+        with self.logs[name].open("a", encoding="utf-8") as log:
             log.write(text)
 
 
