@@ -130,10 +130,14 @@ class RayWork:
         outcome = self.cluster.outcomes.get(self.job)
         if outcome is None or not outcome.succeeded:
             return None if outcome is None else False
-        take_experiment(outcome.experiment)
-        for experiment in present_experiments():
-            if experiment.name == self.job:
-                experiment.fetch()
+        try:
+            take_experiment(outcome.experiment)
+            for experiment in present_experiments():
+                if experiment.name == self.job:
+                    experiment.fetch()
+        except UserError as error:
+            self.cluster.say(self.job, f"error: {error}\n")
+            return False
         return True
 
     def progress(self) -> Progress | None:
@@ -255,11 +259,16 @@ class Cluster:
             ray.wait(list(self.running), num_returns=len(self.running), timeout=PATIENCE)
         ray.shutdown()
 
+    def say(self, name: str, text: str) -> None:
+        """Add to a job's log."""
+        with self.logs[name].open("a", encoding="utf-8") as log:
+            log.write(text)
+
     def _begin(self) -> None:
         for name, (job, needs) in [*self.waiting.items()]:
             failed = [each for each in needs if each in self.outcomes and not self.outcomes[each].succeeded]
             if failed:
-                self._say(name, f"error: {failed[0]} has failed, see {self.logs[failed[0]].as_posix()}\n")
+                self.say(name, f"error: {failed[0]} has failed, see {self.logs[failed[0]].as_posix()}\n")
                 self.outcomes[name] = Outcome(succeeded=False)
             elif len(self.running) >= self.at_most or not all(each in self.outcomes for each in needs):
                 continue
@@ -275,19 +284,15 @@ class Cluster:
             self.outcomes[name] = ray.get(reference)
         except RayError as error:
             reason = error.cause if isinstance(error, RayTaskError) else error
-            self._say(name, f"{error}\nerror: {str(reason).strip() or type(reason).__name__}\n")
+            self.say(name, f"{error}\nerror: {str(reason).strip() or type(reason).__name__}\n")
             self.outcomes[name] = Outcome(succeeded=False)
 
     def _take_reports(self) -> None:
         running = set(self.running.values())
         for report in self.reports.get_nowait_batch(self.reports.qsize()):
-            self._say(report.job, report.said)
+            self.say(report.job, report.said)
             if report.job in running:
                 self.progress[report.job] = report.progress
-
-    def _say(self, name: str, text: str) -> None:
-        with self.logs[name].open("a", encoding="utf-8") as log:
-            log.write(text)
 
 
 def run_on_node(job: Job, site: Site, reports: Queue) -> Outcome:
