@@ -280,6 +280,11 @@ class RemoteFolder:
         for name in names:
             self.files.rm_file(self.files.join(self.path, *name.split("/")))
 
+    def clear(self) -> None:
+        """Delete it with all its files."""
+        if self.files.exists(self.path):
+            self.files.rm(self.path, recursive=True)
+
 
 def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout

@@ -115,6 +115,8 @@ def test_a_repository_gives_its_default_remote_and_access_to_it(repository: Path
     assert Path("got").read_text() == "content"
     remote.fs.rm_file(target)
     assert not remote.fs.exists(target)
+    remote.fs.rm(remote.fs.parent(target), recursive=True)
+    assert not remote.fs.exists(remote.fs.parent(target))
 
 
 @contract("config.edit")

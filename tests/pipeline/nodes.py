@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -53,9 +54,9 @@ class Site:
         return sorted(self.storage.glob("mobileyolo/*/*/epoch-*.pt"))
 
     def log(self, beginning: str) -> str:
-        """What a job has said, by the beginning of its name."""
-        (log,) = self.workspace.path.glob(f".mobileyolo/studies/{beginning}*.log")
-        return log.read_text(encoding="utf-8")
+        """What jobs have said, by the beginning of their names."""
+        logs = sorted(self.workspace.path.glob(f".mobileyolo/studies/{beginning}*.log"))
+        return "\n".join(log.read_text(encoding="utf-8") for log in logs)
 
 
 @contextmanager
@@ -83,7 +84,8 @@ def opened(folder: Path, dataset: Path, nodes: int, **changes: dict[str, Any]) -
     server = Server(folder / "server")
     # The path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as sockets:
-        cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": sockets})
+        os.environ["RAY_TMPDIR"] = sockets
+        cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         try:
             for _ in range(nodes):
                 cluster.add_node(num_cpus=1)
@@ -92,6 +94,7 @@ def opened(folder: Path, dataset: Path, nodes: int, **changes: dict[str, Any]) -
         finally:
             server.kill()
             cluster.shutdown()
+            del os.environ["RAY_TMPDIR"]
 
 
 def trains(node: Any) -> bool:

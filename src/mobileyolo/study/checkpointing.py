@@ -60,5 +60,5 @@ class Copies:
 
     def forget(self) -> None:
         """Delete those on the remote: the job has ended, and DVC has its results."""
-        self.remote.remove(*self.copied)
+        self.remote.clear()
         self.copied = []

@@ -37,7 +37,8 @@ from mobileyolo.study.watching import Progress
 from mobileyolo.tracking.store import is_server, store_address
 
 RETRIES = 10  # of a job whose node or process is lost; an error of its own is not tried again
-STAGES = {TEACHER: "train-teacher@{seed}", BASELINE: "train@baseline-{seed}"}  # that trials can have in common
+# Where the models end that trials have in common: two nodes that measure one model would log it twice.
+STAGES = {TEACHER: "evaluate-teacher@{seed}", BASELINE: "evaluate@baseline-{seed}"}
 
 
 @dataclass(frozen=True)

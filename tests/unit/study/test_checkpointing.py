@@ -83,3 +83,11 @@ def test_when_the_job_has_ended_the_remote_keeps_none(copies: Copies) -> None:
     copies.keep(now=0)
     copies.forget()
     assert copies.remote.names() == []
+    copies.forget()  # of a job without a training
+
+
+def test_no_empty_folder_stays_on_the_remote(copies: Copies, tmp_path: Path) -> None:
+    end_epoch(copies, 1)
+    copies.keep(now=0)
+    copies.forget()
+    assert not (tmp_path / "remote/job").exists()

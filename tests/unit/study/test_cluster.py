@@ -200,7 +200,7 @@ def test_what_trials_share_is_a_job_for_each_seed_and_each_trial_waits_for_them(
     found = handed_in(jobs)
     shared = ["study-baseline-yolo11n-128-s0", "study-baseline-yolo11n-128-s1"]
     assert list(found) == [*shared, "study-mnv1_n-128", "study-mnv1_s-128"]
-    assert [found[name][0].target for name in shared] == ["train@baseline-0", "train@baseline-1"]
+    assert [found[name][0].target for name in shared] == ["evaluate@baseline-0", "evaluate@baseline-1"]
     needed = tuple(found[name][0].name for name in shared)
     assert [found[trial.name.rpartition("-")[0]] for trial in trials] == [
         (Job(trials[0].name, ("seeds=[0,1]",), {}), needed),
@@ -213,7 +213,7 @@ def test_a_teacher_is_trained_before_what_it_teaches(engine: RayEngine, jobs: Cl
     engine.begin(trial, tmp_path / "trial.log")
     found = handed_in(jobs)
     teacher, _ = found["study-teacher-yolo11s-128-s0"]
-    assert teacher.target == "train-teacher@0"
+    assert teacher.target == "evaluate-teacher@0"
     assert found["study-baseline-yolo11n-128-s0"][1] == (teacher.name,)
 
 
