@@ -18,6 +18,7 @@ from tests.pipeline.workspace import Result, Workspace
 from tests.unit.tracking.server import Server
 
 STUDY = ("python", "-m", "mobileyolo", "study", "--engine", "ray")
+PATIENCE = 3600  # seconds that a study may take on a busy machine
 RESOURCES = {"cpus": 1, "gpus": 0.0, "memory": 0.1, "checkpoint": 0.0}
 
 
@@ -41,13 +42,20 @@ class Site:
         """What stands before a command that knows server and cluster."""
         return ("env", f"MLFLOW_TRACKING_URI={self.server.address}", f"RAY_ADDRESS={self.cluster.address}")
 
-    def study(self, *options: str, check: bool = True) -> Result:
+    def study(self) -> Result:
         """Run the study to its end."""
-        return self.workspace.run(*self.settings(), *STUDY, *options, check=check)
+        code = self.start().wait(PATIENCE)
+        return Result(code, self.told.read_text(encoding="utf-8"))
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        """Begin the study."""
-        return self.workspace.start(*self.settings(), *STUDY, *options)
+    def start(self) -> subprocess.Popen[bytes]:
+        """Begin the study; `told` has what it says."""
+        redirect = ("sh", "-c", f'exec "$@" >{self.told} 2>&1', "sh")
+        return self.workspace.start(*redirect, *self.settings(), *STUDY)
+
+    @property
+    def told(self) -> Path:
+        """A file with the output of the study that was begun last."""
+        return self.storage.with_name("told.txt")
 
     def copies(self) -> list[Path]:
         """Checkpoints on the remote."""

@@ -27,6 +27,7 @@ def done(site: Site) -> Result:
 
 
 def test_both_trials_are_done_and_what_they_found_is_told_as_by_the_other_engine(site: Site, done: Result) -> None:
+    assert done.code == 0, done.output
     assert "2 of 2 trials done" in done.output
     found = [line.split()[0] for line in done.output.splitlines() if line.endswith(" M")]
     assert found == ["yolo11n", "mnv1_n", "mnv1_s"]

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.pipeline.nodes import Site, opened, stages, trains
-from tests.pipeline.workspace import Result, Workspace
+from tests.pipeline.nodes import PATIENCE, Site, opened, stages, trains
+from tests.pipeline.workspace import Workspace
 from tests.synthetic import write_dataset
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
@@ -35,7 +35,7 @@ for experiment in present_experiments():
 
 def wait_until(true: Callable[[], object], study: subprocess.Popen[bytes] | None = None) -> None:
     """Wait for something that a study does."""
-    end = time.monotonic() + 600
+    end = time.monotonic() + PATIENCE
     while not true():
         assert study is None or study.poll() is None, "the study has ended"
         assert time.monotonic() < end
@@ -80,19 +80,19 @@ def killed(site: Site, stopped: list[psutil.Process]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def lost(site: Site, killed: list[str]) -> Result:
-    """The study to its end, with a node that was lost in the candidate's training."""
+def lost(site: Site, killed: list[str]) -> str:
+    """What the study said to its end, with a node that was lost in the candidate's training."""
     study = site.start()
     wait_until(lambda: any("candidate" in path.parent.name for path in site.copies()), study)
     (node,) = [each for each in site.cluster.worker_nodes if trains(each)]
     site.cluster.add_node(num_cpus=1)
     site.cluster.remove_node(node, allow_graceful=False)
-    assert study.wait(900) == 1  # for the trial that can't succeed
-    return site.study(check=False)
+    assert study.wait(PATIENCE) == 1  # for the trial that can't succeed
+    return site.told.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def here(site: Site, lost: Result, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def here(site: Site, lost: str, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The same commit, studied by the engine `dvc` in a clone."""
     clone = Workspace(tmp_path_factory.mktemp("here") / "clone")
     site.workspace.run("git", "clone", "--quiet", str(site.workspace.path), str(clone.path))
@@ -105,16 +105,16 @@ def test_ctrl_c_leaves_no_process_on_any_node(stopped: list[psutil.Process]) -> 
     assert stopped == []
 
 
-def test_what_a_stopped_study_has_trained_is_gone_on_with(site: Site, killed: list[str], lost: Result) -> None:
+def test_what_a_stopped_study_has_trained_is_gone_on_with(site: Site, killed: list[str], lost: str) -> None:
     assert "baseline, seed 0: goes on after epoch" in site.log("study-baseline-yolo11n-64-s0")
     assert killed
 
 
-def test_a_training_whose_node_was_lost_goes_on_elsewhere(site: Site, lost: Result) -> None:
+def test_a_training_whose_node_was_lost_goes_on_elsewhere(site: Site, lost: str) -> None:
     assert "candidate, seed 0: goes on after epoch" in site.log("study-mnv1_n-64")
 
 
-def test_results_are_those_of_the_engine_dvc(site: Site, lost: Result, here: Workspace) -> None:
+def test_results_are_those_of_the_engine_dvc(site: Site, lost: str, here: Workspace) -> None:
     found, expected = (
         [line for line in each.run("python", "-c", RESULT).output.splitlines() if line.startswith("result ")]
         for each in (site.workspace, here)
@@ -123,10 +123,9 @@ def test_results_are_those_of_the_engine_dvc(site: Site, lost: Result, here: Wor
     assert found == expected
 
 
-def test_a_trial_that_fails_by_itself_is_named_with_its_log_and_the_other_one_is_done(site: Site, lost: Result) -> None:
-    assert lost.code == 1
-    assert "1 of 2 trials done, 1 failed" in lost.output
-    (failed,) = [line for line in lost.output.splitlines()[-2:] if "has failed" in line]
+def test_a_trial_that_fails_by_itself_is_named_with_its_log_and_the_other_one_is_done(site: Site, lost: str) -> None:
+    assert "1 of 2 trials done, 1 failed" in lost
+    (failed,) = [line for line in lost.splitlines()[-2:] if "has failed" in line]
     log = (site.workspace.path / failed.rpartition("(log: ")[2].removesuffix(")")).read_text(encoding="utf-8")
     assert "has failed, see .mobileyolo/studies/study-baseline-" in log
     assert "mine.pt" in site.log("study-baseline-yolo11n-64-s0")
