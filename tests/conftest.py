@@ -16,6 +16,9 @@ from tests.trap import sitecustomize as trap
 # Tests run in two processes; without this, each would use every core. Set before anything imports torch.
 for _name in ("OMP_NUM_THREADS", "MOBILEYOLO_THREADS"):
     os.environ.setdefault(_name, "1")
+# Ray reads it on import: its nodes are at a loopback address, and it does not look which one leads to the network.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+os.environ["RAY_AUTH_MODE"] = "disabled"  # else it writes a token into the user's home
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background would ignore it
 os.environ["MOBILEYOLO_CACHE"] = tempfile.mkdtemp(prefix="mobileyolo-cache-")  # not the user's own
 os.environ["MOBILEYOLO_STRICT_TRACKING"] = "1"  # a bug in tracking fails the test

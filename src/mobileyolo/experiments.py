@@ -1,11 +1,14 @@
-"""DVC's experiments: what they hold, and how one is run beside the workspace (the only importer of DVC)."""
+"""DVC's experiments and its remote: what they hold, and how one is run beside the workspace.
+
+The only importer of DVC.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,21 @@ class Experiment:
                 files.get(path.as_posix(), target.as_posix(), recursive=True)
             except (DvcException, DataIndexDirError, OSError) as error:
                 raise UserError(self._unreadable(path, error)) from None
+
+    def fetch(self) -> None:
+        """Bring all of its results from the default remote into DVC's cache.
+
+        Raises:
+            UserError: the remote lacks something, or can't be reached.
+        """
+        remote = Remote.default()
+        # For another commit DVC (3.67) would look up a relative path of the remote in a wrong folder.
+        config = {"core": {"remote": remote.name}, "remote": {remote.name: {**remote.settings}}}
+        try:
+            with Repo() as repo:
+                repo.fetch(revs=[self.revision], workspace=False, config=config)
+        except (DvcException, OSError) as error:
+            raise UserError(f"the results of the experiment {self.name} can't be fetched ({error})") from None
 
     def _unreadable(self, path: Path, error: Exception) -> str:
         return (
@@ -180,6 +198,92 @@ def own_weights(params: Mapping[str, Any]) -> list[Path]:
     named = [name for name in params["init"].values() if name != NONE]
     relative = [Path(name) for name in named if not Path(name).is_absolute() and (WEIGHTS_DIR / name).exists()]
     return list(dict.fromkeys(WEIGHTS_DIR / path.parts[0] for path in relative))
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A workspace's default remote of DVC.
+
+    Attributes:
+        name: DVC's name for it.
+        settings: all that the levels of DVC's configuration say of it, such as url and password.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def default(cls) -> Remote:
+        """The one of the present workspace.
+
+        Raises:
+            UserError: it has none that keeps what stages have made.
+        """
+        try:
+            with Repo() as repo:
+                # Refuses what has no place for files that are named by their content.
+                name: str = repo.cloud.get_remote(command="push --run-cache").name
+                repo.cloud.get_remote_odb(name, command="push --run-cache")
+                return cls(name, dict(repo.config["remote"][name]))
+        except DvcException as error:
+            raise UserError(f"DVC: {error}") from None
+
+    def set_up(self, workspace: Path, cache: Path) -> None:
+        """Make it the default remote of another clone, beside what git keeps of its settings.
+
+        Args:
+            workspace: of the clone.
+            cache: where the clone's DVC keeps files.
+        """
+        with Repo(workspace) as repo, repo.config.edit("local") as settings:
+            settings["core"]["remote"] = self.name
+            settings["remote"][self.name] = dict(self.settings)
+            settings["cache"]["dir"] = str(cache)
+
+    def folder(self, workspace: Path, *parts: str) -> RemoteFolder:
+        """A folder of the remote beside what DVC keeps there, as a workspace reaches it."""
+        with Repo(workspace) as repo:
+            remote = repo.cloud.get_remote(self.name)
+            return RemoteFolder(remote.fs, remote.fs.join(remote.path, "mobileyolo", *parts))
+
+
+@dataclass(frozen=True)
+class RemoteFolder:
+    """Files in folders on a remote of any kind that DVC knows: a disk, S3, SSH and others.
+
+    Attributes:
+        files: DVC's access to it.
+        path: of the folder, as `files` names it.
+    """
+
+    files: Any
+    path: str
+
+    def names(self) -> list[str]:
+        """Of all its files, relative to it, with forward slashes; the folder need not exist."""
+        found = self.files.find(self.path) if self.files.exists(self.path) else []
+        return sorted(self.files.as_posix(self.files.relpath(each, self.path)) for each in found)
+
+    def upload(self, file: Path, name: str) -> None:
+        """Copy a file of this machine there."""
+        target = self.files.join(self.path, *name.split("/"))
+        self.files.makedirs(self.files.parent(target), exist_ok=True)
+        self.files.put_file(str(file), target)
+
+    def download(self, name: str, file: Path) -> None:
+        """Copy a file from there."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.files.get_file(self.files.join(self.path, *name.split("/")), str(file))
+
+    def remove(self, *names: str) -> None:
+        """Delete files there."""
+        for name in names:
+            self.files.rm_file(self.files.join(self.path, *name.split("/")))
+
+    def clear(self) -> None:
+        """Delete it with all its files."""
+        if self.files.exists(self.path):
+            self.files.rm(self.path, recursive=True)
 
 
 def _git(*arguments: str) -> str:

@@ -46,6 +46,7 @@ EXTRAS = {
     ),
     "imagenet": ("h5py", "safetensors", "timm"),
     "export": ("ncnn", "nncf", "openvino", "pnnx"),
+    "ray": ("dvc_s3", "ray"),
 }
 
 

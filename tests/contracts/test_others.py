@@ -76,6 +76,74 @@ def test_a_folder_that_is_not_in_the_cache_is_an_error_of_this_name(
         DVCFileSystem().get("kept", "copy", recursive=True)
 
 
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, of git and of DVC, with a default remote in a folder beside it."""
+    from dvc.repo import Repo
+
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "me")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "me@localhost")
+    folder = tmp_path / "repository"
+    (folder / "kept").mkdir(parents=True)
+    (folder / "kept/file").write_text("content")
+    monkeypatch.chdir(folder)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    with Repo.init() as repo:
+        repo.add("kept")
+        with repo.config.edit() as settings:
+            settings["remote"]["team"] = {"url": str(tmp_path / "storage")}
+            settings["core"]["remote"] = "team"
+    subprocess.run(["git", "add", "--all"], check=True)
+    subprocess.run(["git", "commit", "--quiet", "--message", "start"], check=True)
+    return folder
+
+
+@contract("cloud.get_remote")
+def test_a_repository_gives_its_default_remote_and_access_to_it(repository: Path, tmp_path: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        remote = repo.cloud.get_remote()
+    assert (remote.name, remote.path) == ("team", str(tmp_path / "storage"))
+    target = remote.fs.join(remote.path, "folder", "file")
+    remote.fs.makedirs(remote.fs.parent(target), exist_ok=True)
+    remote.fs.put_file("kept/file", target)
+    assert list(remote.fs.find(remote.path)) == [target]
+    assert remote.fs.as_posix(remote.fs.relpath(target, remote.path)) == "folder/file"
+    remote.fs.get_file(target, "got")
+    assert Path("got").read_text() == "content"
+    remote.fs.rm_file(target)
+    assert not remote.fs.exists(target)
+    remote.fs.rm(remote.fs.parent(target), recursive=True)
+    assert not remote.fs.exists(remote.fs.parent(target))
+
+
+@contract("config.edit")
+def test_settings_of_all_levels_are_read_together_and_one_level_is_written(repository: Path, tmp_path: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo() as repo, repo.config.edit("local") as settings:
+        settings["remote"]["team"] = {"verify": True}
+    with Repo() as repo:
+        assert repo.config["remote"]["team"]["url"] == str(tmp_path / "storage")
+        assert repo.config["remote"]["team"]["verify"] is True
+    assert "storage" not in Path(".dvc/config.local").read_text()
+
+
+@contract("repo.fetch")
+def test_what_a_commit_holds_is_fetched_from_the_remote_that_is_named(repository: Path, tmp_path: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        repo.push()
+    (tmp_path / "storage").rename(tmp_path / "moved")
+    shutil.rmtree(".dvc/cache")
+    with Repo() as repo:
+        named = {"core": {"remote": "team"}, "remote": {"team": {"url": str(tmp_path / "moved")}}}
+        assert repo.fetch(revs=["HEAD"], workspace=False, config=named) == 2  # the folder and its file
+
+
 def process_id() -> int:
     """Of the process that calls it."""
     return os.getpid()

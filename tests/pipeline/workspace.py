@@ -137,9 +137,9 @@ class Workspace:
         """A file's content."""
         return (self.path / name).read_bytes()
 
-    def runs(self) -> list[Run]:
-        """All runs in the workspace's MLflow store, oldest first."""
-        client = MlflowClient(f"sqlite:///{(self.path / 'mlflow.db').as_posix()}")
+    def runs(self, address: str = "") -> list[Run]:
+        """All runs in an MLflow store, by default the workspace's, oldest first."""
+        client = MlflowClient(address or f"sqlite:///{(self.path / 'mlflow.db').as_posix()}")
         ids = [experiment.experiment_id for experiment in client.search_experiments()]
         return list(client.search_runs(ids, order_by=["attributes.start_time"]))
 

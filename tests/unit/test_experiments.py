@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from dvc import cli
 
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import WEIGHTS_DIR
-from mobileyolo.experiments import Experiment, own_weights
+from mobileyolo.experiments import Experiment, Remote, own_weights
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,45 @@ def test_what_is_not_in_the_cache_is_one_error_that_says_what_to_do(
     shutil.rmtree(".dvc/cache")
     with pytest.raises(UserError, match=f"{path} of the experiment wider can't be read .*dvc fetch"):
         experiment.copy([Path(path)], tmp_path / "copy")
+
+
+@pytest.fixture
+def storage(experiment: Experiment, tmp_path: Path) -> Path:
+    """The default remote of the experiment's workspace, with a setting that git does not have."""
+    storage = tmp_path.with_name(f"{tmp_path.name}-storage")
+    assert cli.main(["remote", "add", "--quiet", "--default", "team", f"../{storage.name}"]) == 0
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "remote"], check=True)
+    assert cli.main(["remote", "modify", "--quiet", "--local", "team", "verify", "true"]) == 0
+    return storage
+
+
+def test_another_clone_reaches_the_remote_as_this_one_does(storage: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "deeper/clone"
+    subprocess.run(["git", "clone", "--quiet", str(tmp_path), str(clone)], check=True)
+    remote = Remote.default()
+    assert remote.name == "team"
+    remote.set_up(clone, tmp_path / "cache")
+    folder = remote.folder(clone, "job")
+    assert folder.names() == []
+    (tmp_path / "sent.txt").write_text("sent")
+    folder.upload(tmp_path / "sent.txt", "deep/sent.txt")
+    assert (storage / "mobileyolo/job/deep/sent.txt").read_text() == "sent"
+    folder.download("deep/sent.txt", tmp_path / "got/got.txt")
+    assert (tmp_path / "got/got.txt").read_text() == "sent"
+    folder.remove("deep/sent.txt")
+    assert folder.names() == []
+    assert "verify = true" in (clone / ".dvc/config.local").read_text().lower()
+
+
+def test_results_that_only_the_remote_has_are_fetched(storage: Path, experiment: Experiment, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", "push", "--quiet"], check=True)
+    shutil.rmtree(".dvc/cache")
+    experiment.fetch()
+    shutil.rmtree(storage)
+    experiment.copy([Path("results/kept")], tmp_path / "copy")
+    assert (tmp_path / "copy/results/kept/numbers.bin").read_bytes() == b"\x00\xff"
+
+
+def test_a_workspace_without_a_default_remote_is_one_error_that_says_how_to_add_one(experiment: Experiment) -> None:
+    with pytest.raises(UserError, match=r"no remote specified in .*\s+dvc remote add -d"):
+        Remote.default()

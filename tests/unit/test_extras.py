@@ -143,7 +143,21 @@ def test_the_pipeline_needs_neither_timm_nor_an_engine_beyond_onnx_runtime() -> 
     allowed = environment("pipeline")
     assert not {"timm", "openvino", "ncnn", "pnnx", "pytest"} & allowed
     stages = [f"stages.{path.stem}" for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"]
-    said(run(imports([*MODULES, *stages]), allowed))
+    modules = [module for module in MODULES if module != "mobileyolo.study.cluster"]
+    said(run(imports([*modules, *stages]), allowed))
+
+
+def test_the_extra_ray_brings_what_a_study_on_a_cluster_needs() -> None:
+    allowed = environment("ray")
+    assert not {"timm", "openvino", "pytest"} & allowed
+    said(run("import mobileyolo.study.cluster\nimport dvc_s3", allowed))
+
+
+def test_a_study_on_a_cluster_without_its_extra_is_one_line_that_names_it() -> None:
+    script = "sys.argv[1:] = ['study', '--engine', 'ray']\nfrom mobileyolo.commands import main\nmain()"
+    process = run(script, environment("pipeline"))
+    assert process.returncode == 1
+    assert process.stderr == "error: ray is not installed; pip install 'mobileyolo[ray]'\n"
 
 
 def test_the_extra_imagenet_brings_what_reads_and_names_weights_of_timm() -> None:
@@ -234,7 +248,8 @@ def test_every_package_that_the_code_imports_is_a_dependency_or_in_an_extra() ->
     known = base.union(*EXTRAS.values())
     engines = {package for each in EXPORT_FORMATS.values() for package in each.packages}
     assert third_party() | engines <= known
-    assert known - base - third_party() - engines == {"pyarrow"}  # pandas writes Parquet with it
+    # pandas writes Parquet with the one, DVC reaches S3 with the other
+    assert known - base - third_party() - engines == {"pyarrow", "dvc_s3"}
 
 
 def third_party() -> set[str]:

@@ -8,28 +8,36 @@ The same command goes on with what is missing: after Ctrl-C, a kill or a power c
 values were added to the grid. A failed trial stops no other one; its log is in .mobileyolo/studies/.
 
 With study.recipes, both arms are trained with each recipe; one is chosen for each arm on val, and judged once on test.
+
+With --engine ray, trials run on the machines of a Ray cluster at the same time, each one with what study.resources
+names. Data and results come from and go to the default DVC remote, runs to MLflow's server (MLFLOW_TRACKING_URI).
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
+from mobileyolo.commands.option_types import whole
 from mobileyolo.core.console import say
 from mobileyolo.core.environment import STATE_DIR, git_commit, processor, termination_raises, threads
 from mobileyolo.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mobileyolo.family.family import Family
     from mobileyolo.study.course import Course
     from mobileyolo.study.display import Display
-    from mobileyolo.study.engines import Engine
+    from mobileyolo.study.engines import Engine, Work
     from mobileyolo.study.estimate import Pace, Profiles
+    from mobileyolo.study.parameters import Resources
     from mobileyolo.study.trials import Trial
     from mobileyolo.study.tuning import Tuned
+    from mobileyolo.study.watching import Progress
     from mobileyolo.tracking import StudyRun
     from mobileyolo.verdict.records import Comparison
 
@@ -38,6 +46,7 @@ EXTRA = "pipeline"
 EXAMPLES = """examples:
   mobileyolo study --dry-run
   mobileyolo study
+  mobileyolo study --engine ray --address ray-head:6379 --max-concurrent 4
 """
 
 LOGS_DIR = STATE_DIR / "studies"
@@ -47,28 +56,44 @@ POLL = 1.0  # seconds between two looks at what is being trained
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whether it only says what it would do, and what runs the trials."""
     parser.add_argument("--dry-run", action="store_true", help="list the trials with their time and disk; run nothing")
-    parser.add_argument("--engine", choices=["dvc"], default="dvc", help="what runs the trials (default: dvc)")
+    parser.add_argument(
+        "--engine",
+        choices=["dvc", "ray"],
+        default="dvc",
+        help="what runs the trials: dvc, one after the other on this machine, or ray, on a cluster (default: dvc)",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of the Ray cluster (default: RAY_ADDRESS, else the one that runs on this machine, else one of it alone)",
+    )
+    parser.add_argument(
+        "--max-concurrent",
+        metavar="N",
+        type=whole(1, 10_000),
+        help="run at most N trials, or trainings that they share, at the same time on the cluster (default: no limit)",
+    )
 
 
-def run(dry_run: bool, engine: str) -> None:
+def run(dry_run: bool, engine: str, address: str | None = None, max_concurrent: int | None = None) -> None:
     """Run the trials that are missing, and print what all of them have found."""
     from mobileyolo.core.config import load_params
     from mobileyolo.parameters import check_parameters
     from mobileyolo.reporting.shared.cells import console
     from mobileyolo.study.course import Course
     from mobileyolo.study.display import Display, plan_table
-    from mobileyolo.study.engines import ENGINES
     from mobileyolo.study.trials import study_name, trials_of
 
     values = load_params().values
-    trials = trials_of(check_parameters(values).study, values)
+    options = check_parameters(values).study
+    trials = trials_of(options, values)
     for trial in trials:
         try:
             # The recipes are checked already, against the section train that they change.
             check_parameters({**trial.values, "study": {**values["study"], "recipes": []}})
         except ConfigError as error:
             raise ConfigError(f"section study, trial {trial.name}: {error}") from None
-    runner = ENGINES[engine](values)
+    runner = _engine(engine, values, options.resources, address, max_concurrent)
     results = runner.results({trial.name for trial in trials})
     course = Course(trials, results, _profiles(trials), _pace(results.values()))
     if dry_run:
@@ -79,7 +104,7 @@ def run(dry_run: bool, engine: str) -> None:
         return
     from mobileyolo.tracking import study_run  # seconds, which a dry run does without
 
-    with termination_raises(), study_run(study_name(trials, git_commit())) as tracked:
+    with termination_raises(), study_run(study_name(trials, git_commit())) as tracked, closing(runner):
         try:
             with Display(course) as display:
                 _track(course, runner, tracked)
@@ -93,6 +118,25 @@ def run(dry_run: bool, engine: str) -> None:
     if failures:
         listed = "\n".join(failures)
         raise UserError(f"{len(failures)} of {len(trials)} trials failed; the same command tries them again\n{listed}")
+
+
+def _engine(
+    name: str, values: Mapping[str, Any], resources: Resources, address: str | None, max_concurrent: int | None
+) -> Engine:
+    """The engine of this name; only that of Ray takes more than params.yaml.
+
+    Raises:
+        UserError: another one got an option of Ray's.
+    """
+    from mobileyolo.study.engines import ENGINES
+
+    if name == "ray":
+        from mobileyolo.study.cluster import RayEngine  # belongs to an extra
+
+        return RayEngine(values, resources, address, max_concurrent)
+    if address or max_concurrent:
+        raise UserError(f"--address and --max-concurrent are for --engine ray; --engine {name} runs on this machine")
+    return ENGINES[name](values)
 
 
 def _found(course: Course, engine: Engine, pairwise: bool) -> tuple[Family | None, Tuned]:
@@ -167,33 +211,53 @@ def _track(course: Course, engine: Engine, tracked: StudyRun) -> None:
 
 
 def _run_trials(course: Course, engine: Engine, display: Display, tracked: StudyRun) -> list[str]:
-    """Run those that are waiting, one after the other; a line for each one that failed."""
+    """Run those that are waiting; a line for each one that failed."""
     from mobileyolo.study.display import row, summary, told_failure
-    from mobileyolo.study.watching import training_since
 
-    failures = []
-    for trial in course.waiting():
-        log, began = LOGS_DIR / f"{trial.name}.log", time.time()
-        course.begin(trial)
-        display.tell(f"{trial.name} begins; its log: {log.as_posix()}")
-        work = engine.begin(trial, log)
-        try:
-            while (succeeded := work.ended(POLL)) is None:
-                if course.see(training_since(began), time.monotonic()) and course.seen:
-                    display.tell(f"{trial.name}: {course.seen.arm} {course.seen.backbone}, seed {course.seen.seed}")
-                display.refresh()
-        except BaseException:
+    failures, waiting = [], course.waiting()
+    works: dict[str, tuple[Trial, Work]] = {}
+    try:
+        while waiting or works:
+            while waiting and len(works) < engine.at_once:
+                trial = waiting.pop(0)
+                works[trial.name] = trial, engine.begin(trial, _log(trial))
+            for place, (trial, work) in enumerate([*works.values()]):
+                succeeded = work.ended(0 if place else POLL)  # the first one waits, and the others only look
+                _see(course, trial, work.progress(), display)
+                if succeeded is None:
+                    continue
+                del works[trial.name]
+                course.end(trial, engine.results({trial.name}).get(trial.name) if succeeded else None)
+                state, _, _, reached, _ = row(course, trial)
+                if state == "failed":
+                    failures.append(told_failure(trial, _log(trial)))
+                display.tell(failures[-1] if state == "failed" else f"{trial.name} is done: mAP50-95 {reached}")
+                display.tell(summary(course))
+                _track(course, engine, tracked)
+            display.refresh()
+    except BaseException:
+        for _, work in works.values():
             work.stop()
-            raise
-        course.end(engine.results({trial.name}).get(trial.name) if succeeded else None)
-        state, _, _, reached, _ = row(course, trial)
-        if state == "failed":
-            failures.append(told_failure(trial, log))
-        display.tell(failures[-1] if state == "failed" else f"{trial.name} is done: mAP50-95 {reached}")
-        display.tell(summary(course))
-        display.refresh()
-        _track(course, engine, tracked)
+        raise
     return failures
+
+
+def _see(course: Course, trial: Trial, progress: Progress | None, display: Display) -> None:
+    """Take in how far a trial is that has been handed in, and tell what is new; None while it has no place to run."""
+    if progress is None:
+        if run := course.running.get(trial.name):
+            run.seen = None
+        return
+    where = f" on {progress.node}" if progress.node else ""
+    if trial.name not in course.running:
+        course.begin(trial)
+        display.tell(f"{trial.name} begins{where}; its log: {_log(trial).as_posix()}")
+    if course.see(trial, progress, time.monotonic()) and (seen := progress.seen):
+        display.tell(f"{trial.name}: {seen.arm} {seen.backbone}, seed {seen.seed}{where}")
+
+
+def _log(trial: Trial) -> Path:
+    return LOGS_DIR / f"{trial.name}.log"
 
 
 def _told_estimate(course: Course) -> str:

@@ -38,6 +38,7 @@ _OFFLINE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
     "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 # By default; what the user has set stays.
 _DEFAULTS = _OFFLINE | {
@@ -116,6 +117,18 @@ def _cores_of_quota(default: int) -> int:
         return max(int(quota) // int(period), 1)
     except (OSError, ValueError):  # ValueError: the quota is "max"
         return default
+
+
+def variables_for_node(cpus: int, gpu: bool) -> dict[str, str]:
+    """What a node of a cluster has to know of this environment to get the results that this machine would get.
+
+    Args:
+        cpus: that it gives to the work; as many threads, unless MOBILEYOLO_THREADS is set here.
+        gpu: does it give a GPU to the work? Else the CPU trains, unless MOBILEYOLO_DEVICE is set here.
+    """
+    own = {name: value for name, value in os.environ.items() if name.startswith(("MOBILEYOLO_", "MLFLOW_"))}
+    own.pop("MOBILEYOLO_CACHE", None)  # a folder of this machine
+    return {"MOBILEYOLO_THREADS": str(cpus), "MOBILEYOLO_DEVICE": "" if gpu else "cpu"} | own
 
 
 def processor() -> str:

@@ -8,10 +8,27 @@ from typing import Literal
 
 from mobileyolo.study.estimate import Pace, Profiles, time_of, work_of
 from mobileyolo.study.trials import Training, Trial, distinct_trainings
-from mobileyolo.study.watching import Sighting
+from mobileyolo.study.watching import Progress, Sighting
 from mobileyolo.verdict.records import Comparison
 
 State = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass
+class Run:
+    """A trial that runs.
+
+    Attributes:
+        node: name of the machine; "" for this one.
+        seen: what it trains.
+        begun: its trainings that have begun.
+        since: when the epoch began that is running, in seconds.
+    """
+
+    node: str = ""
+    seen: Sighting | None = None
+    begun: set[Training] = field(default_factory=set)
+    since: float = 0
 
 
 @dataclass
@@ -24,11 +41,8 @@ class Course:
         profiles: of all models, by backbone and imgsz.
         pace: of what was trained so far.
         failed: names of the trials that have failed.
-        running: the trial that runs.
-        seen: what it trains.
-        begun: its trainings that have begun.
-        since: when the epoch began that is running, in seconds.
         across: comparisons of one trial's baseline with another one's candidate, by their names, as far as needed.
+        running: the trials that run, by name.
     """
 
     trials: list[Trial]
@@ -36,11 +50,8 @@ class Course:
     profiles: Profiles
     pace: Pace
     failed: set[str] = field(default_factory=set)
-    running: Trial | None = None
-    seen: Sighting | None = None
-    begun: set[Training] = field(default_factory=set)
-    since: float = 0
     across: dict[tuple[str, str], Comparison] = field(default_factory=dict)
+    running: dict[str, Run] = field(default_factory=dict)
 
     def state(self, trial: Trial) -> State:
         """Of one trial."""
@@ -48,7 +59,7 @@ class Course:
             return "done"
         if trial.name in self.failed:
             return "failed"
-        return "running" if trial == self.running else "waiting"
+        return "running" if trial.name in self.running else "waiting"
 
     def waiting(self) -> list[Trial]:
         """The trials that are still to be run."""
@@ -56,62 +67,73 @@ class Course:
 
     def begin(self, trial: Trial) -> None:
         """A trial begins."""
-        self.running, self.seen = trial, None
-        self.begun.clear()
+        self.running[trial.name] = Run()
 
-    def end(self, result: Comparison | None) -> None:
-        """The running trial has ended, with its result or, where it failed, without."""
-        if self.running is None:
-            return
+    def end(self, trial: Trial, result: Comparison | None) -> None:
+        """A trial has ended, with its result or, where it failed, without."""
+        self.running.pop(trial.name, None)
         if result is None:
-            self.failed.add(self.running.name)
+            self.failed.add(trial.name)
         else:
-            self.results[self.running.name] = result
-        self.running = self.seen = None
+            self.results[trial.name] = result
 
-    def see(self, sighting: Sighting | None, now: float) -> bool:
-        """Take in what is being trained now; is it another training than before?
+    def see(self, trial: Trial, progress: Progress, now: float) -> bool:
+        """Take in how far a running trial is; does it train another model than before?
 
         Args:
-            sighting: of the running trial; None where nothing is being trained.
+            trial: that runs.
+            progress: of it.
             now: seconds, on any clock.
         """
-        before, self.seen = self.seen, sighting
-        training = self._training(sighting)
+        run, sighting = self.running[trial.name], progress.seen
+        before, run.seen, run.node = run.seen, sighting, progress.node
+        training = _training(trial, sighting)
         if sighting is None or training is None:
             return False
-        if training != self._training(before):
-            self.begun.add(training)
-            self.since = now
+        if training != _training(trial, before):
+            run.begun.add(training)
+            run.since = now
             return True
         if before and sighting.epoch > before.epoch:
             work = work_of(training, sighting.epoch - before.epoch, self.profiles)
-            self.pace.add(training.backbone, now - self.since, work)
-            self.since = now
+            self.pace.add(training.backbone, now - run.since, work)
+            run.since = now
         return False
 
     def seconds_left(self, trials: Sequence[Trial]) -> float | None:
         """How long the trainings of these trials still take, each one counted once; None where that is not known."""
         done = [trial for trial in self.trials if trial.name in self.results]
-        left = [each for each in distinct_trainings(list(trials), done) if each not in self.begun]
+        begun = {training for run in self.running.values() for training in run.begun}
+        left = [each for each in distinct_trainings(list(trials), done) if each not in begun]
         # All trainings of a study have the same number of epochs.
-        seconds = time_of(left, self.trials[0].epochs, self.profiles, self.pace)
-        training = self._training(self.seen)
-        if seconds is None or self.seen is None or training is None or self.running not in trials:
-            return seconds
-        rest = work_of(training, self.seen.epochs - self.seen.epoch, self.profiles)
-        rest_seconds = self.pace.seconds(training.backbone, rest)
-        return None if rest_seconds is None else seconds + rest_seconds
+        times = [time_of(left, self.trials[0].epochs, self.profiles, self.pace)]
+        for training, seen in self._trained_now(trials).items():
+            rest = work_of(training, seen.epochs - seen.epoch, self.profiles)
+            times.append(self.pace.seconds(training.backbone, rest))
+        return None if None in times else sum(filter(None, times))
 
-    def _training(self, sighting: Sighting | None) -> Training | None:
-        """Which training of the running trial this is; None where it is of none."""
-        if sighting is None or self.running is None:
-            return None
-        wanted = (sighting.arm, sighting.backbone, sighting.seed)
-        for training in self.running.trainings():
-            if (training.arm, training.backbone, training.seed) == wanted:
-                return training
+    def time_left(self) -> float | None:
+        """Seconds until all trials are done, with as many trainings at the same time as now; None if not known."""
+        rest = [trial for trial in self.trials if self.state(trial) in {"running", "waiting"}]
+        seconds = self.seconds_left(rest)
+        return None if seconds is None else seconds / max(len(self._trained_now(rest)), 1)
+
+    def _trained_now(self, trials: Sequence[Trial]) -> dict[Training, Sighting]:
+        """What is trained now for some of these trials; trials that wait for one training see the same one."""
+        seen = [(trial, self.running[trial.name].seen) for trial in trials if trial.name in self.running]
+        found = {_training(trial, sighting): sighting for trial, sighting in seen}
+        return {training: sighting for training, sighting in found.items() if training and sighting}
+
+
+def _training(trial: Trial, sighting: Sighting | None) -> Training | None:
+    """Which training of a trial this is; None where it is of none."""
+    if sighting is None:
         return None
+    wanted = (sighting.arm, sighting.backbone, sighting.seed)
+    for training in trial.trainings():
+        if (training.arm, training.backbone, training.seed) == wanted:
+            return training
+    return None
 
 
 def weights_of(comparison: Comparison) -> set[str]:

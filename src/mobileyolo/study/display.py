@@ -58,9 +58,10 @@ class Display:
 
 def live_table(course: Course) -> LiveTable:
     """Trials with their state, what is being trained, and the time that is left."""
-    rows = tuple((trial.name, trial.recipe, *row(course, trial)) for trial in course.trials)
-    header = ("trial", "recipe", "state", "training", "epoch", "mAP50-95", "left")
-    shown = _without(Table(header, "llllrrr", rows), {"recipe"})
+    nodes = {name: run.node for name, run in course.running.items()}
+    rows = tuple((each.name, each.recipe, nodes.get(each.name, ""), *row(course, each)) for each in course.trials)
+    header = ("trial", "recipe", "node", "state", "training", "epoch", "mAP50-95", "left")
+    shown = _without(Table(header, "lllllrrr", rows), {"recipe", "node"})
     table = LiveTable(caption=Text(summary(course)), caption_justify="left")
     for name, side in zip(shown.header, shown.align, strict=True):
         table.add_column(name, justify="left" if side == "l" else "right")
@@ -74,7 +75,7 @@ def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
 
     In a study of recipes it stays on val: a recipe that is not chosen is judged nowhere else.
     """
-    state, seen = course.state(trial), course.seen
+    state = course.state(trial)
     if state == "done":
         comparison = course.results[trial.name]
         if trial.tuned:
@@ -83,7 +84,7 @@ def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
     if state == "failed":
         return state, "", "", "", ""
     left = told_time(course.seconds_left([trial]))
-    if state == "running" and seen:
+    if state == "running" and (seen := course.running[trial.name].seen):
         reached = "" if seen.map50_95 is None else f"{seen.map50_95:.3f} (val)"
         return state, f"{seen.backbone}, seed {seen.seed}", f"{seen.epoch} of {seen.epochs}", reached, left
     return state, "", "", "", left
@@ -92,8 +93,7 @@ def row(course: Course, trial: Trial) -> tuple[str, str, str, str, str]:
 def summary(course: Course) -> str:
     """One line: trials that are done and failed, and the time that is left."""
     failed = f", {len(course.failed)} failed" if course.failed else ""
-    rest = [*([course.running] if course.running else []), *course.waiting()]
-    left = f"; time left: {told_time(course.seconds_left(rest))}" if rest else ""
+    left = f"; time left: {told_time(course.time_left())}" if course.running or course.waiting() else ""
     return f"{len(course.results)} of {len(course.trials)} trials done{failed}{left}"
 
 
@@ -159,11 +159,11 @@ def description(course: Course, family: Family | None, unjudged: Sequence[Unjudg
 
 
 def _without(table: Table, columns: set[str]) -> Table:
-    """A table without those of these columns that hold nothing but `none`."""
+    """A table without those of these columns that hold nothing but `none`, or nothing at all."""
     kept = [
         place
         for place, name in enumerate(table.header)
-        if name not in columns or any(cells[place] != NONE for cells in table.rows)
+        if name not in columns or any(cells[place] not in {NONE, ""} for cells in table.rows)
     ]
     rows = tuple(tuple(cells[place] for place in kept) for cells in table.rows)
     return Table(tuple(table.header[place] for place in kept), "".join(table.align[place] for place in kept), rows)

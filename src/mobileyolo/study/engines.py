@@ -1,4 +1,4 @@
-"""What runs the trials of a study. The seam for others is `Engine`; the one here is DVC."""
+"""What runs the trials of a study. The seam is `Engine`; the one here is DVC, on this machine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,7 @@ from mobileyolo.core.tables import Scenes
 from mobileyolo.experiments import Experiment, command_beside, present_experiments
 from mobileyolo.family.members import Detections, Evidence
 from mobileyolo.study.trials import Trial
+from mobileyolo.study.watching import Progress, training_since
 from mobileyolo.verdict.comparison import Circumstances, compare
 from mobileyolo.verdict.parameters import VerdictOptions
 from mobileyolo.verdict.records import Comparison
@@ -52,12 +54,19 @@ class Work(Protocol):
     def ended(self, seconds: float) -> bool | None:
         """Wait for the end: did it succeed? None if it still runs after these seconds."""
 
+    def progress(self) -> Progress | None:
+        """How far it is; None if it still waits for a place to run."""
+
     def stop(self) -> None:
         """End it, so that it can be gone on with."""
 
 
 class Engine(Protocol):
     """Runs trials, each one beside the workspace, and keeps their results under their names."""
+
+    @property
+    def at_once(self) -> int:
+        """How many trials it takes at the same time."""
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         """Of those of these trials that are done with the present code, by name."""
@@ -80,6 +89,9 @@ class Engine(Protocol):
     def begin(self, trial: Trial, log: Path) -> Work:
         """Begin a trial; all that it says goes into the log."""
 
+    def close(self) -> None:
+        """Give back what it has taken to run trials; those that still run are stopped."""
+
 
 @dataclass(frozen=True)
 class DvcEngine:
@@ -90,6 +102,11 @@ class DvcEngine:
     """
 
     present: Mapping[str, Any]
+
+    @property
+    def at_once(self) -> int:
+        """One: a training takes all of this machine."""
+        return 1
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         """The comparisons of the present commit's experiments of these names.
@@ -138,12 +155,28 @@ class DvcEngine:
         with log.open("wb") as file:
             return DvcWork(_apart(command_beside(trial.name, trial.values, self.present), file.fileno()))
 
+    def close(self) -> None:
+        """Nothing is kept between two trials."""
+
 
 @dataclass(frozen=True)
 class DvcWork:
     """A dvc command in a group of processes of its own, so that Ctrl-C reaches it once: from here."""
 
     process: subprocess.Popen[bytes]
+    began: float = field(default_factory=time.time)
+
+    @classmethod
+    def start(cls, command: list[str], output: int, folder: Path, variables: Mapping[str, str]) -> DvcWork:
+        """Start one in another workspace.
+
+        Args:
+            command: its words.
+            output: descriptor of the file that takes what it says.
+            folder: the workspace.
+            variables: its whole environment.
+        """
+        return cls(_apart(command, output, cwd=folder, env=variables))
 
     def ended(self, seconds: float) -> bool | None:
         """See `Work`."""
@@ -151,6 +184,10 @@ class DvcWork:
             return self.process.wait(seconds) == 0
         except subprocess.TimeoutExpired:
             return None
+
+    def progress(self) -> Progress:
+        """See `Work`."""
+        return Progress("", training_since(self.began))
 
     def stop(self) -> None:
         """Ctrl-C for dvc and its stage; what has not ended then is terminated."""
@@ -209,12 +246,12 @@ def _arm(arm: Arm, seeds: Sequence[int], experiment: Experiment, folder: Path) -
     )
 
 
-def _apart(command: list[str], output: int) -> subprocess.Popen[bytes]:
+def _apart(command: list[str], output: int, **options: Any) -> subprocess.Popen[bytes]:
     apart: dict[str, Any] = (
         {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
         if os.name == "nt"
         else {"start_new_session": True}
-    )
+    ) | options
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **apart)
 
 

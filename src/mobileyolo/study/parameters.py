@@ -58,6 +58,15 @@ Start = Annotated[str, BeforeValidator(_known_start)]
 Recipe = Annotated[dict[str, Any], BeforeValidator(_known_recipe)]
 
 
+class Resources(Section):
+    """What each trial gets on a cluster, and how often its checkpoints are copied to DVC's remote."""
+
+    cpus: Annotated[int, Field(ge=1)]
+    gpus: Annotated[float, Field(ge=0, le=1)]
+    memory: Annotated[float, Field(gt=0)]  # GB
+    checkpoint: Annotated[float, Field(ge=0)]  # minutes
+
+
 class StudyOptions(Section):
     """The values that are combined; where a list is empty, the value elsewhere in params.yaml is the only one."""
 
@@ -69,6 +78,7 @@ class StudyOptions(Section):
     starts: Annotated[tuple[Start, ...], BeforeValidator(_distinct)]
     teachers: Annotated[tuple[TeacherName, ...], BeforeValidator(_distinct)]
     recipes: Annotated[tuple[Recipe, ...], BeforeValidator(_distinct), AfterValidator(_several)]
+    resources: Resources
 
 
 def check_recipes(recipes: Sequence[Mapping[str, Any]], train: Mapping[str, Any], file: Path) -> None:

@@ -31,6 +31,19 @@ class Sighting:
     map50_95: float | None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a trial is that runs.
+
+    Attributes:
+        node: name of the machine; "" for this one.
+        seen: what it trains now, if it trains.
+    """
+
+    node: str
+    seen: Sighting | None
+
+
 def training_since(began: float, folder: Path = TRAININGS_DIR) -> Sighting | None:
     """The training that a process took up last; None if none did since that time.
 

@@ -108,8 +108,7 @@ def find_or_create_experiment(client: MlflowClient, name: str, describe: Callabl
 def _create_experiment(client: MlflowClient, name: str, describe: Callable[[str], str]) -> str:
     # A database keeps no files: MLflow would write them into the working directory, which in a queued experiment is
     # temporary.
-    keeps_files = store_address().startswith(("http:", "https:", "databricks"))
-    location = None if keeps_files else (environment.main_workspace() / "mlruns").as_uri()
+    location = None if is_server(store_address()) else (environment.main_workspace() / "mlruns").as_uri()
     try:
         tags = _MODEL_TRAINING | {VIEW_TAG: comparison_view()}
         experiment = str(client.create_experiment(name, artifact_location=location, tags=tags))
@@ -139,6 +138,11 @@ def _connect(address: str) -> MlflowClient:
     client = MlflowClient(address)
     client.search_experiments(max_results=1)
     return client
+
+
+def is_server(address: str) -> bool:
+    """Does a store keep files as well as numbers, for whichever machine writes into it?"""
+    return address.startswith(("http:", "https:", "databricks"))
 
 
 def store_address() -> str:

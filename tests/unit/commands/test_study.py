@@ -18,6 +18,7 @@ from mobileyolo.family.members import Evidence
 from mobileyolo.reporting.study import report
 from mobileyolo.study import engines
 from mobileyolo.study.trials import Trial
+from mobileyolo.study.watching import Progress
 from mobileyolo.verdict.records import Comparison
 from tests.synthetic_family import make_member
 
@@ -40,6 +41,9 @@ class FakeWork:
             raise self.error
         return self.succeeded
 
+    def progress(self) -> Progress:
+        return Progress("", None)
+
     def stop(self) -> None:
         self.stopped = True
 
@@ -55,6 +59,8 @@ class FakeEngine:
     works: list[FakeWork] = field(default_factory=list)
     asked_for_statistics: bool | None = None
     asked_across: list[tuple[str, str]] = field(default_factory=list)
+    at_once: int = 1
+    closed: bool = False
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         return {name: result for name, result in self.stored.items() if name in names}
@@ -76,6 +82,9 @@ class FakeEngine:
             self.stored[trial.name] = with_val(make_member(trial.backbone).comparison, trial.recipe)
         self.works.append(FakeWork(succeeded, self.error))
         return self.works[-1]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def with_val(comparison: Comparison, recipe: str) -> Comparison:
@@ -283,6 +292,24 @@ def test_who_stops_the_study_stops_its_trial(engine: FakeEngine) -> None:
     with pytest.raises(KeyboardInterrupt):
         run()
     assert [work.stopped for work in engine.works] == [True]
+    assert engine.closed
+
+
+def test_an_engine_that_takes_several_trials_gets_them_at_once_and_all_are_stopped_together(engine: FakeEngine) -> None:
+    engine.at_once = 2
+    engine.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert [work.stopped for work in engine.works] == [True, True]
+    engine.error = None
+    run()
+    assert engine.ran[2:] == ["mnv1_n", "mnv1_s", "mnv1_m"]
+
+
+def test_an_option_of_the_cluster_is_refused_where_there_is_none(engine: FakeEngine) -> None:
+    with pytest.raises(UserError, match="--address and --max-concurrent are for --engine ray; --engine dvc runs on"):
+        study.run(dry_run=False, engine="dvc", max_concurrent=2)
+    assert engine.ran == []
 
 
 def test_a_dry_run_lists_the_trials_and_runs_none(engine: FakeEngine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -203,3 +203,16 @@ def test_engines_neither_leave_an_identifier_in_the_home_nor_send_usage_data(tmp
     )
     assert told.stdout.split() == ["openvino.tools.ovc.telemetry_stub"]
     assert list(home.iterdir()) == []
+
+
+def test_a_node_trains_as_this_machine_would_unless_its_share_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("MOBILEYOLO_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+    monkeypatch.setenv("MOBILEYOLO_CACHE", "/a/folder/of/this/machine")
+    server = {"MLFLOW_TRACKING_URI": "http://mlflow.example:5000"}
+    on_cpu, on_gpu = environment.variables_for_node(4, gpu=False), environment.variables_for_node(4, gpu=True)
+    assert on_cpu == server | {"MOBILEYOLO_THREADS": "4", "MOBILEYOLO_DEVICE": "cpu"}
+    assert on_gpu == server | {"MOBILEYOLO_THREADS": "4", "MOBILEYOLO_DEVICE": ""}
+    monkeypatch.setenv("MOBILEYOLO_THREADS", "1")
+    assert environment.variables_for_node(4, gpu=False)["MOBILEYOLO_THREADS"] == "1"

@@ -8,7 +8,7 @@ from rich.console import Console
 from mobileyolo.family.family import Family
 from mobileyolo.reporting.shared.cells import console
 from mobileyolo.study.display import findings_table, live_table, plan_table, row, told_failure
-from mobileyolo.study.watching import Sighting
+from mobileyolo.study.watching import Progress, Sighting
 from tests.synthetic_comparison import make_comparison
 from tests.synthetic_family import make_member
 from tests.synthetic_study import EPOCHS, make_course
@@ -20,10 +20,10 @@ def test_a_row_says_how_far_a_trial_is() -> None:
     course = make_course()
     done, running, waiting = course.trials
     course.begin(done)
-    course.end(RESULT)
+    course.end(done, RESULT)
     course.begin(running)
     course.pace.add("mnv1_s", seconds=60, work=1)
-    course.see(Sighting("candidate", "mnv1_s", 0, 1, EPOCHS, 0.25), now=0)
+    course.see(running, Progress("", Sighting("candidate", "mnv1_s", 0, 1, EPOCHS, 0.25)), now=0)
     assert row(course, done) == ("done", "", "", f"{RESULT.metrics['map50_95'].candidate:.3f}", "")
     assert row(course, running) == ("running", "mnv1_s, seed 0", "1 of 4", "0.250 (val)", "0:06 h")
     assert row(course, waiting)[0] == "waiting"
@@ -32,11 +32,23 @@ def test_a_row_says_how_far_a_trial_is() -> None:
 def test_the_live_table_names_every_trial_and_what_is_left_in_all() -> None:
     course = make_course()
     course.begin(course.trials[0])
-    course.end(None)
+    course.end(course.trials[0], None)
     shown = StringIO()
     Console(file=shown, width=120).print(live_table(course))
     assert all(trial.name in shown.getvalue() for trial in course.trials)
     assert "0 of 3 trials done, 1 failed; time left: unknown" in shown.getvalue()
+
+
+def test_where_trials_run_on_other_machines_the_table_names_them() -> None:
+    course = make_course()
+    shown = StringIO()
+    Console(file=shown, width=140).print(live_table(course))
+    assert " node " not in shown.getvalue()
+    course.begin(course.trials[1])
+    course.see(course.trials[1], Progress("gpu-7", Sighting("candidate", "mnv1_s", 0, 1, EPOCHS, 0.25)), now=0)
+    Console(file=shown, width=140).print(live_table(course))
+    assert " node " in shown.getvalue()
+    assert [line for line in shown.getvalue().splitlines() if "gpu-7" in line and course.trials[1].name in line]
 
 
 def test_the_plan_counts_for_each_trial_what_none_before_it_trains() -> None:
@@ -54,7 +66,7 @@ def test_the_plan_counts_for_each_trial_what_none_before_it_trains() -> None:
 def test_a_study_of_recipes_shows_them_and_no_test_figure_of_one_trial() -> None:
     course = make_course(backbones=["mnv1_n"], recipes=[{"lr0": 0.0007}, {}])
     course.begin(course.trials[0])
-    course.end(RESULT)
+    course.end(course.trials[0], RESULT)
     assert row(course, course.trials[0])[3] == f"{RESULT.candidate.val_map50_95:.3f} (val)"
     assert [str(cell) for cell in live_table(course).columns[1].cells] == ["lr0 0.0007", "lr0 0.002"]
     plan = plan_table(course.trials, [], course.profiles, course.pace)

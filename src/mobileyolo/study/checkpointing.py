@@ -1,0 +1,64 @@
+"""Checkpoints of a job's trainings, copied to DVC's remote, so that another node can go on with them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mobileyolo.experiments import RemoteFolder
+
+KEPT = 2  # of each training on the remote: if the last one is damaged, the one before it is taken
+
+
+@dataclass
+class Copies:
+    """What the remote has of a job's checkpoints.
+
+    Attributes:
+        remote: a folder of the job's own.
+        trainings: the folder of this machine that training/checkpoints.py fills.
+        every: seconds at least between two copies.
+        copied: names on the remote, the earliest epoch of each training first.
+        last: when the last copy was made.
+    """
+
+    remote: RemoteFolder
+    trainings: Path
+    every: float
+    copied: list[str] = field(default_factory=list)
+    last: float = -float("inf")
+
+    def fetch(self) -> None:
+        """Bring all of them to this machine."""
+        self.copied = self.remote.names()
+        for name in self.copied:
+            self.remote.download(name, self.trainings / name)
+
+    def keep(self, now: float | None = None) -> None:
+        """Copy the newest one of each training that the remote lacks, unless that was done a short time ago.
+
+        Args:
+            now: seconds on a clock that does not go back.
+        """
+        now = time.monotonic() if now is None else now
+        if now - self.last < self.every:
+            return
+        for training in sorted(self.trainings.glob("*")):
+            newest = max(training.glob("epoch-*.pt"), default=None)
+            name = f"{training.name}/{newest.name}" if newest else ""
+            if newest and name not in self.copied:
+                try:
+                    self.remote.upload(newest, name)
+                except FileNotFoundError:  # the training has replaced it by a newer one
+                    continue
+                self.copied.append(name)
+                self.last = now
+                outdated = [each for each in self.copied if each.startswith(f"{training.name}/")][:-KEPT]
+                self.remote.remove(*outdated)
+                self.copied = [each for each in self.copied if each not in outdated]
+
+    def forget(self) -> None:
+        """Delete those on the remote: the job has ended, and DVC has its results."""
+        self.remote.clear()
+        self.copied = []

@@ -1,0 +1,320 @@
+"""Trials on a cluster: what they need, in which order, and what comes back (the only importer of Ray).
+
+Ray finds a node for each job, sends the commit there, and begins a job again elsewhere when its node is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from mobileyolo.core import environment
+from mobileyolo.core.backbones import TEACHER
+from mobileyolo.core.config import PARAMS_FILE
+from mobileyolo.core.console import say
+from mobileyolo.core.errors import UserError
+from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, digest_of
+from mobileyolo.experiments import Experiment, Remote, overrides, own_weights, present_experiments
+from mobileyolo.study.engines import PATIENCE, DvcEngine
+from mobileyolo.study.jobs import Job, Outcome, Report, Site, run_job
+from mobileyolo.study.parameters import Resources
+from mobileyolo.study.shipping import check_committed, keeps, pack, prefix, take_experiment
+from mobileyolo.study.trials import Training, Trial
+from mobileyolo.study.watching import Progress
+from mobileyolo.tracking.store import is_server, store_address
+
+RETRIES = 10  # of a job whose node or process is lost; an error of its own is not tried again
+# Where the models end that trials have in common: two nodes that measure one model would log it twice.
+STAGES = {TEACHER: "evaluate-teacher@{seed}", BASELINE: "evaluate@baseline-{seed}"}
+
+
+@dataclass(frozen=True)
+class RayEngine(DvcEngine):
+    """Each trial is an experiment on whichever node is free; what trials have in common is trained before them.
+
+    Attributes:
+        resources: of each trial.
+        address: of the cluster; None for the one that this machine belongs to, else for this machine alone.
+        at_most: how many jobs run at the same time; None for as many as there are resources for.
+    """
+
+    resources: Resources
+    address: str | None = None
+    at_most: int | None = None
+
+    @property
+    def at_once(self) -> int:
+        """All of them: those that have no place yet wait on the cluster."""
+        return sys.maxsize
+
+    def begin(self, trial: Trial, log: Path) -> RayWork:
+        """Hand in its job, and those of the trainings that it has in common with others."""
+        cluster = self._cluster
+        needs, teachers = list[str](), list[str]()
+        for training in trial.trainings():  # the teacher's comes first
+            if training.arm in STAGES:
+                job = self._job(_name(training, trial), trial, STAGES[training.arm].format(seed=training.seed))
+                cluster.add(job, [] if training.teacher == NONE else teachers, log.with_name(f"{job.name}.log"))
+                needs.append(job.name)
+                if training.arm == TEACHER:
+                    teachers.append(job.name)
+        job = self._job(trial.name, trial)
+        cluster.add(job, needs, log)
+        return RayWork(cluster, job.name, tuple(needs))
+
+    def close(self) -> None:
+        """Stop what still runs, and leave the cluster."""
+        if "_cluster" in vars(self):
+            self._cluster.close()
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        """The cluster, once something is to run on it."""
+        check_committed()
+        if not is_server(store_address()):
+            raise UserError(
+                f"MLFLOW_TRACKING_URI: {store_address()!r}: nodes of a cluster can't log there; start a server that "
+                "all of them reach, such as `mlflow server --host 0.0.0.0`, and set it to its address"
+            )
+        folder = Path(self.present["data"]["dir"])
+        if not (folder.is_absolute() or folder == DIGITS_DIR or keeps(folder)):
+            raise UserError(
+                f"{PARAMS_FILE}: data.dir: {folder.as_posix()!r}: other machines don't have it; `dvc add` and `dvc "
+                "push` it and commit its .dvc file, or give the full path of a folder that all of them have"
+            )
+        variables = environment.variables_for_node(self.resources.cpus, gpu=self.resources.gpus > 0)
+        site = Site(prefix(), Remote.default(), variables, self.resources.checkpoint * 60)
+        return Cluster.connect(site, self.resources, self.address, self.at_most)
+
+    def _job(self, name: str, trial: Trial, target: str = "") -> Job:
+        committed = self._committed
+        # A path of the dataset that the commit has as well is left as it is: the node has it in the same place.
+        data = {key: value for key, value in trial.values["data"].items() if committed["data"].get(key) != value}
+        files = {
+            path.as_posix(): path.read_bytes()
+            for each in own_weights(trial.values)
+            for path in ([each] if each.is_file() else sorted(each.rglob("*")))
+            if path.is_file()
+        }
+        return Job(name, tuple(overrides({**trial.values, "data": data}, committed)), files, target)
+
+    @cached_property
+    def _committed(self) -> dict[str, dict[str, object]]:
+        """What params.yaml holds in the commit."""
+        return dict(Experiment("", "HEAD", "HEAD").params)
+
+
+@dataclass(frozen=True)
+class RayWork:
+    """A trial on a cluster."""
+
+    cluster: Cluster
+    job: str
+    needs: tuple[str, ...]
+
+    def ended(self, seconds: float) -> bool | None:
+        """See `Work`; with success, the experiment and its results are here."""
+        self.cluster.advance(seconds)
+        outcome = self.cluster.outcomes.get(self.job)
+        if outcome is None or not outcome.succeeded:
+            return None if outcome is None else False
+        try:
+            take_experiment(outcome.experiment)
+            for experiment in present_experiments():
+                if experiment.name == self.job:
+                    experiment.fetch()
+        except UserError as error:
+            self.cluster.say(self.job, f"error: {error}\n")
+            return False
+        return True
+
+    def progress(self) -> Progress | None:
+        """Its own or, before it begins, that of a training which it waits for."""
+        known = self.cluster.progress
+        return next((known[name] for name in (self.job, *self.needs) if name in known), None)
+
+    def stop(self) -> None:
+        """See `Work`."""
+        self.cluster.cancel(self.job)
+
+
+@dataclass
+class Cluster:
+    """Jobs on a Ray cluster, each one begun when those that it needs have ended.
+
+    Attributes:
+        site: what they have in common.
+        reports: what they send while they run.
+        options: of Ray, for each of them.
+        at_most: how many run at the same time.
+        outcomes: of jobs that have ended, by name.
+        progress: of jobs that run, by name.
+        waiting: those that have not begun, with the names of those that they need.
+        running: their names.
+        logs: files that take what they say, by name.
+    """
+
+    site: ray.ObjectRef[Site]
+    reports: Queue
+    options: dict[str, object]
+    at_most: int
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    progress: dict[str, Progress] = field(default_factory=dict)
+    waiting: dict[str, tuple[Job, Collection[str]]] = field(default_factory=dict)
+    running: dict[ray.ObjectRef[Outcome], str] = field(default_factory=dict)
+    logs: dict[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def connect(cls, site: Site, resources: Resources, address: str | None, at_most: int | None) -> Cluster:
+        """Join a cluster, or start one of this machine alone; for the arguments see `RayEngine`.
+
+        Raises:
+            UserError: there is no cluster at this address, or it has another version of Python or Ray.
+        """
+        stopping = signal.getsignal(signal.SIGTERM)
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder, "commit.zip")
+            pack(archive)
+            try:
+                context = ray.init(
+                    address,
+                    runtime_env={"working_dir": str(archive)},
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                )
+            except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+                raise UserError(f"Ray: {address or 'this machine'}: {error}") from None
+        signal.signal(signal.SIGTERM, stopping)  # Ray (2.60) has set its own
+        if context.dashboard_url:
+            say(f"Ray's dashboard: http://{context.dashboard_url}")
+        wanted = {"CPU": resources.cpus, "GPU": resources.gpus, "memory": resources.memory * 1e9}
+        if not any(_fits(wanted, node["Resources"]) for node in _nodes()):
+            say(f"No node has what study.resources asks for ({wanted}): the trials wait until one joins.")
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        return cls(
+            ray.put(site),
+            # It must not be lost together with a node that only trains.
+            Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here}),
+            {
+                "num_cpus": resources.cpus,
+                "num_gpus": resources.gpus,
+                "memory": int(resources.memory * 1e9),
+                "max_retries": RETRIES,
+                "retry_exceptions": False,
+                "scheduling_strategy": "SPREAD",
+            },
+            at_most or sys.maxsize,
+        )
+
+    def add(self, job: Job, needs: Collection[str], log: Path) -> None:
+        """Hand in a job, unless one of this name was handed in before.
+
+        Args:
+            job: the job.
+            needs: names of the jobs that have to end before; it fails if one of them does.
+            log: takes all that the job says.
+        """
+        if job.name not in self.logs:
+            self.logs[job.name] = log
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_bytes(b"")
+            self.waiting[job.name] = (job, needs)
+
+    def advance(self, seconds: float) -> None:
+        """Begin what can begin, wait up to these seconds for an end, and take in what the jobs report."""
+        self._begin()
+        ended: list[ray.ObjectRef[Outcome]] = []
+        if self.running:
+            ended, _ = ray.wait(list(self.running), timeout=seconds)
+        else:
+            time.sleep(seconds)
+        self._take_reports()
+        for reference in ended:
+            self._end(reference)
+
+    def cancel(self, name: str) -> None:
+        """Ask a job, and all that it waits for, to end."""
+        _, needs = self.waiting.pop(name, (None, ()))
+        for reference, running in self.running.items():
+            if running in {name, *needs}:
+                ray.cancel(reference)
+
+    def close(self) -> None:
+        """Stop all jobs, wait until they have closed what they had opened, and leave the cluster."""
+        for reference in self.running:
+            ray.cancel(reference)
+        if self.running:
+            ray.wait(list(self.running), num_returns=len(self.running), timeout=PATIENCE)
+        ray.shutdown()
+
+    def say(self, name: str, text: str) -> None:
+        """Add to a job's log."""
+        with self.logs[name].open("a", encoding="utf-8") as log:
+            log.write(text)
+
+    def _begin(self) -> None:
+        for name, (job, needs) in [*self.waiting.items()]:
+            failed = [each for each in needs if each in self.outcomes and not self.outcomes[each].succeeded]
+            if failed:
+                self.say(name, f"error: {failed[0]} has failed, see {self.logs[failed[0]].as_posix()}\n")
+                self.outcomes[name] = Outcome(succeeded=False)
+            elif len(self.running) >= self.at_most or not all(each in self.outcomes for each in needs):
+                continue
+            else:
+                task = ray.remote(run_on_node).options(name=name, **self.options)
+                self.running[task.remote(job, self.site, self.reports)] = name
+            del self.waiting[name]
+
+    def _end(self, reference: ray.ObjectRef[Outcome]) -> None:
+        name = self.running.pop(reference)
+        self.progress.pop(name, None)
+        try:
+            self.outcomes[name] = ray.get(reference)
+        except RayError as error:
+            reason = error.cause if isinstance(error, RayTaskError) else error
+            self.say(name, f"{error}\nerror: {str(reason).strip() or type(reason).__name__}\n")
+            self.outcomes[name] = Outcome(succeeded=False)
+
+    def _take_reports(self) -> None:
+        running = set(self.running.values())
+        for report in self.reports.get_nowait_batch(self.reports.qsize()):
+            self.say(report.job, report.said)
+            if report.job in running:
+                self.progress[report.job] = report.progress
+
+
+def run_on_node(job: Job, site: Site, reports: Queue) -> Outcome:
+    """What Ray calls on the node that it has chosen."""
+
+    def send(report: Report) -> None:
+        reports.put(report)
+
+    return run_job(job, site, send)
+
+
+def _name(training: Training, trial: Trial) -> str:
+    """Of the job of a training; the same whichever of the trials that have it in common comes first."""
+    terms = [asdict(training), {**trial.values["train"], "teacher": ""}, trial.values["data"]]
+    backbone = training.backbone.replace("@", "-")
+    return f"study-{training.arm}-{backbone}-{training.imgsz}-s{training.seed}-{digest_of(terms)[:8]}"
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def _fits(wanted: dict[str, float], there: dict[str, float]) -> bool:
+    return all(there.get(name, 0) >= amount for name, amount in wanted.items())

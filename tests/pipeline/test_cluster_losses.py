@@ -1,0 +1,131 @@
+"""What a study on a cluster makes of lost nodes, of failures, and of its own end: the same results, and no rest."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.pipeline.nodes import PATIENCE, Site, opened, stages, trains
+from tests.pipeline.workspace import Workspace
+from tests.synthetic import write_dataset
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+
+EPOCHS = 12
+MINE = "data/weights/mine.pt"
+# Of the trial that has a result: digests of its weights, and metrics of both arms.
+RESULT = """
+import json
+from mobileyolo.experiments import present_experiments
+from mobileyolo.core.files import COMPARISON_FILE, ModelFiles
+for experiment in present_experiments():
+    comparison = json.loads(experiment.read(COMPARISON_FILE))
+    for arm in ("baseline", "candidate"):
+        print("result", arm, *comparison[arm]["weights_digests"])
+        print("result", experiment.read(ModelFiles(arm, 0).metrics).encode().hex())
+"""
+
+
+def wait_until(true: Callable[[], object], study: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait for something that a study does."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert study is None or study.poll() is None, "the study has ended"
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("elsewhere") / "shapes", train=40, val=4, test=4)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Iterator[Site]:
+    """One backbone from two starts, of which one is a file that is no checkpoint."""
+    grid = {"backbones": ["mnv1_n"], "seeds": [0], "starts": ["none", "init.detector=mine.pt"]}
+    changes: dict[str, Any] = {"study": grid, "train": {"epochs": EPOCHS}}
+    with opened(tmp_path_factory.mktemp("site"), dataset, nodes=1, **changes) as site:
+        (site.workspace.path / MINE).write_bytes(b"no checkpoint")
+        yield site
+
+
+@pytest.fixture(scope="module")
+def stopped(site: Site) -> list[psutil.Process]:
+    """What was left a while after Ctrl-C in the middle of the first training, once a checkpoint was on the remote."""
+    study = site.start()
+    wait_until(site.copies, study)
+    study.send_signal(signal.SIGINT)
+    assert study.wait(120) == 130
+    return stages()
+
+
+@pytest.fixture(scope="module")
+def killed(site: Site, stopped: list[psutil.Process]) -> list[str]:
+    """Names of the checkpoints on the remote when the study was killed in the same training."""
+    copied = {path.name for path in site.copies()}
+    study = site.start()
+    wait_until(lambda: {path.name for path in site.copies()} - copied, study)
+    study.kill()
+    study.wait()
+    wait_until(lambda: not stages())
+    return [path.name for path in site.copies()]
+
+
+@pytest.fixture(scope="module")
+def lost(site: Site, killed: list[str]) -> str:
+    """What the study said to its end, with a node that was lost in the candidate's training."""
+    study = site.start()
+    wait_until(lambda: any("candidate" in path.parent.name for path in site.copies()), study)
+    (node,) = [each for each in site.cluster.worker_nodes if trains(each)]
+    site.cluster.add_node(num_cpus=1)
+    site.cluster.remove_node(node, allow_graceful=False)
+    assert study.wait(PATIENCE) == 1  # for the trial that can't succeed
+    return site.told.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def here(site: Site, lost: str, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same commit, studied by the engine `dvc` in a clone."""
+    clone = Workspace(tmp_path_factory.mktemp("here") / "clone")
+    site.workspace.run("git", "clone", "--quiet", str(site.workspace.path), str(clone.path))
+    (clone.path / MINE).write_bytes(b"no checkpoint")
+    clone.run("python", "-m", "mobileyolo", "study", check=False)
+    return clone
+
+
+def test_ctrl_c_leaves_no_process_on_any_node(stopped: list[psutil.Process]) -> None:
+    assert stopped == []
+
+
+def test_what_a_stopped_study_has_trained_is_gone_on_with(site: Site, killed: list[str], lost: str) -> None:
+    assert "baseline, seed 0: goes on after epoch" in site.log("study-baseline-yolo11n-64-s0")
+    assert killed
+
+
+def test_a_training_whose_node_was_lost_goes_on_elsewhere(site: Site, lost: str) -> None:
+    assert "candidate, seed 0: goes on after epoch" in site.log("study-mnv1_n-64")
+
+
+def test_results_are_those_of_the_engine_dvc(site: Site, lost: str, here: Workspace) -> None:
+    found, expected = (
+        [line for line in each.run("python", "-c", RESULT).output.splitlines() if line.startswith("result ")]
+        for each in (site.workspace, here)
+    )
+    assert len(expected) == 4
+    assert found == expected
+
+
+def test_a_trial_that_fails_by_itself_is_named_with_its_log_and_the_other_one_is_done(site: Site, lost: str) -> None:
+    assert "1 of 2 trials done, 1 failed" in lost
+    (failed,) = [line for line in lost.splitlines()[-2:] if "has failed" in line]
+    log = (site.workspace.path / failed.rpartition("(log: ")[2].removesuffix(")")).read_text(encoding="utf-8")
+    assert "has failed, see .mobileyolo/studies/study-baseline-" in log
+    assert "mine.pt" in site.log("study-baseline-yolo11n-64-s0")

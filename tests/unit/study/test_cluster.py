@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.exceptions import WorkerCrashedError
+
+from mobileyolo.core.errors import UserError
+from mobileyolo.study import cluster
+from mobileyolo.study.cluster import Cluster, RayEngine, RayWork
+from mobileyolo.study.jobs import Job, Outcome, Report
+from mobileyolo.study.parameters import Resources
+from mobileyolo.study.watching import Progress
+from tests.synthetic_study import VALUES, make_course
+
+RESOURCES = Resources(cpus=1, gpus=0, memory=1, checkpoint=0)
+
+
+@dataclass
+class FakeRay:
+    """Runs nothing: a task ends when a test says how.
+
+    Attributes:
+        begun: names of tasks in their order.
+        ends: by name, what a task gives back or raises.
+    """
+
+    begun: list[str] = field(default_factory=list)
+    ends: dict[str, Outcome | Exception] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+
+    def remote(self, _function: object) -> FakeRay:
+        return self
+
+    def options(self, **options: object) -> FakeTask:
+        return FakeTask(self, str(options["name"]))
+
+    def wait(self, references: list[str], **_options: object) -> tuple[list[str], list[str]]:
+        ended = [each for each in references if each in self.ends][:1]
+        return ended, [each for each in references if each not in ended]
+
+    def get(self, reference: str) -> Outcome:
+        end = self.ends[reference]
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def cancel(self, reference: str) -> None:
+        self.cancelled.append(reference)
+
+
+@dataclass
+class FakeTask:
+    ray: FakeRay
+    name: str
+
+    def remote(self, *_arguments: object) -> str:
+        self.ray.begun.append(self.name)
+        return self.name
+
+
+class FakeQueue(list[Report]):
+    """The reports that jobs have sent."""
+
+    def qsize(self) -> int:
+        return len(self)
+
+    def get_nowait_batch(self, count: int) -> list[Report]:
+        taken, self[:count] = self[:count], []
+        return taken
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    fake = FakeRay()
+    monkeypatch.setattr(cluster, "ray", fake)
+    return fake
+
+
+@pytest.fixture
+def jobs(fake: FakeRay) -> Cluster:
+    return make_cluster()
+
+
+def make_cluster(at_most: int = 100) -> Cluster:
+    site: Any = "what jobs have in common"
+    queue: Any = FakeQueue()
+    return Cluster(site, queue, {}, at_most)
+
+
+def add(jobs: Cluster, folder: Path, name: str, *needs: str) -> None:
+    jobs.add(Job(name, (), {}), needs, folder / f"logs/{name}.log")
+
+
+def test_a_job_begins_when_those_that_it_needs_have_ended(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    add(jobs, tmp_path, "first")
+    add(jobs, tmp_path, "second", "first")
+    jobs.advance(0)
+    assert fake.begun == ["first"]
+    fake.ends["first"] = Outcome(succeeded=True)
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["first", "second"]
+
+
+def test_a_job_that_two_trials_hand_in_runs_once(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    add(jobs, tmp_path, "shared")
+    jobs.advance(0)
+    add(jobs, tmp_path, "shared")
+    fake.ends["shared"] = Outcome(succeeded=True)
+    jobs.advance(0)
+    add(jobs, tmp_path, "shared")
+    jobs.advance(0)
+    assert fake.begun == ["shared"]
+
+
+def test_no_more_jobs_run_at_the_same_time_than_wanted(fake: FakeRay, tmp_path: Path) -> None:
+    jobs = make_cluster(at_most=2)
+    for name in ("first", "second", "third"):
+        add(jobs, tmp_path, name)
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["first", "second"]
+    fake.ends["second"] = Outcome(succeeded=True)
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["first", "second", "third"]
+
+
+def test_what_needs_a_job_that_failed_fails_and_its_log_names_the_other_one(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path
+) -> None:
+    add(jobs, tmp_path, "shared")
+    add(jobs, tmp_path, "trial", "shared")
+    fake.ends["shared"] = Outcome(succeeded=False)
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["shared"]
+    assert jobs.outcomes["trial"] == Outcome(succeeded=False)
+    log = (tmp_path / "logs/trial.log").read_text()
+    assert log == f"error: shared has failed, see {(tmp_path / 'logs/shared.log').as_posix()}\n"
+
+
+def test_a_job_that_ray_gives_up_has_failed_and_its_log_says_why(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    add(jobs, tmp_path, "trial")
+    fake.ends["trial"] = WorkerCrashedError()
+    jobs.advance(0)
+    assert jobs.outcomes["trial"] == Outcome(succeeded=False)
+    assert "error: The worker died" in (tmp_path / "logs/trial.log").read_text()
+
+
+def test_reports_tell_how_far_a_job_is_and_fill_its_log(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    add(jobs, tmp_path, "shared")
+    add(jobs, tmp_path, "trial", "shared")
+    work = RayWork(jobs, "trial", ("shared",))
+    assert work.progress() is None
+    jobs.advance(0)
+    jobs.reports.extend([Report("shared", Progress("gpu-7", None), "one\n"), Report("shared", Progress("b", None), "")])  # type: ignore[attr-defined]
+    assert work.ended(0) is None
+    assert work.progress() == Progress("b", None)
+    assert (tmp_path / "logs/shared.log").read_text() == "one\n"
+    fake.ends["shared"] = Outcome(succeeded=True)
+    assert work.ended(0) is None
+    assert work.progress() is None  # it has not begun itself
+
+
+def test_who_stops_a_trial_stops_what_it_waits_for(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    add(jobs, tmp_path, "shared")
+    add(jobs, tmp_path, "trial", "shared")
+    jobs.advance(0)
+    RayWork(jobs, "trial", ("shared",)).stop()
+    assert fake.cancelled == ["shared"]
+    fake.ends["shared"] = Outcome(succeeded=True)
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["shared"]
+
+
+@pytest.fixture
+def engine(jobs: Cluster, monkeypatch: pytest.MonkeyPatch) -> RayEngine:
+    """On a commit that differs from the present parameters in nothing but the grid."""
+    engine = RayEngine(VALUES, RESOURCES)
+    vars(engine).update({"_cluster": jobs, "_committed": VALUES})
+    return engine
+
+
+def handed_in(jobs: Cluster) -> dict[str, tuple[Job, tuple[str, ...]]]:
+    """Jobs and what they need, by the beginning of their names."""
+    return {name[: name.rindex("-")]: (job, tuple(needs)) for name, (job, needs) in jobs.waiting.items()}
+
+
+def test_what_trials_share_is_a_job_for_each_seed_and_each_trial_waits_for_them(
+    engine: RayEngine, jobs: Cluster, tmp_path: Path
+) -> None:
+    trials = make_course(backbones=["mnv1_n", "mnv1_s"], seeds=[0, 1]).trials
+    for trial in trials:
+        engine.begin(trial, tmp_path / f"{trial.name}.log")
+    found = handed_in(jobs)
+    shared = ["study-baseline-yolo11n-128-s0", "study-baseline-yolo11n-128-s1"]
+    assert list(found) == [*shared, "study-mnv1_n-128", "study-mnv1_s-128"]
+    assert [found[name][0].target for name in shared] == ["evaluate@baseline-0", "evaluate@baseline-1"]
+    needed = tuple(found[name][0].name for name in shared)
+    assert [found[trial.name.rpartition("-")[0]] for trial in trials] == [
+        (Job(trials[0].name, ("seeds=[0,1]",), {}), needed),
+        (Job(trials[1].name, ("backbone=mnv1_s", "seeds=[0,1]"), {}), needed),
+    ]
+
+
+def test_a_teacher_is_trained_before_what_it_teaches(engine: RayEngine, jobs: Cluster, tmp_path: Path) -> None:
+    (trial,) = make_course(backbones=["mnv1_n"], teachers=["yolo11s"]).trials
+    engine.begin(trial, tmp_path / "trial.log")
+    found = handed_in(jobs)
+    teacher, _ = found["study-teacher-yolo11s-128-s0"]
+    assert teacher.target == "evaluate-teacher@0"
+    assert found["study-baseline-yolo11n-128-s0"][1] == (teacher.name,)
+
+
+def test_trials_that_share_a_training_name_it_alike_whichever_begins_first(
+    engine: RayEngine, jobs: Cluster, fake: FakeRay, tmp_path: Path
+) -> None:
+    trials = make_course(backbones=["mnv1_n", "mnv1_s"]).trials
+    works = [engine.begin(trial, tmp_path / f"{trial.name}.log") for trial in reversed(trials)]
+    other = RayEngine(VALUES, RESOURCES)
+    vars(other).update({"_cluster": make_cluster(), "_committed": VALUES})
+    assert other.begin(trials[0], tmp_path / "a.log").needs == works[0].needs == works[1].needs
+
+
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is as a cluster needs it."""
+    monkeypatch.setattr(cluster, "check_committed", lambda: None)
+    monkeypatch.setattr(cluster, "keeps", lambda _path: False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+
+
+@pytest.mark.usefixtures("offered")
+def test_a_store_that_other_machines_cannot_fill_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    (trial,) = make_course(backbones=["mnv1_n"]).trials
+    with pytest.raises(UserError, match=r"MLFLOW_TRACKING_URI: 'sqlite:///mlflow.db': nodes of a cluster can't log"):
+        RayEngine(VALUES, RESOURCES).begin(trial, tmp_path / "trial.log")
+
+
+@pytest.mark.usefixtures("offered")
+def test_a_dataset_that_other_machines_do_not_have_is_refused(tmp_path: Path) -> None:
+    values = {**VALUES, "data": {**VALUES["data"], "dir": "data/helmets"}}
+    (trial,) = make_course(backbones=["mnv1_n"]).trials
+    with pytest.raises(UserError, match=r"params.yaml: data.dir: 'data/helmets': other machines don't have it"):
+        RayEngine(values, RESOURCES).begin(trial, tmp_path / "trial.log")
+
+
+def test_an_engine_that_has_run_nothing_is_on_no_cluster() -> None:
+    RayEngine(VALUES, RESOURCES).close()
