@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import yaml
 
 from tests.pipeline.workspace import Result, Workspace
@@ -92,8 +93,12 @@ def opened(folder: Path, dataset: Path, nodes: int, **changes: dict[str, Any]) -
     server = Server(folder / "server")
     # The path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as sockets:
-        os.environ["RAY_TMPDIR"] = sockets
-        cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        # Ray's head (2.60) asks addresses of clouds where it is, unless this file in its home says so.
+        Path(sockets, "ray_bootstrap_config.yaml").write_text("{}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", sockets)
+            os.environ["RAY_TMPDIR"] = sockets
+            cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:
             for _ in range(nodes):
                 cluster.add_node(num_cpus=1)
@@ -115,8 +120,16 @@ def trains(node: Any) -> bool:
 
 
 def stages() -> list[psutil.Process]:
-    """All processes of this machine that run a stage, or dvc for one."""
-    return [each for each in psutil.process_iter() if {"stages.train", "mobileyolo.experiments"} & {*_words(each)}]
+    """All processes on the nodes that run a stage, or dvc for one."""
+    return [each for each in psutil.process_iter() if _folder(each).startswith(os.environ["RAY_TMPDIR"])]
+
+
+def _folder(process: psutil.Process) -> str:
+    """Where a process of dvc or of a stage works; Ray's own are left out."""
+    try:
+        return process.cwd() if "-m" in process.cmdline() else ""
+    except psutil.Error:
+        return ""
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Iterator[Si
     """One backbone from two starts, of which one is a file that is no checkpoint."""
     grid = {"backbones": ["mnv1_n"], "seeds": [0], "starts": ["none", "init.detector=mine.pt"]}
     changes: dict[str, Any] = {"study": grid, "train": {"epochs": EPOCHS}}
-    with opened(tmp_path_factory.mktemp("site"), dataset, nodes=1, **changes) as site:
+    with opened(tmp_path_factory.mktemp("site"), dataset, nodes=2, **changes) as site:
         (site.workspace.path / MINE).write_bytes(b"no checkpoint")
         yield site
 
@@ -85,7 +85,6 @@ def lost(site: Site, killed: list[str]) -> str:
     study = site.start()
     wait_until(lambda: any("candidate" in path.parent.name for path in site.copies()), study)
     (node,) = [each for each in site.cluster.worker_nodes if trains(each)]
-    site.cluster.add_node(num_cpus=1)
     site.cluster.remove_node(node, allow_graceful=False)
     assert study.wait(PATIENCE) == 1  # for the trial that can't succeed
     return site.told.read_text(encoding="utf-8")
