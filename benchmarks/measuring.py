@@ -90,7 +90,7 @@ class Case:
         """
         with self.open() as ways:
             for number in range(begun, self.rounds):
-                names = list(ways) if number % 2 == 0 else list(reversed(ways))
+                names = list(ways)[:: 1 if number % 2 == 0 else -1]
                 samples = {name: ways[name]() for name in names}
                 yield {name: samples[name] for name in ways}
 

@@ -17,7 +17,7 @@ from benchmarks.workspaces import RECIPE, checkout, training_data
 
 def cases(scale: Scale) -> list[Case]:
     """One training of mnv1_n, with the threads that the pipeline chooses by itself."""
-    recipe = RECIPE | ({"epochs": 1, "imgsz": 160} if scale.quick else {"epochs": 3})
+    recipe: dict[str, Any] = RECIPE | ({"epochs": 1, "imgsz": 160} if scale.quick else {"epochs": 3})
     splits = Splits(16, 4) if scale.quick else Splits(200, 50)
     case = Case(
         subject="neighbour",

@@ -70,7 +70,7 @@ def cases(scale: Scale) -> list[Case]:
     )
     help_ = _start("mobileyolo --help", scale, lambda folder: _script(folder, "--help"), Aim("at most", 0.3))
     starts = [
-        _start(f"start of the stage {stage}", scale, lambda folder, stage=stage: _imports(folder, stage))
+        _start(f"start of the stage {stage}", scale, partial(_imports, stage))
         for stage in (("check",) if scale.quick else STAGES)
     ]
     return [help_, *starts, idle] if scale.quick else [whole, idle, many, help_, show, *starts]
@@ -92,7 +92,7 @@ def _script(folder: Path, word: str) -> Ways:
     return {"mobileyolo": lambda: run(console_script("mobileyolo", word), folder)}
 
 
-def _imports(folder: Path, stage: str) -> Ways:
+def _imports(stage: str, folder: Path) -> Ways:
     """All that a stage imports where it has work to do, also in its functions, in a process of its own."""
     tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
     found = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]

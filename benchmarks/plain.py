@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def main() -> None:
     import mobileyolo  # noqa: F401 -- adds MobileNetV1 to Ultralytics' parser; its own models stay as they are
 
     settings.update(dict.fromkeys(("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb"), False))
-    {"train": train, "val": val, "scan": scan}[sys.argv[1]](**json.loads(sys.argv[2]))
+    ways: dict[str, Callable[..., None]] = {"train": train, "val": val, "scan": scan}
+    ways[sys.argv[1]](**json.loads(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -24,10 +24,15 @@ PLAIN_THREADS = min(8, max(1, (os.cpu_count() or 1) - 1))  # as Ultralytics 8.4 
 
 def cases(scale: Scale) -> list[Case]:
     """Both architectures in both precisions, with the threads that each side chooses and with equal ones."""
-    recipe = RECIPE | ({"epochs": 1, "imgsz": 160} if scale.quick else {"epochs": 5})
+    recipe: dict[str, Any] = RECIPE | ({"epochs": 1, "imgsz": 160} if scale.quick else {"epochs": 5})
     splits = Splits(16, 4) if scale.quick else Splits(200, 50)
     data = scale.data.name if scale.data else f"{splits.train} + {splits.val} generated images"
-    size = {"data": data, "epochs": recipe["epochs"], "imgsz": recipe["imgsz"], "batch": recipe["batch"]}
+    size: dict[str, int | str] = {
+        "data": data,
+        "epochs": recipe["epochs"],
+        "imgsz": recipe["imgsz"],
+        "batch": recipe["batch"],
+    }
 
     def case(backbone: str, precision: str, equal: bool) -> Case:
         return Case(

@@ -55,7 +55,7 @@ def median_interval(values: npt.ArrayLike, confidence: float) -> tuple[float | N
 
 def relative_spread(values: npt.ArrayLike) -> float:
     """Distance of the quartiles as a share of the median: rare slow rounds don't change it."""
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    low, middle, high = np.quantile(np.asarray(values, dtype=np.float64), [0.25, 0.5, 0.75])
     return float((high - low) / middle)
 
 

@@ -31,5 +31,11 @@ def make_case(told: Callable[[str], float | Sample] = lambda _: 1.0, **changes: 
 
         yield {name: way(name) for name in ("ours", "peer")}
 
-    values = {"subject": "training", "name": "mnv1_n", "unit": "s", "size": {"images": 200}, "open": opened}
+    values: dict[str, Any] = {
+        "subject": "training",
+        "name": "mnv1_n",
+        "unit": "s",
+        "size": {"images": 200},
+        "open": opened,
+    }
     return Case(**(values | changes))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "reports/benchmarks.json"
 
 
-def runs_of(file: Path, **changes: object) -> int:
+def runs_of(file: Path, **changes: Any) -> int:
     """How often a case's ways are run, if it is measured now."""
     runs: list[str] = []
     circumstances = HERE.model_copy(update=changes.pop("here", {}))
