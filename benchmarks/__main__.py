@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks import table
+from benchmarks.circumstances import ROOT, Circumstances
 from benchmarks.measuring import Case, Scale
-from benchmarks.results import ROOT, Circumstances, Results, measure
+from benchmarks.results import Results, measure
 from mobileyolo.core import environment
 from mobileyolo.core.errors import UserError
 
@@ -70,12 +71,13 @@ def main() -> int:
         print("\n".join(f"{case.subject}/{case.name}" for case in asked))
         return 0
     try:
-        for case in asked:
-            try:
-                _measure(case, file, options.again)
-            except UserError as error:  # the others are measured all the same
-                failed.append(case)
-                print(f"{case.subject}/{case.name}: {error}", file=sys.stderr, flush=True)
+        with environment.termination_raises():
+            for case in asked:
+                try:
+                    _measure(case, file, options.again)
+                except UserError as error:  # the others are measured all the same
+                    failed.append(case)
+                    print(f"{case.subject}/{case.name}: {error}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped; the same command goes on from {file}", file=sys.stderr)
         return 130

@@ -14,7 +14,6 @@ from functools import partial
 from benchmarks.datasets import Splits
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
 from benchmarks.processes import python, run
-from benchmarks.training import plain_description
 from benchmarks.workspaces import RECIPE, arm_of, checkout, training_data
 from mobileyolo.core.files import ModelFiles
 
@@ -49,7 +48,7 @@ def _opened(scale: Scale, splits: Splits, backbone: str, imgsz: int) -> Iterator
         work.train(arm)
         measured = ["test", "val"] if "test" in work.card.splits else ["val"]
         images = sum(count.images for split, count in work.card.splits.items() if split in measured)
-        settings = OPTIONS | {"data": str(plain_description(work)), "imgsz": imgsz, "plots": False, "verbose": False}
+        settings = OPTIONS | {"data": str(work.plain_description()), "imgsz": imgsz, "plots": False, "verbose": False}
         settings |= {"project": str(work.path / "runs"), "name": "plain", "exist_ok": True}
         weights = str(work.path / ModelFiles(arm, 0).weights)
         plain = python(

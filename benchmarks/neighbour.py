@@ -14,6 +14,9 @@ from benchmarks.datasets import Splits
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
 from benchmarks.workspaces import RECIPE, checkout, training_data
 
+# Until the process that started it is gone, however that ended.
+_COMPUTING = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(1_000_000))"
+
 
 def cases(scale: Scale) -> list[Case]:
     """One training of mnv1_n, with the threads that the pipeline chooses by itself."""
@@ -47,7 +50,7 @@ def _opened(scale: Scale, splits: Splits, recipe: dict[str, Any]) -> Iterator[Wa
 @contextmanager
 def _busy_core() -> Iterator[None]:
     """Another process that computes without a pause; on one core, where the system lets a process choose."""
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbour:
+    with subprocess.Popen([sys.executable, "-c", _COMPUTING]) as neighbour:
         process = psutil.Process(neighbour.pid)
         if hasattr(process, "cpu_affinity"):
             process.cpu_affinity(process.cpu_affinity()[:1])

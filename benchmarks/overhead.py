@@ -11,10 +11,10 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.circumstances import ROOT
 from benchmarks.datasets import Splits, write_dataset, write_unused_files
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
 from benchmarks.processes import console_script, python, run
-from benchmarks.results import ROOT
 from benchmarks.workspaces import TINY, Changes, Checkout, checkout, scratch
 from mobileyolo.core.backbones import ARMS
 from mobileyolo.core.files import DIGITS_DIR
@@ -140,7 +140,7 @@ def _many_files(unused: int) -> Iterator[Ways]:
         floor.mkdir()
         for command in (["git", "init", "--quiet"], python("dvc", "init", "--quiet")):
             run(command, floor)
-        data = yaml.safe_load((work.path / "params.yaml").read_text(encoding="utf-8"))["data"]["dir"]
+        data = work.params()["data"]["dir"]
         stage = {"cmd": "python -c \"open('out', 'w').write('done')\"", "deps": [data], "outs": ["out"]}
         (floor / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"one": stage}}), encoding="utf-8")
         run(python("dvc", "repro"), floor)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.circumstances import ROOT
 from benchmarks.measuring import Sample
-from benchmarks.results import ROOT
 from mobileyolo.core.errors import UserError
 
 WATCHED_SECONDS = 1.0  # between two looks at the memory; looking takes time of a processor

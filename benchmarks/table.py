@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks.circumstances import ROOT
 from benchmarks.measuring import Case, figure
-from benchmarks.results import ROOT, Measurement, Results
+from benchmarks.results import Measurement, Results
 from mobileyolo.core.files import write_text
 from mobileyolo.verdict.latency_ratio import median_interval, relative_spread
 

@@ -6,11 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-import pandas as pd
-import yaml
 
 from benchmarks.datasets import Splits
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
@@ -77,24 +73,10 @@ def _plain_training(work: Checkout, backbone: str, recipe: dict[str, Any]) -> di
     # Of the file's name Ultralytics takes the scale.
     model = work.path / f"plain-yolo11n-{backbone}.yaml"
     model.write_bytes((work.path / model_file(arm_of(backbone))).read_bytes())
-    params = yaml.safe_load((work.path / "params.yaml").read_text(encoding="utf-8"))["train"]
+    params = work.params()["train"]
     own = ("precision", "teacher", "taught", "dis")  # keys that Ultralytics does not have, or for a teacher alone
     settings = {key: value for key, value in params.items() if key not in own} | {
-        **{"data": str(plain_description(work)), "amp": False, "pretrained": False, "plots": False},
+        **{"data": str(work.plain_description()), "amp": False, "pretrained": False, "plots": False},
         **{"patience": recipe["epochs"], "project": str(work.path / "runs"), "name": "plain", "exist_ok": True},
     }
     return {"model": str(model), "settings": settings}
-
-
-def plain_description(work: Checkout) -> Path:
-    """A data YAML with exactly the images of the manifest."""
-    images = pd.read_parquet(work.path / "data/manifest/images.parquet")
-    params = yaml.safe_load((work.path / "params.yaml").read_text(encoding="utf-8"))
-    description: dict[str, Any] = {"path": params["data"]["dir"], "names": dict(enumerate(work.card.names))}
-    for split, rows in images.groupby("split"):
-        listed = work.path / f"plain-{split}.txt"
-        listed.write_text("".join(f"{Path(params['data']['dir'], image)}\n" for image in rows["image"]), "utf-8")
-        description[str(split)] = str(listed)
-    file = work.path / "plain.yaml"
-    file.write_text(yaml.safe_dump(description), encoding="utf-8")
-    return file

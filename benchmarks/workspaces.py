@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
+from benchmarks.circumstances import ROOT
 from benchmarks.datasets import Splits, private_copy, write_dataset
 from benchmarks.measuring import Sample, Scale
 from benchmarks.processes import python, run
@@ -43,7 +45,8 @@ class Checkout:
 
         path.mkdir(parents=True)
         Workspace.create(path, dataset)
-        params = yaml.safe_load((path / "params.yaml").read_text(encoding="utf-8"))
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))  # a test's would be smaller
+        params["data"]["dir"] = dataset.as_posix()
         for section, values in changes.items():
             params[section] |= values
         (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
@@ -84,6 +87,23 @@ class Checkout:
         """The whole stage train, from nothing."""
         self.forget_trainings()
         return self.stage("train", arm, variables)
+
+    def params(self) -> dict[str, dict[str, Any]]:
+        """What params.yaml holds."""
+        found: dict[str, dict[str, Any]] = yaml.safe_load((self.path / "params.yaml").read_text(encoding="utf-8"))
+        return found
+
+    def plain_description(self) -> Path:
+        """A data YAML for plain Ultralytics, with exactly the images of the manifest."""
+        images, root = pd.read_parquet(self.path / "data/manifest/images.parquet"), self.params()["data"]["dir"]
+        description: dict[str, Any] = {"path": root, "names": dict(enumerate(self.card.names))}
+        for split, rows in images.groupby("split"):
+            listed = self.path / f"plain-{split}.txt"
+            listed.write_text("".join(f"{Path(root, image)}\n" for image in rows["image"]), encoding="utf-8")
+            description[str(split)] = str(listed)
+        file = self.path / "plain.yaml"
+        file.write_text(yaml.safe_dump(description), encoding="utf-8")
+        return file
 
     @property
     def card(self) -> DatasetCard:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from benchmarks.__main__ import SUBJECTS, all_cases
+from benchmarks.circumstances import ROOT
 from benchmarks.measuring import Scale
-from benchmarks.results import ROOT
 from benchmarks.table import BEGIN, END, HEAD
 from tests.docs.pages import read
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.circumstances import Circumstances
 from benchmarks.measuring import Case, Sample, Ways
-from benchmarks.results import Circumstances
 
 HERE = Circumstances(commit="abc1234", machine="some CPU, 2 cores", versions={"torch": "2.14.1"})
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import all_cases, chosen
+from benchmarks.circumstances import ROOT
 from benchmarks.measuring import Scale
 from benchmarks.processes import BenchmarkError, run
-from benchmarks.results import ROOT, Results
+from benchmarks.results import Results
 from mobileyolo.core.errors import UserError
 
 CASES = all_cases(Scale())

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import results
 from benchmarks.measuring import Sample
-from benchmarks.results import Results, code_commit, measure
+from benchmarks.results import Results, measure
 from tests.unit.benchmarks.made_up import HERE, make_case
 
 
@@ -84,27 +82,3 @@ def test_of_memory_the_most_of_all_rounds_is_kept_where_it_was_watched(file: Pat
 
     list(measure(make_case(told), file, HERE))
     assert Results.load(file).measurements[0].memory_mb == {"ours": 500.0}
-
-
-def test_the_commit_is_the_last_one_of_the_measured_code_and_says_when_that_has_changed_since(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results, "ROOT", tmp_path)
-
-    def commit() -> None:
-        identity = ("-c", "user.email=tests@example.invalid", "-c", "user.name=tests")
-        for arguments in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-qm", "changed")):
-            subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
-
-    (tmp_path / "code.py").write_text("1", encoding="utf-8")
-    commit()
-    first = code_commit(("code.py",))
-    (tmp_path / "page.md").write_text("a table", encoding="utf-8")
-    commit()
-    assert first
-    assert code_commit(("code.py",)) == first
-    (tmp_path / "code.py").write_text("2", encoding="utf-8")
-    changed = code_commit(("code.py",))
-    assert changed.startswith(f"{first}-dirty-")
-    (tmp_path / "code.py").write_text("3", encoding="utf-8")
-    assert code_commit(("code.py",)) not in (first, changed)
