@@ -79,6 +79,8 @@ def _in_turn(images: int, classes: int) -> Iterator[Ways]:
     weighted, copied = [WeightedMetrics(model) for model in found], [CopiedRows(model) for model in found]
 
     def way(compute: list[WeightedMetrics] | list[CopiedRows]) -> Iterator[Sample]:
+        for model in compute:
+            model(np.ones(images, dtype=np.int64))  # what is done once only is not of a resample
         for number in count():
             drawn = np.random.default_rng(number).integers(images, size=images)
             weights = np.bincount(drawn, minlength=images)
@@ -94,8 +96,11 @@ class CopiedRows:
     """The plain way: copy the rows of every image as often as it was drawn, and hand them to Ultralytics."""
 
     def __init__(self, statistics: Statistics) -> None:
+        from ultralytics.utils.metrics import ap_per_class
+
         from mobileyolo.core.records import TRUE_POSITIVE_COLUMNS
 
+        self._ap_per_class = ap_per_class
         self.image = statistics.predictions["image"].to_numpy()
         self.true_positive = statistics.predictions[list(TRUE_POSITIVE_COLUMNS)].to_numpy()
         self.confidence = statistics.predictions["confidence"].to_numpy()
@@ -105,10 +110,8 @@ class CopiedRows:
 
     def __call__(self, weights: npt.NDArray[np.int64]) -> float:
         """mAP50-95 of a resample."""
-        from ultralytics.utils.metrics import ap_per_class
-
         rows = np.repeat(np.arange(self.image.size), weights[self.image])
-        results = ap_per_class(
+        results = self._ap_per_class(
             self.true_positive[rows],
             self.confidence[rows],
             self.predicted_class[rows],
