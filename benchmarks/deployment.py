@@ -50,17 +50,18 @@ def _case(name: str, threads: int, backbone: str, precision: str, imgsz: int, sc
 
 @contextmanager
 def _opened(name: str, threads: int, backbone: str, precision: str, imgsz: int) -> Iterator[Ways]:
-    judged = _way(name, _exported(name, backbone, imgsz), precision, threads, imgsz)
-    peer = _way(name, _exported(name, PEER, imgsz), "fp32", threads, imgsz)
-    yield {f"{backbone} {precision}": judged, f"{PEER} fp32": peer}
+    judged = (_exported if precision == "fp32" else _quantised)(name, backbone, imgsz)
+    peer = _exported(name, PEER, imgsz)
+    yield {
+        f"{backbone} {precision}": _way(name, judged, threads, imgsz),
+        f"{PEER} fp32": _way(name, peer, threads, imgsz),
+    }
 
 
-def _way(name: str, folder: Path, precision: str, threads: int, imgsz: int) -> Way:
+def _way(name: str, path: Path, threads: int, imgsz: int) -> Way:
     from mobileyolo.deployment import engines
 
-    wanted = EXPORT_FORMATS[name]
-    engine = engines.load(name, folder / (wanted.file if precision == "fp32" else wanted.int8_file), threads)
-    image = _noise(imgsz)
+    engine, image = engines.load(name, path, threads), _noise(imgsz)
 
     def measure() -> Sample:
         engine(image)  # after the other one, whose weights are in the processor's cache
@@ -73,21 +74,27 @@ def _way(name: str, folder: Path, precision: str, threads: int, imgsz: int) -> W
 
 
 @cache
-def _exports() -> tempfile.TemporaryDirectory[str]:
-    """The folder of all exports, which is removed when this process ends."""
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """The folder of all exported files, which is removed when this process ends."""
     return tempfile.TemporaryDirectory(prefix="mobileyolo-benchmark-")
 
 
 @cache
 def _exported(name: str, backbone: str, imgsz: int) -> Path:
-    """A folder with a model of random weights, exported and, where there is a quantiser, in int8 as well.
-
-    What a pass costs does not depend on the weights.
-    """
-    from mobileyolo.deployment import exporting, onnx_quantiser, openvino_quantiser
-    from mobileyolo.deployment.inputs import CalibrationImages
+    """A model of random weights, exported: what a pass costs does not depend on the weights."""
+    from mobileyolo.deployment import exporting
     from mobileyolo.models import bridge
     from mobileyolo.models.architecture import model_dict
+
+    model = bridge.build_model(model_dict(backbone, CLASSES, bridge.stock_architecture())).eval()
+    return exporting.export(model, name, Path(_folder().name, name, backbone), imgsz)
+
+
+@cache
+def _quantised(name: str, backbone: str, imgsz: int) -> Path:
+    """The int8 twin of an exported model, calibrated with noise."""
+    from mobileyolo.deployment import exporting, onnx_quantiser, openvino_quantiser
+    from mobileyolo.deployment.inputs import CalibrationImages
 
     class Noise(CalibrationImages):
         """Images of no dataset."""
@@ -102,13 +109,11 @@ def _exported(name: str, backbone: str, imgsz: int) -> Path:
             return iter(self._images)
 
     quantisers = {"onnx": onnx_quantiser.quantise, "openvino": openvino_quantiser.quantise}
-    folder = Path(_exports().name, name, backbone)
-    model = bridge.build_model(model_dict(backbone, CLASSES, bridge.stock_architecture())).eval()
-    exported = exporting.export(model, name, folder, imgsz)
-    if name in quantisers:
-        with exporting.silenced(folder / exporting.LOG):
-            quantisers[name](exported, Noise(), folder / EXPORT_FORMATS[name].int8_file)
-    return folder
+    exported = _exported(name, backbone, imgsz)
+    quantised = exported.with_name(EXPORT_FORMATS[name].int8_file)
+    with exporting.silenced(exported.with_name(exporting.LOG)):
+        quantisers[name](exported, Noise(), quantised)
+    return quantised
 
 
 def _noise(imgsz: int, seed: int = 0) -> npt.NDArray[np.float32]:

@@ -72,8 +72,10 @@ class Checkout:
 
     def make_trainable(self, arm: Arm) -> None:
         """Run all stages that the training of an arm needs, but no training."""
-        self.dvc("repro", "build")
-        self.stage("teach", arm)
+        # The baseline never waits for a training here; the candidate would, because the baseline may be its teacher.
+        self.dvc("repro", f"build@{arm}", "teach-baseline@0")
+        if arm == "candidate":
+            self.stage("teach", arm)
 
     def forget_trainings(self) -> None:
         """Remove what is kept of trainings: a finished one would not be done again."""
