@@ -21,7 +21,7 @@ PACKAGES = (
     *("onnxruntime", "openvino", "ncnn", "nncf"),
 )
 # What every benchmark measures and measures with; what it prints and how it goes on changes no figure.
-_SHARED = ("bare", "datasets", "plain", "processes", "runs", "workspaces")
+_SHARED = ("bare", "datasets", "plain", "processes", "runs", "trainable", "workspaces")
 CODE = ("src", "stages", "dvc.yaml", "params.yaml", *(f"benchmarks/{name}.py" for name in _SHARED))
 
 

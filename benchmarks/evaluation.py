@@ -10,28 +10,24 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
-from benchmarks.datasets import Splits
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
 from benchmarks.processes import python, run
-from benchmarks.workspaces import RECIPE, arm_of, checkout, training_data
+from benchmarks.trainable import arm_of, data_of, plain_description, recipe_of, trainable
 from mobileyolo.core.files import ModelFiles
-
-OPTIONS = {"batch": 16, "conf": 0.001, "iou": 0.7, "max_det": 300}  # those that are shipped
 
 
 def cases(scale: Scale) -> list[Case]:
     """Both architectures."""
-    splits = Splits(16, 8, 16) if scale.quick else Splits(200, 200, 1000)
-    imgsz = 160 if scale.quick else 320
-    data = scale.data.name if scale.data else f"{splits.val} + {splits.test} generated images"
+    recipe = recipe_of(scale, epochs=1)
     return [
         Case(
             subject="evaluation",
             name=backbone,
             unit="images/s",
-            size={"data": data, "imgsz": imgsz},
-            open=partial(_opened, scale, splits, backbone, imgsz),
+            size={"data": data_of(scale), "imgsz": recipe["imgsz"]},
+            open=partial(_opened, scale, backbone, recipe),
             aim=Aim("at least", 2.0),
             rounds=scale.rounds(),
         )
@@ -40,25 +36,23 @@ def cases(scale: Scale) -> list[Case]:
 
 
 @contextmanager
-def _opened(scale: Scale, splits: Splits, backbone: str, imgsz: int) -> Iterator[Ways]:
-    arm = arm_of(backbone)
-    changes = {"train": RECIPE | {"epochs": 1, "imgsz": imgsz}, "evaluate": OPTIONS}
-    with checkout(training_data(scale, splits), changes) as work:
-        work.make_trainable(arm)
-        work.train(arm)
-        measured = ["test", "val"] if "test" in work.card.splits else ["val"]
-        images = sum(count.images for split, count in work.card.splits.items() if split in measured)
-        settings = OPTIONS | {"data": str(work.plain_description()), "imgsz": imgsz, "plots": False, "verbose": False}
-        settings |= {"project": str(work.path / "runs"), "name": "plain", "exist_ok": True}
-        weights = str(work.path / ModelFiles(arm, 0).weights)
-        plain = python(
-            "benchmarks.plain", "val", json.dumps({"model": weights, "splits": measured, "settings": settings})
-        )
+def _opened(scale: Scale, backbone: str, recipe: dict[str, Any]) -> Iterator[Ways]:
+    arm, work = arm_of(backbone), trainable(scale, recipe)
+    work.train(arm)
+    options, splits = work.params()["evaluate"], work.card.splits
+    measured = [split for split in ("test", "val") if split in splits]
+    images = sum(splits[split].images for split in measured)
+    settings = {key: options[key] for key in ("batch", "conf", "iou", "max_det")} | {
+        **{"data": str(plain_description(work)), "imgsz": recipe["imgsz"], "plots": False, "verbose": False},
+        **{"project": str(work.path / "runs"), "name": "plain", "exist_ok": True},
+    }
+    weights = str(work.path / ModelFiles(arm, 0).weights)
+    plain = python("benchmarks.plain", "val", json.dumps({"model": weights, "splits": measured, "settings": settings}))
 
-        def a_second(sample: Sample) -> Sample:
-            return Sample(images / sample.value, sample.memory_mb)
+    def a_second(sample: Sample) -> Sample:
+        return Sample(images / sample.value, sample.memory_mb)
 
-        yield {
-            "MobileYOLO": lambda: a_second(work.stage("evaluate", arm)),
-            "yolo val": lambda: a_second(run(plain, work.path)),
-        }
+    yield {
+        "MobileYOLO": lambda: a_second(work.stage("evaluate", arm)),
+        "yolo val": lambda: a_second(run(plain, work.path)),
+    }

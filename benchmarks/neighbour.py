@@ -10,9 +10,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.datasets import Splits
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
-from benchmarks.workspaces import RECIPE, checkout, training_data
+from benchmarks.trainable import data_of, recipe_of, trainable
 
 # Until the process that started it is gone, however that ended.
 _COMPUTING = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(1_000_000))"
@@ -20,14 +19,13 @@ _COMPUTING = "import os; parent = os.getppid()\nwhile os.getppid() == parent: su
 
 def cases(scale: Scale) -> list[Case]:
     """One training of mnv1_n, with the threads that the pipeline chooses by itself."""
-    recipe: dict[str, Any] = RECIPE | ({"epochs": 1, "imgsz": 160} if scale.quick else {"epochs": 3})
-    splits = Splits(16, 4) if scale.quick else Splits(200, 50)
+    recipe = recipe_of(scale, epochs=3)
     case = Case(
         subject="neighbour",
         name="mnv1_n, one core taken",
         unit="s",
-        size={"images": splits.train, "epochs": recipe["epochs"], "imgsz": recipe["imgsz"]},
-        open=lambda: _opened(scale, splits, recipe),
+        size={"data": data_of(scale), "epochs": recipe["epochs"], "imgsz": recipe["imgsz"]},
+        open=lambda: _opened(scale, recipe),
         aim=Aim("at most", 2.2),
         rounds=scale.rounds(),
     )
@@ -35,16 +33,14 @@ def cases(scale: Scale) -> list[Case]:
 
 
 @contextmanager
-def _opened(scale: Scale, splits: Splits, recipe: dict[str, Any]) -> Iterator[Ways]:
-    generated = Scale(quick=scale.quick)
-    with checkout(training_data(generated, splits), {"train": recipe}) as work:
-        work.make_trainable("candidate")
+def _opened(scale: Scale, recipe: dict[str, Any]) -> Iterator[Ways]:
+    work = trainable(scale, recipe)
 
-        def beside() -> Sample:
-            with _busy_core():
-                return work.train("candidate")
+    def beside() -> Sample:
+        with _busy_core():
+            return work.train("candidate")
 
-        yield {"with a neighbour": beside, "alone": lambda: work.train("candidate")}
+    yield {"with a neighbour": beside, "alone": lambda: work.train("candidate")}
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.datasets import Splits
 from benchmarks.measuring import Aim, Case, Sample, Scale, Ways
 from benchmarks.processes import python, run
-from benchmarks.workspaces import RECIPE, Checkout, arm_of, checkout, training_data
+from benchmarks.trainable import arm_of, data_of, plain_description, recipe_of, trainable
+from benchmarks.workspaces import Checkout
 from mobileyolo.core.files import model_file
 
 FASTER = {"fp32": Aim("at least", 2.0), "bf16": Aim("at least", 2.8)}  # with the threads that each chooses
@@ -20,15 +20,8 @@ PLAIN_THREADS = min(8, max(1, (os.cpu_count() or 1) - 1))  # as Ultralytics 8.4 
 
 def cases(scale: Scale) -> list[Case]:
     """Both architectures in both precisions, with the threads that each side chooses and with equal ones."""
-    recipe: dict[str, Any] = RECIPE | ({"epochs": 1, "imgsz": 160} if scale.quick else {"epochs": 5})
-    splits = Splits(16, 4) if scale.quick else Splits(200, 50)
-    data = scale.data.name if scale.data else f"{splits.train} + {splits.val} generated images"
-    size: dict[str, int | str] = {
-        "data": data,
-        "epochs": recipe["epochs"],
-        "imgsz": recipe["imgsz"],
-        "batch": recipe["batch"],
-    }
+    recipe = recipe_of(scale, epochs=5)
+    size: dict[str, int | str] = {"data": data_of(scale), **{key: recipe[key] for key in ("epochs", "imgsz", "batch")}}
 
     def case(backbone: str, precision: str, equal: bool) -> Case:
         return Case(
@@ -36,7 +29,7 @@ def cases(scale: Scale) -> list[Case]:
             name=f"{backbone}, {precision}" + (", equal threads" if equal else ""),
             unit="images/s",
             size=size | ({"threads": PLAIN_THREADS} if equal else {}),
-            open=lambda: _opened(scale, splits, backbone, recipe | {"precision": precision}, equal),
+            open=lambda: _opened(scale, backbone, recipe | {"precision": precision}, equal),
             aim=None if equal else FASTER[precision],
             rounds=scale.rounds(),
         )
@@ -51,21 +44,19 @@ def cases(scale: Scale) -> list[Case]:
 
 
 @contextmanager
-def _opened(scale: Scale, splits: Splits, backbone: str, recipe: dict[str, Any], equal: bool) -> Iterator[Ways]:
-    arm = arm_of(backbone)
-    with checkout(training_data(scale, splits), {"train": recipe}) as work:
-        work.make_trainable(arm)
-        images = work.card.splits["train"].images * recipe["epochs"]
-        threads = {"MOBILEYOLO_THREADS": str(PLAIN_THREADS)} if equal else {}
-        command = python("benchmarks.plain", "train", json.dumps(_plain_training(work, backbone, recipe)))
+def _opened(scale: Scale, backbone: str, recipe: dict[str, Any], equal: bool) -> Iterator[Ways]:
+    arm, work = arm_of(backbone), trainable(scale, recipe)
+    images = work.card.splits["train"].images * recipe["epochs"]
+    threads = {"MOBILEYOLO_THREADS": str(PLAIN_THREADS)} if equal else {}
+    command = python("benchmarks.plain", "train", json.dumps(_plain_training(work, backbone, recipe)))
 
-        def a_second(sample: Sample) -> Sample:
-            return Sample(images / sample.value, sample.memory_mb)
+    def a_second(sample: Sample) -> Sample:
+        return Sample(images / sample.value, sample.memory_mb)
 
-        yield {
-            "MobileYOLO": lambda: a_second(work.train(arm, threads)),
-            "Ultralytics": lambda: a_second(run(command, work.path)),
-        }
+    yield {
+        "MobileYOLO": lambda: a_second(work.train(arm, threads)),
+        "Ultralytics": lambda: a_second(run(command, work.path)),
+    }
 
 
 def _plain_training(work: Checkout, backbone: str, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +67,7 @@ def _plain_training(work: Checkout, backbone: str, recipe: dict[str, Any]) -> di
     params = work.params()["train"]
     own = ("precision", "teacher", "taught", "dis")  # keys that Ultralytics does not have, or for a teacher alone
     settings = {key: value for key, value in params.items() if key not in own} | {
-        **{"data": str(work.plain_description()), "amp": False, "pretrained": False, "plots": False},
+        **{"data": str(plain_description(work)), "amp": False, "pretrained": False, "plots": False},
         **{"patience": recipe["epochs"], "project": str(work.path / "runs"), "name": "plain", "exist_ok": True},
     }
     return {"model": str(model), "settings": settings}

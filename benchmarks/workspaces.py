@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from benchmarks.circumstances import ROOT
-from benchmarks.datasets import Splits, private_copy, write_dataset
-from benchmarks.measuring import Sample, Scale
+from benchmarks.measuring import Sample
 from benchmarks.processes import python, run
 from mobileyolo.core.backbones import Arm
 from mobileyolo.core.files import DATASET_FILE
@@ -23,11 +21,6 @@ from mobileyolo.core.records import DatasetCard
 
 Changes = Mapping[str, Mapping[str, Any]]  # of params.yaml, by section
 
-# An arm's recipe: the values that docs/how-to/own-data.md starts with, but at the size of the data here.
-RECIPE = {
-    **{"imgsz": 320, "batch": 8, "nbs": 8, "mosaic": 1.0, "close_mosaic": 0},
-    **{"fliplr": 0.5, "scale": 0.5, "translate": 0.1, "hsv_s": 0.7},
-}
 # The least that has every stage do all that it does.
 TINY = {"imgsz": 64, "batch": 4, "nbs": 4, "epochs": 1}
 
@@ -45,12 +38,9 @@ class Checkout:
 
         path.mkdir(parents=True)
         Workspace.create(path, dataset)
-        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))  # a test's would be smaller
-        params["data"]["dir"] = dataset.as_posix()
-        for section, values in changes.items():
-            params[section] |= values
-        (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-        return cls(path)
+        made = cls(path)
+        made.write_params({"data": {"dir": dataset.as_posix()}} | dict(changes))
+        return made
 
     def dvc(self, *arguments: str) -> Sample:
         """Run a dvc command."""
@@ -90,22 +80,17 @@ class Checkout:
         self.forget_trainings()
         return self.stage("train", arm, variables)
 
+    def write_params(self, changes: Changes) -> None:
+        """Let params.yaml hold what is shipped, but for these changes and the dataset that it names."""
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        for section, values in ({"data": self.params()["data"]} | dict(changes)).items():
+            params[section] |= values
+        (self.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
     def params(self) -> dict[str, dict[str, Any]]:
         """What params.yaml holds."""
         found: dict[str, dict[str, Any]] = yaml.safe_load((self.path / "params.yaml").read_text(encoding="utf-8"))
         return found
-
-    def plain_description(self) -> Path:
-        """A data YAML for plain Ultralytics, with exactly the images of the manifest."""
-        images, root = pd.read_parquet(self.path / "data/manifest/images.parquet"), self.params()["data"]["dir"]
-        description: dict[str, Any] = {"path": root, "names": dict(enumerate(self.card.names))}
-        for split, rows in images.groupby("split"):
-            listed = self.path / f"plain-{split}.txt"
-            listed.write_text("".join(f"{Path(root, image)}\n" for image in rows["image"]), encoding="utf-8")
-            description[str(split)] = str(listed)
-        file = self.path / "plain.yaml"
-        file.write_text(yaml.safe_dump(description), encoding="utf-8")
-        return file
 
     @property
     def card(self) -> DatasetCard:
@@ -130,22 +115,3 @@ def checkout(write: Callable[[Path], Path], changes: Changes) -> Iterator[Checko
     """
     with scratch() as folder:
         yield Checkout.create(folder / "checkout", write(folder / "data"), changes)
-
-
-def arm_of(backbone: str) -> Arm:
-    """The arm that has this backbone in the shipped params.yaml."""
-    return "baseline" if backbone == "yolo11n" else "candidate"
-
-
-def training_data(scale: Scale, splits: Splits, **shape: int) -> Callable[[Path], Path]:
-    """Writes the dataset to train on: the user's own, copied, or a generated one.
-
-    Args:
-        scale: may name the user's.
-        splits: of the generated one.
-        shape: of its images, see `write_dataset`.
-    """
-    if scale.data:
-        own = scale.data
-        return lambda root: private_copy(own, root)
-    return lambda root: write_dataset(root, splits, **shape)
