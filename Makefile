@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro show table test coverage check format ui docs lock clean
+.PHONY: help install repro show table test coverage check format bench ui docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ check: $(ENVIRONMENT) ## Lint, format check and strict types
 format: $(ENVIRONMENT) ## Sort imports, fix what can be fixed, and format
 	ruff check --fix .
 	ruff format .
+
+bench: $(ENVIRONMENT) ## Measure it beside its peers, for hours; make bench QUICK=1 tries all of it in minutes
+	python -m benchmarks $(if $(QUICK),--quick)
 
 ui: $(ENVIRONMENT) ## Show the runs in a browser (mlflow ui)
 	mlflow ui
