@@ -31,7 +31,7 @@ pytestmark = pytest.mark.pipeline
 RUN = [page for page in PAGES if "zh" not in page.name + page.parts[-3] and any(not b.reason for b in blocks(page))]
 MLFLOW_PAGE = ROOT / "docs/reference/mlflow.md"
 # What a newcomer reads first is run each time, the other pages once a week. The last page empties DVC's cache.
-EACH_TIME = ("README.md", "docs/how-to/import.md")
+EACH_TIME = ("README.md",)
 RUN.sort(key=lambda page: (page not in [ROOT / each for each in EACH_TIME], page.name == "clean-up.md"))
 # One epoch on tiny images is enough to see that a command works.
 SMALLER = {
