@@ -39,7 +39,7 @@ def quantise(exported: Path, images: CalibrationImages, quantised: Path) -> None
     with tempfile.TemporaryDirectory(dir=quantised.parent) as temporary:
         prepared = Path(temporary, "prepared.onnx")
         quant_pre_process(exported, prepared, skip_symbolic_shape=True)  # the shapes are fixed
-        graph = onnx.load(prepared).graph
+        graph = onnx.load_model(prepared).graph
         source = graph.input[0].name
         quantize_static(
             prepared,
