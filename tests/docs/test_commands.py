@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -77,15 +76,8 @@ class Reader:
         else:
             result = self.workspace.run(*clean, "bash", "-euo", "pipefail", "-c", text, check=False)
         if "dvc queue start" in text:
-            self._wait_for_the_queue()
+            self.workspace.finish_queue()
         return result
-
-    def _wait_for_the_queue(self) -> None:
-        end = time.monotonic() + 600
-        while re.search(r"\b(Queued|Running)\b", status := self.workspace.dvc("queue", "status").output):
-            assert time.monotonic() < end, status
-            time.sleep(1)
-        assert "Failed" not in status
 
 
 @pytest.fixture(scope="module")

@@ -276,7 +276,8 @@ def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     library.write_text("raise SystemExit('the workspace moved on')\n", encoding="utf-8")
     try:
         workspace.dvc("queue", "start")
-        logs = workspace.dvc("queue", "logs", "queued", "--follow").output
+        workspace.finish_queue()
+        logs = workspace.dvc("queue", "logs", "queued").output
     finally:
         library.write_text(original, encoding="utf-8")
         workspace.dvc("queue", "stop")

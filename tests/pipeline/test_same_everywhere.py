@@ -41,7 +41,7 @@ def _exp_run_elsewhere(workspace: Workspace) -> str:
 def _queue(workspace: Workspace) -> str:
     workspace.dvc("exp", "run", "--queue", "--name", "queued", LAST)
     workspace.dvc("queue", "start")
-    workspace.dvc("queue", "logs", "queued", "--follow")
+    workspace.finish_queue()
     workspace.dvc("queue", "stop", "--kill", check=False)
     return _lock_of_experiment(workspace, "queued")
 

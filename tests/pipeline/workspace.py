@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,26 +88,34 @@ class Workspace:
 
     def run(self, *command: str, check: bool = True) -> Result:
         """Run a command in the workspace; what it tries to reach beyond this machine is refused and written down."""
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=_variables() | {trap.LOG: str(self.lookups_log)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=900,
-            check=False,
-            preexec_fn=self.preexec,
-        )
-        if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
-        return Result(done.returncode, done.stdout)
+        with tempfile.TemporaryFile() as output:  # not a pipe: what the command leaves running would hold it open
+            code = subprocess.run(
+                command,
+                cwd=self.path,
+                env=_variables() | {trap.LOG: str(self.lookups_log)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=900,
+                check=False,
+                preexec_fn=self.preexec,
+            ).returncode
+            output.seek(0)
+            said = io.TextIOWrapper(output, encoding="utf-8", errors="replace").read()
+        if check and code:
+            raise AssertionError(f"{' '.join(command)} ended with {code}:\n{said}")
+        return Result(code, said)
 
     def dvc(self, *arguments: str, check: bool = True) -> Result:
         """Run a dvc command in the workspace."""
         return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
+
+    def finish_queue(self) -> None:
+        """Wait until no experiment is queued or running any more; AssertionError if one failed."""
+        end = time.monotonic() + 600
+        while re.search(r"\b(Queued|Running)\b", status := self.dvc("queue", "status").output):
+            assert time.monotonic() < end, status
+            time.sleep(1)
+        assert "Failed" not in status
 
     @property
     def lookups_log(self) -> Path:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobileyolo.core.errors import DatasetError
+from mobileyolo.core.text import printable
 from mobileyolo.importing.checking import check_images
 from mobileyolo.importing.conversion import READERS, describe_notes
 from mobileyolo.importing.filenames import Files
@@ -50,7 +51,7 @@ def read(kind: SourceFormat, root: Path, options: Options) -> ForeignDataset | N
             assert min(w, h) > 0
             assert 0 <= x - w / 2 + 2e-6 <= x + w / 2 <= 1 + 2e-6
             assert 0 <= y - h / 2 + 2e-6 <= y + h / 2 <= 1 + 2e-6
-    assert [line for line in describe_notes([*found.notes, *notes]) if not line.isprintable()] == []
+    assert [line for line in describe_notes([*found.notes, *notes]) if line != printable(line)] == []
     return found
 
 
