@@ -264,6 +264,7 @@ def test_training_again_gives_the_same_bytes(workspace: Workspace, first: Result
     assert [workspace.read(name) for name in names] == before
 
 
+@pytest.mark.slow
 def test_a_queued_experiment_runs_its_own_code_and_logs_to_the_same_store(
     workspace: Workspace, other_backbone: Result
 ) -> None:
@@ -307,6 +308,7 @@ def test_the_baseline_teaches_the_candidate_without_being_trained_again(workspac
     assert run.data.tags["teacher.digest"] == teacher["digest"]
 
 
+@pytest.mark.slow
 def test_both_arms_start_from_a_detector_and_the_verdict_says_how_unequally(
     workspace: Workspace, taught: Result, tmp_path: Path
 ) -> None:
@@ -333,6 +335,7 @@ def mobilenet_alone(workspace: Workspace, first: Result) -> Result:
     return workspace.dvc("exp", "run", *(word for value in values for word in ("-S", value)))
 
 
+@pytest.mark.slow
 def test_a_backbone_for_the_candidate_trains_the_candidate_only(workspace: Workspace, mobilenet_alone: Result) -> None:
     assert mobilenet_alone.ran("build@baseline")
     assert mobilenet_alone.ran("train@candidate-0")
@@ -342,6 +345,7 @@ def test_a_backbone_for_the_candidate_trains_the_candidate_only(workspace: Works
     assert "yolo11n from random weights" in reason
 
 
+@pytest.mark.slow
 def test_a_backbone_for_the_baseline_as_well_trains_the_baseline_only_and_makes_the_start_equal(
     workspace: Workspace, mobilenet_alone: Result
 ) -> None:
@@ -360,7 +364,7 @@ def test_a_backbone_for_the_baseline_as_well_trains_the_baseline_only_and_makes_
     assert digests == {file["digest"] for file in offered}
 
 
-def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace, taught: Result) -> None:
+def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace, first: Result) -> None:
     failed = workspace.dvc("exp", "run", "-S", "init.detector=gone.pt", check=False)
     workspace.run("git", "checkout", "--quiet", "params.yaml")
     assert failed.code != 0
@@ -368,6 +372,7 @@ def test_weights_that_are_not_there_stop_everything_at_once(workspace: Workspace
     assert not failed.ran("fetch@detector")
 
 
+@pytest.mark.slow
 def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: Workspace, taught: Result) -> None:
     """Nothing about experiments comes after it: it commits, and those of the commit before are no longer listed."""
     workspace.dvc("repro")
