@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.sorted_predictions import FloatArray
+
+# Draws are computed beside each other, mostly in NumPy, which lets other threads run. A draw of 300,000 predictions needs
+# some 200 MB while it is computed, so there are no more of them on a large machine.
+DRAWS_AT_ONCE = 4
 
 Scenes = npt.NDArray[np.int64]  # of each image the number of its scene: 0, 1, 2 ...; images of one scene are tied
 
@@ -41,7 +46,8 @@ def resampled(models: Sequence[WeightedMetrics], weights: Iterable[FloatArray]) 
     Returns:
         Shape (resamples, seeds, 3, classes), METRICS by class, NaN for a class of which no label was drawn.
     """
-    return np.array([[model.by_class(draw) for model in models] for draw in weights])
+    with ThreadPoolExecutor(DRAWS_AT_ONCE) as pool:
+        return np.array(list(pool.map(lambda draw: [model.by_class(draw) for model in models], weights)))
 
 
 def paired_bootstrap(
