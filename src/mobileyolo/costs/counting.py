@@ -100,7 +100,7 @@ def _backbones(arms: Iterable[str]) -> list[str]:
 
 def _cost(name: str, model: DetectionModel, sides: tuple[int, ...]) -> ModelCost:
     layers = model.fuse(verbose=False).eval().model
-    neck = next(index for index, layer in enumerate(layers) if isinstance(layer, SPPF))
+    neck = first_of_neck(model)
     parameters = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
     return ModelCost(
         name=name,
@@ -108,6 +108,11 @@ def _cost(name: str, model: DetectionModel, sides: tuple[int, ...]) -> ModelCost
         parameters=_by_part(parameters, neck),
         flops=tuple(_by_part(counts, neck) for counts in _flops_by_layer(model, sides)),
     )
+
+
+def first_of_neck(model: DetectionModel) -> int:
+    """Index of the neck's first layer: of every model here that is its SPPF."""
+    return next(index for index, layer in enumerate(model.model) if isinstance(layer, SPPF))
 
 
 def _flops_by_layer(model: DetectionModel, sides: tuple[int, ...]) -> Iterator[list[int]]:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.sorted_predictions import FloatArray
 
-# Draws are computed beside each other, mostly in NumPy, which lets other threads run. A draw of 300,000 predictions needs
-# some 200 MB while it is computed, so there are no more of them on a large machine.
+# Draws are computed beside each other, mostly in NumPy, which lets other threads run. A large machine could compute
+# more of them at once, but each needs memory for every prediction.
 DRAWS_AT_ONCE = 4
 
 Scenes = npt.NDArray[np.int64]  # of each image the number of its scene: 0, 1, 2 ...; images of one scene are tied
