@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -147,8 +148,8 @@ def postgres(values: Mapping[str, str]) -> Iterator[int]:
         created = ["initdb", "--pgdata", data, "--encoding", "UTF8", "--locale", "C", *secret]
         created += ["--username", known["POSTGRES_USER"]]
         subprocess.run(_found(created), cwd=folder, check=True, capture_output=True, **user)
-        command = ["postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-        command += ["-c", "unix_socket_directories="]
+        command = [*COMPOSE["services"]["postgres"]["command"], "-D", data, "-p", str(port)]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         with _running(_found(command), signal.SIGINT, cwd=folder, **user) as process:  # which ends its clients, too
             _create_databases(process, port, known)
             yield port
@@ -167,7 +168,8 @@ def s3(folder: Path, values: Mapping[str, str]) -> Iterator[str]:
     port = free_port()
     address = f"127.0.0.1:{port}"
     known = environment("s3", values) | {"RCLONE_S3_ENDPOINT": f"http://{address}", "RCLONE_CONFIG": os.devnull}
-    variables = os.environ | known
+    # The program is a package of this environment's.
+    variables = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]), **known}
     service = COMPOSE["services"]["s3"]
     places = {"/data": str(folder), ":9000": address}
     command = ["rclone", *(places.get(word, word) for word in service["command"])]
