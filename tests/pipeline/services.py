@@ -56,7 +56,9 @@ class Services:
 
     def known(self, **others: str) -> tuple[str, ...]:
         """What stands before a command that knows the server, and these variables."""
-        return ("env", *(f"{name}={value}" for name, value in {**self.variables, **others}.items()))
+        # On a busy machine the server may answer late; a stage would go on without it.
+        variables = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "600", **self.variables, **others}
+        return ("env", *(f"{name}={value}" for name, value in variables.items()))
 
     def add_remote(self, workspace: Workspace) -> None:
         """Make the storage a workspace's default remote; its keys stay out of git."""

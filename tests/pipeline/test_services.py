@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mobileyolo.experiments import Remote
 from tests.pipeline.nodes import PATIENCE, Site, opened, results, trains, wait_until
 from tests.pipeline.services import Services, shared
 from tests.pipeline.workspace import Result, Workspace
@@ -100,6 +101,26 @@ def test_a_wrong_password_is_one_error_that_says_what_to_set(
     assert told.output.count("error:") == 1
     assert "the server wants a login, set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in told.output
     assert "Traceback" not in told.output
+
+
+def test_checkpoints_are_kept_on_the_storage_as_in_a_folder(
+    workspace: Workspace, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace.path)
+    folder = Remote.default().folder(workspace.path, "some job")
+    assert folder.names() == []
+    folder.clear()
+    kept, fetched = tmp_path / "kept.pt", tmp_path / "below/fetched.pt"
+    kept.write_bytes(b"weights")
+    for name in ("one/epoch-1.pt", "one/epoch-2.pt", "two/epoch-1.pt"):
+        folder.upload(kept, name)
+    folder.remove("one/epoch-1.pt")
+    assert folder.names() == ["one/epoch-2.pt", "two/epoch-1.pt"]
+    folder.download("one/epoch-2.pt", fetched)
+    assert fetched.read_bytes() == b"weights"
+    folder.clear()
+    assert folder.names() == []
+    assert list((services.storage / "mobileyolo").rglob("*.pt")) == []
 
 
 @pytest.fixture(scope="module")
