@@ -56,9 +56,12 @@ class Services:
 
     def known(self, **others: str) -> tuple[str, ...]:
         """What stands before a command that knows the server, and these variables."""
-        # On a busy machine the server may answer late; a stage would go on without it.
-        variables = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "600", **self.variables, **others}
-        return ("env", *(f"{name}={value}" for name, value in variables.items()))
+        return ("env", *(f"{name}={value}" for name, value in {**self.patient, **others}.items()))
+
+    @property
+    def patient(self) -> Mapping[str, str]:
+        """The variables of a client that goes on waiting where the server of a busy machine answers late."""
+        return {"MLFLOW_HTTP_REQUEST_TIMEOUT": "600", **self.variables}
 
     def add_remote(self, workspace: Workspace) -> None:
         """Make the storage a workspace's default remote; its keys stay out of git."""

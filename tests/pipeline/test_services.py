@@ -68,7 +68,7 @@ def test_runs_go_to_the_server_and_their_artifacts_to_its_storage(
     first: Result, workspace: Workspace, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert all(first.ran(stage) for stage in TRAININGS)
-    for name, value in services.variables.items():
+    for name, value in services.patient.items():
         monkeypatch.setenv(name, value)
     runs = workspace.runs(services.address)
     found = {run.data.params["backbone"]: (run.info.status, run.data.tags["stage"]) for run in runs}
@@ -160,7 +160,7 @@ def test_a_study_ends_with_all_trials_although_a_node_was_lost(site: Site, lost:
 def test_the_server_has_each_model_of_the_study_once(
     site: Site, lost: str, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in services.variables.items():
+    for name, value in services.patient.items():
         monkeypatch.setenv(name, value)
     runs = [run.data for run in site.workspace.runs(services.address) if run.data.tags.get("stage") == "compared"]
     params = [run.params for run in runs if run.params["train.epochs"] == "8"]  # not those of the other workspace
