@@ -92,9 +92,7 @@ def test_another_clone_pulls_what_was_trained(
         assert clone.read(weights) == workspace.read(weights)
 
 
-def test_a_wrong_password_is_one_error_that_says_what_to_set(
-    first: Result, clone: Workspace, services: Services
-) -> None:
+def test_a_wrong_password_is_one_error_that_says_what_to_set(clone: Workspace, services: Services) -> None:
     wrong = services.known(**{"MLFLOW_TRACKING_PASSWORD": "another one"})
     told = clone.run(*wrong, "python", "-m", "mobileyolo", "leaderboard", check=False)
     assert told.code == 1
