@@ -21,7 +21,7 @@ from mobileyolo.core.errors import UserError
 
 SUBJECTS = (
     *("training", "neighbour", "overhead", "validation", "evaluation", "bootstrap", "report", "growth"),
-    *("deployment", "parts"),
+    *("deployment", "parts", "cluster"),
 )
 
 

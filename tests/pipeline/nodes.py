@@ -1,12 +1,13 @@
-"""A Ray cluster of several nodes on this machine, with a DVC remote and an MLflow server that all of them reach."""
+"""A Ray cluster of several nodes on this machine, with services that all of them reach."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,22 @@ import psutil
 import pytest
 import yaml
 
+from tests.pipeline.services import Services, local
 from tests.pipeline.workspace import Result, Workspace
-from tests.unit.tracking.server import Server
 
 STUDY = ("python", "-m", "mobileyolo", "study", "--engine", "ray")
 PATIENCE = 3600  # seconds that a study may take on a busy machine
+# Of each trial that has results: digests of its weights, and metrics of both arms.
+_RESULTS = """
+import json
+from mobileyolo.experiments import present_experiments
+from mobileyolo.core.files import COMPARISON_FILE, ModelFiles
+for experiment in present_experiments():
+    comparison = json.loads(experiment.read(COMPARISON_FILE))
+    for arm in ("baseline", "candidate"):
+        print("result", experiment.name, arm, *comparison[arm]["weights_digests"])
+        print("result", experiment.name, experiment.read(ModelFiles(arm, 0).metrics).encode().hex())
+"""
 RESOURCES = {"cpus": 1, "gpus": 0.0, "memory": 0.1, "checkpoint": 0.0}
 
 
@@ -29,19 +41,17 @@ class Site:
 
     Attributes:
         workspace: with a default remote.
-        storage: the folder of the remote.
-        server: MLflow's.
+        services: MLflow's server and the remote.
         cluster: Ray's; its head trains nothing.
     """
 
     workspace: Workspace
-    storage: Path
-    server: Server
+    services: Services
     cluster: Any
 
     def settings(self) -> tuple[str, ...]:
         """What stands before a command that knows server and cluster."""
-        return ("env", f"MLFLOW_TRACKING_URI={self.server.address}", f"RAY_ADDRESS={self.cluster.address}")
+        return self.services.known(RAY_ADDRESS=self.cluster.address)
 
     def study(self) -> Result:
         """Run the study to its end."""
@@ -56,11 +66,11 @@ class Site:
     @property
     def told(self) -> Path:
         """A file with the output of the study that was begun last."""
-        return self.storage.with_name("told.txt")
+        return self.workspace.path.with_name("told.txt")
 
     def copies(self) -> list[Path]:
         """Checkpoints on the remote."""
-        return sorted(self.storage.glob("mobileyolo/*/*/epoch-*.pt"))
+        return sorted(self.services.storage.glob("mobileyolo/*/*/epoch-*.pt"))
 
     def log(self, beginning: str) -> str:
         """What jobs have said, by the beginning of their names."""
@@ -69,30 +79,35 @@ class Site:
 
 
 @contextmanager
-def opened(folder: Path, dataset: Path, nodes: int, **changes: dict[str, Any]) -> Iterator[Site]:
+def opened(
+    folder: Path, dataset: Path, nodes: int, services: Services | None = None, **changes: dict[str, Any]
+) -> Iterator[Site]:
     """A workspace with this code, and its cluster.
 
     Args:
         folder: an empty one.
         dataset: which all nodes reach.
         nodes: that train, beside the head; with one CPU each.
+        services: that are there already; by default those of `local`.
         changes: of params.yaml, by section.
     """
     from ray.cluster_utils import Cluster  # with what tests/conftest.py has set
 
-    for name in ("workspace", "server"):
-        (folder / name).mkdir()
+    (folder / "workspace").mkdir()
     workspace = Workspace.create(folder / "workspace", dataset)
     params = workspace.params()
     params["study"]["resources"] = RESOURCES
     for section, values in changes.items():
         params[section] |= values
     (workspace.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    workspace.dvc("remote", "add", "--default", "team", str(folder / "storage"))
-    workspace.run("git", "commit", "--quiet", "--all", "--message", "study")
-    server = Server(folder / "server")
     # The path of a socket must be short.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as sockets:
+    with (
+        ExitStack() as stack,
+        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as sockets,
+    ):
+        services = services or stack.enter_context(local(folder))
+        services.add_remote(workspace)
+        workspace.run("git", "commit", "--quiet", "--all", "--message", "study")
         # Ray's head (2.60) asks addresses of clouds where it is, unless this file in its home says so.
         Path(sockets, "ray_bootstrap_config.yaml").write_text("{}")
         with pytest.MonkeyPatch.context() as patch:
@@ -102,12 +117,25 @@ def opened(folder: Path, dataset: Path, nodes: int, **changes: dict[str, Any]) -
         try:
             for _ in range(nodes):
                 cluster.add_node(num_cpus=1)
-            server.start()
-            yield Site(workspace, folder / "storage", server, cluster)
+            yield Site(workspace, services, cluster)
         finally:
-            server.kill()
             cluster.shutdown()
             del os.environ["RAY_TMPDIR"]
+
+
+def wait_until(true: Callable[[], object], study: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait for something that a study does."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert study is None or study.poll() is None, "the study has ended"
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def results(workspace: Workspace) -> list[str]:
+    """What a workspace's trials have found, four lines each: equal for equal weights and metrics."""
+    said = workspace.run("python", "-c", _RESULTS).output.splitlines()
+    return sorted(line for line in said if line.startswith("result "))
 
 
 def trains(node: Any) -> bool:

@@ -53,7 +53,7 @@ def test_a_trial_is_an_experiment_of_this_workspace_with_its_files(site: Site, d
 
 
 def test_the_server_has_each_model_once(site: Site, done: Result) -> None:
-    runs = site.workspace.runs(site.server.address)
+    runs = site.workspace.runs(site.services.address)
     models = [run.data.params["backbone"] for run in runs if run.info.status == "FINISHED" and run.data.params]
     assert sorted(models) == ["mnv1_n", "mnv1_s", "yolo11n"]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.pipeline.nodes import PATIENCE, Site, opened, stages, trains
+from tests.pipeline.nodes import PATIENCE, Site, opened, results, stages, trains, wait_until
 from tests.pipeline.workspace import Workspace
 from tests.synthetic import write_dataset
 
@@ -20,26 +18,6 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 EPOCHS = 12
 MINE = "data/weights/mine.pt"
-# Of the trial that has a result: digests of its weights, and metrics of both arms.
-RESULT = """
-import json
-from mobileyolo.experiments import present_experiments
-from mobileyolo.core.files import COMPARISON_FILE, ModelFiles
-for experiment in present_experiments():
-    comparison = json.loads(experiment.read(COMPARISON_FILE))
-    for arm in ("baseline", "candidate"):
-        print("result", arm, *comparison[arm]["weights_digests"])
-        print("result", experiment.read(ModelFiles(arm, 0).metrics).encode().hex())
-"""
-
-
-def wait_until(true: Callable[[], object], study: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait for something that a study does."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert study is None or study.poll() is None, "the study has ended"
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +92,9 @@ def test_a_training_whose_node_was_lost_goes_on_elsewhere(site: Site, lost: str)
 
 
 def test_results_are_those_of_the_engine_dvc(site: Site, lost: str, here: Workspace) -> None:
-    found, expected = (
-        [line for line in each.run("python", "-c", RESULT).output.splitlines() if line.startswith("result ")]
-        for each in (site.workspace, here)
-    )
+    expected = results(here)
     assert len(expected) == 4
-    assert found == expected
+    assert results(site.workspace) == expected
 
 
 def test_a_trial_that_fails_by_itself_is_named_with_its_log_and_the_other_one_is_done(site: Site, lost: str) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -17,20 +18,28 @@ ADMIN = ("ada", "a password of 22 signs")  # who may enter a server that wants a
 class Server:
     """`mlflow server`, or `mlflow ui`, as one types it in a workspace: its store is mlflow.db there.
 
-    With `login`, it is MLflow's own basic-auth, and lets in `ADMIN` alone.
+    With `login`, it is MLflow's own basic-auth, and lets in `ADMIN` alone. Other options and variables replace these.
     """
 
-    def __init__(self, workspace: Path, command: str = "server", *, login: bool = False) -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        command: str = "server",
+        *options: str,
+        login: bool = False,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._workspace = workspace
-        self._command = command
+        self._command = [command, "--workers", "1", *options]  # of an option that is there twice, the last one counts
         self._login = login
+        self._variables = variables or {}
         self._port = free_port()
         self.address = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [sys.executable, "-m", "mlflow", self._command, "--workers", "1", "--port", str(self._port)]
+        command = [sys.executable, "-m", "mlflow", *self._command, "--port", str(self._port)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
         if self._login:
             command += ["--app-name", "basic-auth"]
@@ -38,7 +47,7 @@ class Server:
         self._process = subprocess.Popen(
             command,
             cwd=self._workspace,
-            env=environment,
+            env=environment | dict(self._variables),
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
