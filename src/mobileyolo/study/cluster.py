@@ -87,7 +87,8 @@ class RayEngine(DvcEngine):
         if not is_server(store_address()):
             raise UserError(
                 f"MLFLOW_TRACKING_URI: {store_address()!r}: nodes of a cluster can't log there; start a server that "
-                "all of them reach, such as `mlflow server --host 0.0.0.0`, and set it to its address"
+                "all of them reach, such as `mlflow server --host 0.0.0.0 --allowed-hosts first:5000`, and set it to "
+                "its address"
             )
         folder = Path(self.present["data"]["dir"])
         if not (folder.is_absolute() or folder == DIGITS_DIR or keeps(folder)):

@@ -35,6 +35,7 @@ class StudyRun:
         self._errors_as_warnings = StoreErrorsAsWarnings(_CONSEQUENCE)
         self._run: RunWriter | None = None
         self._run_id = ""
+        self._answered: set[str] = set()  # searches whose runs are children now: a trial that has ended gets no more
 
     def log(self, trials: Mapping[str, Collection[str]], description: str, table: str) -> None:
         """Make the trials' runs children of this one, and keep what was found so far.
@@ -52,13 +53,15 @@ class StudyRun:
             experiments = active_experiments(client)
             wanted = {f"tags.\"weights.digest\" = '{digest}'" for digests in trials.values() for digest in digests}
             wanted |= {f"tags.\"dvc.exp\" = '{trial}'" for trial in trials}
-            runs = [run for each in sorted(wanted) for run in client.search_runs(experiments, each)]
-            if not runs:
+            found = {each: client.search_runs(experiments, each) for each in sorted(wanted - self._answered)}
+            children = [run for runs in found.values() for run in runs]
+            if self._run is None and not children:
                 return
-            run = self._opened(client, experiments, runs[0].info.experiment_id)
-            for child in runs:
+            run = self._opened(client, experiments, children[0].info.experiment_id if children else "")
+            for child in children:
                 if _PARENT not in child.data.tags:
                     client.set_tag(child.info.run_id, _PARENT, self._run_id)
+            self._answered |= {each for each, runs in found.items() if runs}
             run.keep_text(table, TABLE_FILE)
             run.set_tags({"mlflow.note.content": description})
 

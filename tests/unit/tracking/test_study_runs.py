@@ -82,6 +82,26 @@ def test_a_study_is_the_parent_of_its_trials_runs_whoever_trained_them(store: Ml
     assert store.get_experiment(parent.info.experiment_id).name == "shapes-01234567"
 
 
+def test_each_trial_is_searched_for_once(store: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the end of each trial would cost a request for every one before it."""
+    asked: list[str] = []
+    search = MlflowClient.search_runs
+
+    def counted(client: MlflowClient, ids: list[str], query: str = "", **options: object) -> object:
+        asked.append(query)
+        return search(client, ids, query, **options)
+
+    monkeypatch.setattr(MlflowClient, "search_runs", counted)
+    with study_run("study-3") as run:
+        for trials in ({"study-a"}, {"study-a", "study-b"}, {"study-a", "study-b"}):
+            run.log({trial: {"shared"} for trial in trials}, "", "")
+    assert sorted(query for query in asked if "study.name" not in query) == [
+        "tags.\"dvc.exp\" = 'study-a'",
+        "tags.\"dvc.exp\" = 'study-b'",
+        "tags.\"weights.digest\" = 'shared'",
+    ]
+
+
 def test_the_same_command_goes_on_in_the_same_run(store: MlflowClient, tmp_path: Path) -> None:
     with study_run("study-1") as run:
         run.log({"study-a": {"a"}, "study-b": set()}, "**three**", "trial\nc\n")
