@@ -18,7 +18,7 @@ class Setup:
 
     Attributes:
         imgsz: side of the square input in pixels.
-        start: the weights from elsewhere that it could start from, or `none`.
+        start: the weights from elsewhere that it takes, as they are named in params.yaml, or `none`.
         teacher: a backbone, a file, `baseline` or `none`.
     """
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mobileyolo.core.files import NONE
 from mobileyolo.family.members import Evidence, Member, Setup
 from mobileyolo.study.trials import Trial
 from mobileyolo.verdict.parameters import VerdictOptions
-from mobileyolo.verdict.records import Comparison
+from mobileyolo.verdict.records import ArmSummary, Comparison
 
 
 def members_of(
@@ -25,9 +26,14 @@ def members_of(
             baseline = next(training for training in trial.trainings() if training.arm == "baseline")
             yield Member(
                 trial=trial.name,
-                baseline=Setup(trial.imgsz, trial.start, baseline.teacher),
-                candidate=Setup(trial.imgsz, trial.start, trial.teacher),
+                baseline=Setup(trial.imgsz, _start(trial, comparison.baseline), baseline.teacher),
+                candidate=Setup(trial.imgsz, _start(trial, comparison.candidate), trial.teacher),
                 options=VerdictOptions.model_validate(trial.values[VerdictOptions.key]),
                 comparison=comparison,
                 evidence=evidence.get(trial.name),
             )
+
+
+def _start(trial: Trial, arm: ArmSummary) -> str:
+    """What was offered, or `none` where the arm took nothing of it: a folder need not have a file for each arm."""
+    return trial.start if arm.start.sources else NONE

@@ -296,6 +296,13 @@ def starts_and_teachers(comparison: Comparison, _: Translator = english) -> Iter
         yield _("Both models were taught by {teacher}.").format(teacher=who)
 
 
+def only_backbone_differs(comparison: Comparison) -> bool:
+    """Do both arms start from weights of the same kind, and have the same teacher?"""
+    baseline, candidate = comparison.baseline, comparison.candidate
+    alike = _start_alike(baseline.start, candidate.start)
+    return alike and teacher(comparison, baseline) == teacher(comparison, candidate)
+
+
 def _start_alike(baseline: Start, candidate: Start) -> bool:
     """Do both start from weights of the same kind?
 

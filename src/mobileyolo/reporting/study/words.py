@@ -14,7 +14,7 @@ from mobileyolo.reporting.comparison.words import interval, style, verdict_names
 from mobileyolo.reporting.shared.languages import Translate
 from mobileyolo.reporting.shared.pages import shown
 from mobileyolo.verdict.guards import rare_classes_decide
-from mobileyolo.verdict.sentences import joined
+from mobileyolo.verdict.sentences import joined, only_backbone_differs
 
 # What a cost is divided by where it is shown.
 UNITS = {"latency_ms": 1, "latency_onnx_ms": 1, "gflops": 1, "parameters": 1e6, "weights_mb": 1}
@@ -34,7 +34,7 @@ def cost_names(_: Translate) -> dict[str, str]:
 
 
 def start_name(model: Model | Unjudged, _: Translate) -> str:
-    """What a model could start from."""
+    """What a model starts from."""
     return _("random weights") if model.setup.start == NONE else shown(model.setup.start)
 
 
@@ -145,6 +145,17 @@ def _reason(family: Family, _: Translate) -> Iterator[str]:
             "Judged were the candidates on equal terms with {baseline}, the most accurate baseline: to be as good as a "
             "weaker one would be no reason to take a model."
         ).format(baseline=baseline)
+    unequal = [
+        label(model, parts, _)
+        for group in family.groups
+        for model, member in zip(group.candidates, group.members, strict=True)
+        if not only_backbone_differs(member.comparison)
+    ]
+    if unequal:
+        yield _(
+            "Not only the backbone differs: {models} did not start, or was not taught, as its baseline was; the report "
+            "of the trial says how."
+        ).format(models=_(" and ").join(unequal))
     rising = [label(model, parts, _) for model in family.models if model.maturity == "rising"]
     if rising:
         yield _("Still rising when training ended: {models}; this is the state after {epochs} epochs.").format(

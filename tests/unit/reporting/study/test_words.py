@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from mobileyolo.core.records import Teacher, WeightsSource
 from mobileyolo.family.family import Family
 from mobileyolo.family.members import Member
 from mobileyolo.reporting.shared.languages import ENGLISH, chinese
@@ -91,6 +92,17 @@ def test_what_qualifies_the_recommendation_is_said(members: list[Member], said: 
 
 def test_a_clear_answer_needs_no_further_words() -> None:
     assert words.reason(Family.of([make_member(delta=-0.1)]), ENGLISH) == ""
+
+
+def test_an_unequal_start_or_teacher_is_said_of_all_that_have_one() -> None:
+    summary, other = (make_member(name).comparison.candidate for name in ("mnv1_n", "mnv1_s"))
+    source = WeightsSource(name="imagenet.h5", digest="0" * 64)
+    start = summary.start.model_copy(update={"sources": {"backbone": source}, "tensors": 100, "values": 200_000})
+    started = summary.model_copy(update={"start": start})
+    taught = other.model_copy(update={"teachers": (Teacher(name="yolo11m", digest="1" * 64),)})
+    members = [make_member(candidate=started), make_member("mnv1_s", candidate=taught), make_member("mnv1_m")]
+    said = words.reason(Family.of(members), ENGLISH)
+    assert "Not only the backbone differs: mnv1_n and mnv1_s did not start, or was not taught, as its baseline" in said
 
 
 def test_a_model_that_was_still_rising_makes_its_verdict_grey() -> None:
