@@ -227,36 +227,28 @@ def waits_for(each: Unjudged, _: Translate) -> str:
 def intervals(family: Family, _: Translate) -> str:
     """What the intervals against the baselines hold for."""
     shown_ones = sum(len(group.candidates) for group in family.groups)
-    values = {
-        "each": percent(family.confidence),
-        "together": percent(family.comparison.confidence),
-        "count": family.counted,
-    }
-    if family.counted == 1:
-        return _("The interval has a confidence of {each}.").format(**values)
-    if family.counted == shown_ones:
-        message = _(
-            "Each interval has a confidence of {each}, so that {together} holds for all {count} of them together."
-        )
-    else:
-        message = _(
-            "Each interval has a confidence of {each}, so that {together} holds together for all {count} candidates "
-            "that have been measured on these images."
-        )
-    return message.format(**values)
+    if family.counted in {1, shown_ones}:
+        return _hold_together(family, family.confidence, family.counted, _)
+    return _(
+        "Each interval has a confidence of {each}, so that {together} holds together for all {count} candidates "
+        "that have been measured on these images."
+    ).format(each=percent(family.confidence), together=percent(family.comparison.confidence), count=family.counted)
+
+
+def _hold_together(family: Family, confidence: float, count: int, _: Translate) -> str:
+    """What the intervals of a table hold for."""
+    if count == 1:
+        return _("The interval has a confidence of {each}.").format(each=percent(confidence))
+    return _(
+        "Each interval has a confidence of {each}, so that {together} holds for all {count} of them together."
+    ).format(each=percent(confidence), together=percent(family.comparison.confidence), count=count)
 
 
 def pairs(family: Family, _: Translate) -> str:
     """What the intervals among candidates hold for, or why there are none; empty where there is nothing to compare."""
     if family.pairs:
-        return _(
-            "The first model minus the second one, where both have the same baseline. Each interval has a confidence "
-            "of {each}, so that {together} holds for all {count} of them together."
-        ).format(
-            each=percent(family.pair_confidence),
-            together=percent(family.comparison.confidence),
-            count=len(family.pairs),
-        )
+        how = _("The first model minus the second one, where both have the same baseline.")
+        return joined([how, _hold_together(family, family.pair_confidence, len(family.pairs), _)], _)
     if family.no_statistics:
         return _(
             "The candidates are not compared with each other, because the statistics of these trials are not at hand: "

@@ -140,7 +140,9 @@ def test_why_there_are_no_pairs_is_said() -> None:
     several[1] = make_member("mnv1_s", statistics=2)
     assert "because the study was stopped" in words.pairs(Family.of(several, pairwise=False), ENGLISH)
     assert words.pairs(Family.of(several[:1]), ENGLISH) == ""
-    assert "Each interval has a confidence of 95%, " in words.pairs(Family.of(several), ENGLISH)
+    assert words.pairs(Family.of(several), ENGLISH).endswith("The interval has a confidence of 95%.")
+    several.append(make_member("mnv1_m", statistics=3))
+    assert "so that 95% holds for all 3 of them together." in words.pairs(Family.of(several), ENGLISH)
 
 
 def test_models_that_rare_classes_leave_undecided_are_named() -> None:
