@@ -112,6 +112,8 @@ def opened(
         Path(sockets, "ray_bootstrap_config.yaml").write_text("{}")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOME", sockets)
+            # Where usage statistics are off, Ray (2.60) reports just that.
+            patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")
             os.environ["RAY_TMPDIR"] = sockets
             cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:

@@ -11,9 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from mobileyolo.experiments import Remote
 from mobileyolo.study.checkpointing import Copies
@@ -22,7 +25,7 @@ from mobileyolo.study.shipping import COMMIT, data_files, pack_experiment, unpac
 from mobileyolo.study.watching import TRAININGS_DIR, Progress, training_since
 
 POLL = 1.0  # seconds between two looks at what is being trained
-CACHE = Path("cache")  # of DVC, for all jobs of this commit on this node
+CACHES = "cache-{}"  # of DVC, for the jobs of this commit on this node
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,14 @@ def run_job(job: Job, site: Site, send: Callable[[Report], None]) -> Outcome:
         send: takes a report every second.
     """
     here = Path.cwd()
-    with tempfile.TemporaryDirectory(dir=here, prefix=f"{job.name}-", ignore_cleanup_errors=True) as folder:
+    with (
+        own_cache(here) as cache,
+        tempfile.TemporaryDirectory(dir=here, prefix=f"{job.name}-", ignore_cleanup_errors=True) as folder,
+    ):
         repository = Path(folder, "repository")
         unpack(here / COMMIT, repository)
         workspace = repository / site.prefix
-        site.remote.set_up(workspace, here / CACHE)
+        site.remote.set_up(workspace, cache)
         for name, content in job.files.items():
             (workspace / name).parent.mkdir(parents=True, exist_ok=True)
             (workspace / name).write_bytes(content)
@@ -119,6 +125,22 @@ def run_job(job: Job, site: Site, send: Callable[[Report], None]) -> Outcome:
             return Outcome(succeeded=False)
         copies.forget()
         return Outcome(succeeded=True, experiment=pack_experiment(workspace, job.name))
+
+
+@contextmanager
+def own_cache(here: Path) -> Iterator[Path]:
+    """A cache of DVC that no other job of this node uses meanwhile, with what jobs before have left in it.
+
+    Two processes of DVC (3.67) that put equal files into one cache at the same time can fail: "No such file".
+
+    Args:
+        here: where the node's caches are.
+    """
+    for number in count():
+        cache = here / CACHES.format(number)
+        with suppress(Timeout), FileLock(f"{cache}.lock", blocking=False):
+            yield cache
+            return
 
 
 @dataclass
