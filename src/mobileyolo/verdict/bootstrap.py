@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from mobileyolo.verdict.metrics import WeightedMetrics
 from mobileyolo.verdict.sorted_predictions import FloatArray
-
-# Draws are computed beside each other, mostly in NumPy, which lets other threads run. A large machine could compute
-# more of them at once, but each needs memory for every prediction.
-DRAWS_AT_ONCE = 4
 
 Scenes = npt.NDArray[np.int64]  # of each image the number of its scene: 0, 1, 2 ...; images of one scene are tied
 
@@ -46,8 +41,7 @@ def resampled(models: Sequence[WeightedMetrics], weights: Iterable[FloatArray]) 
     Returns:
         Shape (resamples, seeds, 3, classes), METRICS by class, NaN for a class of which no label was drawn.
     """
-    with ThreadPoolExecutor(DRAWS_AT_ONCE) as pool:
-        return np.array(list(pool.map(lambda draw: [model.by_class(draw) for model in models], weights)))
+    return np.array([[model.by_class(draw) for model in models] for draw in weights])
 
 
 def paired_bootstrap(
