@@ -23,7 +23,7 @@ def main() -> None:
     from mobileyolo.models.weights import save
     from mobileyolo.training.checkpoints import Checkpoints
     from mobileyolo.training.parameters import TrainingRecipe
-    from mobileyolo.training.train import plan, train
+    from mobileyolo.training.train import Task, plan, train
     from mobileyolo.training.trainer import ArmModel
 
     params = load_params()
@@ -34,7 +34,8 @@ def main() -> None:
         planned = plan(arm, 0, recipe, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
         checkpoints = Checkpoints.of(planned, [], [])
         with checkpoints.held(print):
-            trained = train(planned, root, card, manifest, ArmModel.read(arm, 0), lambda *_: None, checkpoints)
+            task = Task(planned, root, card, manifest, ArmModel.read(arm, 0), checkpoints)
+            trained = train(task, lambda *_: None)
         weights = Path(f"bare-{arm}.pt")
         save(trained.checkpoint, weights)
         options, profile = params.section(EvaluationOptions), Profile.read(profile_file(arm))

@@ -38,7 +38,7 @@ def _train(arm: Trainee, seed: int, params: Params) -> None:
     from mobileyolo.tracking import Tracker
     from mobileyolo.training.checkpoints import Checkpoints
     from mobileyolo.training.parameters import TrainingRecipe
-    from mobileyolo.training.train import plan, train
+    from mobileyolo.training.train import Task, plan, train
     from mobileyolo.training.trainer import ArmModel
 
     card, files = DatasetCard.read(DATASET_FILE), ModelFiles(arm, seed)
@@ -55,7 +55,8 @@ def _train(arm: Trainee, seed: int, params: Params) -> None:
             say(checkpoints.told(state))
             with Tracker.open(params.data_dir, card).training(planned, epochs) as live:
                 root, model = Path(params.data_dir), ArmModel.read(arm, seed)
-                trained = train(planned, root, card, Manifest.read(), model, live.log_epoch, checkpoints, state)
+                task = Task(planned, root, card, Manifest.read(), model, checkpoints, state)
+                trained = train(task, live.log_epoch)
                 trained.write(files)
                 live.finish(trained.record)
             checkpoints.finish(files)

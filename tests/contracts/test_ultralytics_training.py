@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -209,3 +212,32 @@ def test_a_training_in_bfloat16_keeps_weights_and_validation_in_float32() -> Non
         hook.remove()
     assert types == {True: torch.bfloat16, False: torch.float32}
     assert {value.dtype for value in trainer.model.parameters()} == {torch.float32}
+
+
+# A trainer that takes its device for two GPUs.
+RANK_SCRIPT = """
+from types import SimpleNamespace
+from ultralytics.engine import trainer
+trainer.parse_device = lambda _: "0,1"
+trainer.select_device = lambda _: SimpleNamespace(type="cuda")
+trainer.get_torch_device_backend = lambda _: None
+trainer.BaseTrainer.get_dataset = lambda _: {}
+made = trainer.BaseTrainer(overrides={"model": "model.yaml", "project": "here", "exist_ok": True})
+print("told", trainer.RANK, trainer.LOCAL_RANK, made.world_size, made.ddp)
+"""
+
+
+@contract("utils.RANK")
+def test_a_process_of_a_gpu_starts_no_others(tmp_path: Path) -> None:
+    told = []
+    for variables in ({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}, {}):
+        process = subprocess.run(
+            [sys.executable, "-c", RANK_SCRIPT],
+            cwd=tmp_path,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(next(line for line in process.stdout.splitlines() if line.startswith("told ")))
+    assert told == ["told 1 1 2 False", "told -1 -1 2 True"]

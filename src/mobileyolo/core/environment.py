@@ -83,16 +83,36 @@ def allow_downloads() -> None:
         os.environ[name] = "0"
 
 
-def device() -> str:
-    """Device for training and evaluation, as Ultralytics writes it: MOBILEYOLO_DEVICE, else "" (first GPU, or the CPU).
+def devices() -> tuple[str, ...]:
+    """Devices that train one model, as Ultralytics names them: MOBILEYOLO_DEVICE, else "" (first GPU, or the CPU).
 
     Raises:
-        ConfigError: this project can't use that device.
+        ConfigError: this project can't use these.
     """
     name = os.environ.get("MOBILEYOLO_DEVICE", "")
-    if not re.fullmatch(r"|cpu|mps|\d+", name):
-        raise ConfigError(f"MOBILEYOLO_DEVICE: {name!r}: choose cpu, mps, or the number of one GPU")
-    return name
+    found = tuple(name.split(","))
+    if not re.fullmatch(r"|cpu|mps|\d+(,\d+)*", name) or len(set(found)) < len(found):
+        raise ConfigError(
+            f"MOBILEYOLO_DEVICE: {name!r}: choose cpu, mps, the number of a GPU, or those of several, such as 0,1"
+        )
+    return found
+
+
+def device() -> str:
+    """The first of `devices`: what is no training runs there alone."""
+    return devices()[0]
+
+
+def workers() -> int:
+    """Processes that read images for a GPU: MOBILEYOLO_WORKERS, else 4, or 2 on Windows, where each takes seconds.
+
+    Raises:
+        ConfigError: it is not a whole number.
+    """
+    text = os.environ.get("MOBILEYOLO_WORKERS", "2" if sys.platform == "win32" else "4")
+    if not re.fullmatch(r"\d+", text):
+        raise ConfigError(f"MOBILEYOLO_WORKERS: {text!r}: choose a whole number; with 0 the training reads them itself")
+    return int(text)
 
 
 def threads() -> int:
@@ -119,16 +139,18 @@ def _cores_of_quota(default: int) -> int:
         return default
 
 
-def variables_for_node(cpus: int, gpu: bool) -> dict[str, str]:
+def variables_for_node(cpus: int, gpus: float) -> dict[str, str]:
     """What a node of a cluster has to know of this environment to get the results that this machine would get.
 
     Args:
         cpus: that it gives to the work; as many threads, unless MOBILEYOLO_THREADS is set here.
-        gpu: does it give a GPU to the work? Else the CPU trains, unless MOBILEYOLO_DEVICE is set here.
+        gpus: that it gives to the work, and lets it see no other: all of them train, unless MOBILEYOLO_DEVICE is set
+            here; without any, the CPU.
     """
     own = {name: value for name, value in os.environ.items() if name.startswith(("MOBILEYOLO_", "MLFLOW_"))}
     own.pop("MOBILEYOLO_CACHE", None)  # a folder of this machine
-    return {"MOBILEYOLO_THREADS": str(cpus), "MOBILEYOLO_DEVICE": "" if gpu else "cpu"} | own
+    device = ",".join(map(str, range(int(gpus)))) if gpus > 1 else "" if gpus else "cpu"
+    return {"MOBILEYOLO_THREADS": str(cpus), "MOBILEYOLO_DEVICE": device} | own
 
 
 def processor() -> str:

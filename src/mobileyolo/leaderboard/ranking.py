@@ -16,7 +16,18 @@ from mobileyolo.leaderboard.runs import Setup, TrackedModel, TrackedRun, measure
 DECIDING_METRIC = "map50_95"  # rows are sorted by it
 METRICS = (DECIDING_METRIC, "map50", "val_map50_95")
 COSTS = ("parameters", "gflops", "weights_mb")
-ENGINE = ("ultralytics", "torch", "numpy", "opencv-python", "pillow", "device", "threads", "instructions", "workers")
+ENGINE = (
+    "ultralytics",
+    "torch",
+    "numpy",
+    "opencv-python",
+    "pillow",
+    "device",
+    "threads",
+    "instructions",
+    "workers",
+    "gpus",
+)
 _RECIPE = "train."
 _NOT_THE_RECIPE = ("train.teacher", "train.dis")  # of the row: two candidates may have different teachers
 _SHOWN_RECIPE = ("imgsz", "epochs")

@@ -25,7 +25,6 @@ from mobileyolo.models.checkpoints import read_checkpoint
 
 # Integrations that Ultralytics starts by itself. This project uses MLflow and DVC directly, and the others not at all.
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
-WORKERS = 4  # loader processes on a GPU; each draws random numbers of its own, so their number changes the result
 # Hints that Ultralytics prints once; it would then write its settings file to remember that.
 _HINTS = ("vscode_msg", "openvino_msg")
 
@@ -42,9 +41,12 @@ def prepare() -> None:
 def engine() -> dict[str, str]:
     """What a result depends on besides its inputs: versions, kind of device, threads, instruction set, loader workers.
 
+    Several GPUs are counted, because each one's batch norms see a share of the batch. Loader workers are, because each
+    draws random numbers of its own.
     Another one of these is another training: its weights differ as much as those of another seed.
     """
     device = torch_utils.select_device(environment.device(), verbose=False).type
+    gpus = len(environment.devices())
     packages = ("ultralytics", "torch", "numpy", "opencv-python", "pillow")
     # As Ultralytics (8.4) counts them: none on a CPU, and at most a GPU's share of the cores.
     cores = (os.cpu_count() or 1) // max(torch.cuda.device_count(), 1)
@@ -53,7 +55,8 @@ def engine() -> dict[str, str]:
         "device": device,
         "threads": str(environment.threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "workers": "0" if device in ("cpu", "mps") else str(min(cores, WORKERS)),
+        "workers": "0" if device in ("cpu", "mps") else str(min(cores, environment.workers())),
+        **({"gpus": str(gpus)} if gpus > 1 else {}),
     }
 
 

@@ -35,6 +35,7 @@ from mobileyolo.study.shipping import check_committed, keeps, pack, prefix, take
 from mobileyolo.study.trials import Training, Trial
 from mobileyolo.study.watching import Progress
 from mobileyolo.tracking.store import is_server, store_address
+from mobileyolo.training.parameters import check_batch
 
 RETRIES = 10  # of a job whose node or process is lost; an error of its own is not tried again
 # Where the models end that trials have in common: two nodes that measure one model would log it twice.
@@ -61,7 +62,12 @@ class RayEngine(DvcEngine):
         return sys.maxsize
 
     def begin(self, trial: Trial, log: Path) -> RayWork:
-        """Hand in its job, and those of the trainings that it has in common with others."""
+        """Hand in its job, and those of the trainings that it has in common with others.
+
+        Raises:
+            ConfigError: the GPUs of a trial can't share its batch.
+        """
+        check_batch(trial.values["train"]["batch"], max(int(self.resources.gpus), 1))
         cluster = self._cluster
         needs, teachers = list[str](), list[str]()
         for training in trial.trainings():  # the teacher's comes first
@@ -96,7 +102,7 @@ class RayEngine(DvcEngine):
                 f"{PARAMS_FILE}: data.dir: {folder.as_posix()!r}: other machines don't have it; `dvc add` and `dvc "
                 "push` it and commit its .dvc file, or give the full path of a folder that all of them have"
             )
-        variables = environment.variables_for_node(self.resources.cpus, gpu=self.resources.gpus > 0)
+        variables = environment.variables_for_node(self.resources.cpus, self.resources.gpus)
         site = Site(prefix(), Remote.default(), variables, self.resources.checkpoint * 60)
         return Cluster.connect(site, self.resources, self.address, self.at_most)
 

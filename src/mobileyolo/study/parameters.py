@@ -36,6 +36,12 @@ def _distinct(values: object) -> object:
     return tuple(values)
 
 
+def _of_one_gpu_or_whole(gpus: float) -> float:
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError("input should be a part of one GPU, such as 0.5, or a whole number of them")
+    return gpus
+
+
 def _known_start(text: object) -> object:
     if text != NONE and not (isinstance(text, str) and _START.fullmatch(text)):
         raise ValueError(f"write {NONE}, init.backbone=<weights> or init.detector=<weights>")
@@ -62,7 +68,7 @@ class Resources(Section):
     """What each trial gets on a cluster, and how often its checkpoints are copied to DVC's remote."""
 
     cpus: Annotated[int, Field(ge=1)]
-    gpus: Annotated[float, Field(ge=0, le=1)]
+    gpus: Annotated[float, Field(ge=0), AfterValidator(_of_one_gpu_or_whole)]
     memory: Annotated[float, Field(gt=0)]  # GB
     checkpoint: Annotated[float, Field(ge=0)]  # minutes
 

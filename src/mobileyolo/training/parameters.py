@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mobileyolo.core.config import ImageSize, Section, Share
+from mobileyolo.core.config import PARAMS_FILE, ImageSize, Section, Share
+from mobileyolo.core.errors import ConfigError
 
 
 class TrainingRecipe(Section):
@@ -38,3 +39,21 @@ class TrainingRecipe(Section):
     scale: Share
     fliplr: Share
     flipud: Share
+
+
+def check_batch(batch: int, gpus: int) -> None:
+    """Refuse a batch that the GPUs can't share.
+
+    Args:
+        batch: train.batch.
+        gpus: how many train one model.
+
+    Raises:
+        ConfigError: some would get more images than others.
+    """
+    if batch % gpus:
+        above = batch + gpus - batch % gpus
+        raise ConfigError(
+            f"{PARAMS_FILE}: train.batch: {batch}: {gpus} GPUs train one model, and each gets an equal share: choose a "
+            f"multiple of {gpus}, such as {above}, or fewer GPUs"
+        )

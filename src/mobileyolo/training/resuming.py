@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
+from torch.utils.data import RandomSampler
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 State = dict[str, Any]  # tensors, numbers, texts, and lists and dictionaries of them
@@ -22,17 +24,35 @@ State = dict[str, Any]  # tensors, numbers, texts, and lists and dictionaries of
 _TEACHER = "teacher_model."  # its tensors never change
 
 
-def capture(trainer: DetectionTrainer, last_step: int) -> State:
+def draws(trainer: DetectionTrainer) -> list[State]:
+    """What is random after an epoch, of each process in order: the only one's, or one for each GPU.
+
+    All of them have to call it, because each gets what the others have.
+    """
+    loader = trainer.train_loader
+    mine = {
+        "mosaic_buffer": list(loader.dataset.buffer),
+        "order": loader.generator.get_state(),
+        "random": _random_state(),
+    }
+    if trainer.world_size < 2:
+        return [mine]
+    found = [mine] * trainer.world_size
+    distributed.all_gather_object(found, mine)
+    return found
+
+
+def capture(trainer: DetectionTrainer, last_step: int, drawn: list[State]) -> State:
     """The state after an epoch.
 
     Args:
         trainer: that has ended an epoch.
         last_step: number of the batch, over all epochs from 0, after which the optimizer made its last step.
+        drawn: what `draws` gave then.
     """
     model = unwrap_model(trainer.model)
     # Gradients that were accumulated since the last step: the next epoch goes on with them.
     gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
-    dataset, loader = trainer.train_loader.dataset, trainer.train_loader
     return {
         "epoch": trainer.epoch + 1,
         "model": _tensors(model),
@@ -43,9 +63,7 @@ def capture(trainer: DetectionTrainer, last_step: int) -> State:
         "last_step": last_step,
         "best_fitness": float(trainer.best_fitness),
         "stopper": {"best_fitness": float(trainer.stopper.best_fitness), "best_epoch": trainer.stopper.best_epoch},
-        "mosaic_buffer": list(dataset.buffer),
-        "order": loader.generator.get_state(),
-        "random": _random_state(),
+        "processes": drawn,
     }
 
 
@@ -94,22 +112,22 @@ class Continuation:
         for name, value in unwrap_model(trainer.model).named_parameters():
             if name in self.state["gradients"]:
                 value.grad = self.state["gradients"][name].to(value)
-        loader = trainer.train_loader
+        loader, mine = trainer.train_loader, self.state["processes"][max(RANK, 0)]
         dataset = loader.dataset
-        for index in self.state["mosaic_buffer"]:
+        for index in mine["mosaic_buffer"]:
             dataset.load_image(index)
-        dataset.buffer = list(self.state["mosaic_buffer"])
+        dataset.buffer = list(mine["mosaic_buffer"])
         closes_now = self._close_mosaic and self._mosaic_ended() == trainer.start_epoch
         if closes_now:  # the loop makes a new iterator, from the present state
-            loader.generator.set_state(self.state["order"])
+            loader.generator.set_state(mine["order"])
         else:
             loader.iterator = loader._get_iterator()  # it draws, and without a stop it is there already
-            loader.generator.set_state(self.state["order"])
-            if len(dataset) % loader.batch_size == 0:
+            loader.generator.set_state(mine["order"])
+            if isinstance(loader.sampler, RandomSampler) and len(dataset) % loader.batch_size == 0:
                 # torch's sampler ends an epoch with a draw that it does not use. Where the last batch is a full one,
                 # that comes only when the next batch is asked for.
                 torch.randperm(len(dataset), generator=loader.generator)
-        _set_random_state(self.state["random"])
+        _set_random_state(mine["random"])
 
     def _mosaic_ended(self) -> int:
         """The epoch, from 0, with which mosaic is closed."""

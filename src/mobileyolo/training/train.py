@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ from ultralytics import __version__ as ultralytics_version
 
 from mobileyolo.core import environment
 from mobileyolo.core.backbones import Trainee, width_of
+from mobileyolo.core.errors import TrainingError
 from mobileyolo.core.files import ModelFiles, digest_of, write_table
 from mobileyolo.core.records import DatasetCard, StartRecord, Teacher, TrainingPlan, TrainingRecord, TrainingTime
 from mobileyolo.core.tables import Manifest
 from mobileyolo.loading import dataset_dictionary
 from mobileyolo.models import bridge
 from mobileyolo.models.weights import save
+from mobileyolo.training import several_gpus
 from mobileyolo.training.checkpoints import Checkpoints
-from mobileyolo.training.parameters import TrainingRecipe
+from mobileyolo.training.parameters import TrainingRecipe, check_batch
 from mobileyolo.training.resuming import State
 from mobileyolo.training.trainer import BFLOAT16, ArmModel, ArmTrainer, EpochListener
 
@@ -60,8 +62,12 @@ def plan(
         card: what validation found the dataset to be.
         start: the arm's backbone and initial weights.
         teacher: of the arm.
+
+    Raises:
+        ConfigError: the GPUs that train it can't share the batch.
     """
     engine = bridge.engine()
+    check_batch(recipe.batch, int(engine.get("gpus", "1")))
     equal_terms = {
         "data": card.digest,
         "train": recipe.model_dump(),
@@ -82,56 +88,83 @@ def plan(
     )
 
 
-def train(
-    planned: TrainingPlan,
-    root: Path,
-    card: DatasetCard,
-    manifest: Manifest,
-    model: ArmModel,
-    on_epoch: EpochListener,
-    checkpoints: Checkpoints,
-    state: State | None = None,
-) -> Trained:
-    """Train one arm with one seed, or go on with it.
+@dataclass(frozen=True)
+class Task:
+    """What a process has to know to train a model, or to go on with it.
 
-    Args:
+    Attributes:
         planned: the training.
         root: the dataset's folder.
         card: what validation found the dataset to be.
         manifest: the dataset's clean rows.
         model: the model before its training.
-        on_epoch: called with each epoch's losses and validation metrics, once it is kept.
         checkpoints: which keep the state after each epoch.
         state: the last one that they have, if the training has begun already.
+    """
+
+    planned: TrainingPlan
+    root: Path
+    card: DatasetCard
+    manifest: Manifest
+    model: ArmModel
+    checkpoints: Checkpoints
+    state: State | None = None
+
+    @property
+    def epochs_left(self) -> int:
+        """How many are not trained yet."""
+        return int(self.planned.recipe["epochs"]) - (self.state["epoch"] if self.state else 0)
+
+    def run(self, on_epoch: EpochListener) -> ArmTrainer:
+        """Train in this process, alone or beside those of other GPUs; see `train`."""
+        bridge.prepare()
+        data = dataset_dictionary(self.manifest, self.card.names, self.root, ("train", "val"))
+        clock = _Clock.begin(self.state)
+
+        def keep(epoch: int, row: dict[str, float]) -> None:
+            for split in ("train", "val"):  # before each checkpoint: who saw other images must never be gone on with
+                data[split].check_unchanged()
+            self.checkpoints.save(epoch, {**trainer.state(), "time": clock.read().model_dump(mode="json")})
+            on_epoch(epoch, row)
+
+        settings = _settings(self.planned, self.model.teacher, self.checkpoints.scratch)
+        trainer = ArmTrainer(settings, self.model, data, keep, self.state)
+        if self.epochs_left:  # else it was stopped after the last epoch
+            trainer.train()
+        return trainer
+
+
+def train(task: Task, on_epoch: EpochListener) -> Trained:
+    """Train one arm with one seed, or go on with it.
+
+    Args:
+        task: the training.
+        on_epoch: called with each epoch's losses and validation metrics, once it is kept.
 
     Raises:
         DatasetError: an image is another one than was validated, or was written to meanwhile.
         KeyboardInterrupt: with a note on how far the training has come.
         TrainingError: Ultralytics departed from the recipe: it lowered the batch because memory ran out, or wanted to
-            return to the last checkpoint because loss or fitness was NaN or infinite.
+            return to the last checkpoint because loss or fitness was NaN or infinite. Or a GPU's process failed.
     """
-    bridge.prepare()
-    data = dataset_dictionary(manifest, card.names, root, ("train", "val"))
-    clock = _Clock.begin(state)
-
-    def keep(epoch: int, row: dict[str, float]) -> None:
-        for split in ("train", "val"):  # before each checkpoint: one that saw other images must never be gone on with
-            data[split].check_unchanged()
-        checkpoints.save(epoch, {**trainer.state(), "time": clock.read().model_dump(mode="json")})
-        on_epoch(epoch, row)
-
-    trainer = ArmTrainer(_settings(planned, model.teacher, checkpoints.scratch), model, data, keep, state)
+    clock = _Clock.begin(task.state)
+    gpus = int(task.planned.engine.get("gpus", "1"))
     try:
-        if len(trainer.history) < trainer.epochs:  # else it was stopped after the last epoch
-            trainer.train()
+        if gpus > 1 and task.epochs_left:
+            several_gpus.train(task, gpus, on_epoch)
+            task = replace(task, state=task.checkpoints.latest())
+            if task.epochs_left:
+                raise TrainingError(f"the processes of {gpus} GPUs have ended before the last epoch")
+        trainer = task.run(on_epoch)
     except KeyboardInterrupt as stop:
+        done = (task.checkpoints.latest() or {"epoch": 0})["epoch"]
         stop.add_note(
-            f"interrupted after epoch {len(trainer.history)} of {trainer.epochs}; run the same command to go on"
+            f"interrupted after epoch {done} of {task.planned.recipe['epochs']}; run the same command to go on"
         )
         raise
-    checkpoint, digest = _published(trainer, _amp(planned))
+    checkpoint, digest = _published(trainer, _amp(task.planned))
     return Trained(
-        record=TrainingRecord(**planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
+        record=TrainingRecord(**task.planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
         history=pd.DataFrame(trainer.history),
         checkpoint=checkpoint,
         time=clock.read(),
@@ -170,11 +203,11 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
         "data": "manifest",  # never read: get_dataset returns the manifest
         "seed": planned.seed,
         "deterministic": True,
-        "device": environment.device(),
+        "device": ",".join(environment.devices()),
         # No early stopping: both arms train for the same number of epochs.
         "patience": planned.recipe["epochs"],
         "pretrained": False,
-        "workers": bridge.WORKERS,
+        "workers": environment.workers(),
         "plots": False,
         "exist_ok": True,
         # An absolute path; otherwise Ultralytics writes into its own runs folder.

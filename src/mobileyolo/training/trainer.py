@@ -15,6 +15,7 @@ from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
 from ultralytics.nn.distill_model import DistillationModel
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 from mobileyolo.core.backbones import Trainee
@@ -24,7 +25,7 @@ from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset
 from mobileyolo.models import bridge
 from mobileyolo.models.architecture import ModelDict
 from mobileyolo.models.weights import Tensors, read_saved
-from mobileyolo.training.resuming import Continuation, State, capture, restore
+from mobileyolo.training.resuming import Continuation, State, capture, draws, restore
 
 # Columns of history.csv, and their names in Ultralytics 8.4.
 HISTORY_COLUMNS = {
@@ -100,6 +101,7 @@ class ArmTrainer(DetectionTrainer):
     best_epoch: BestEpoch
 
     model: Any  # the parent's
+    _drawn: list[State]  # after the last epoch
 
     def __init__(
         self,
@@ -138,7 +140,8 @@ class ArmTrainer(DetectionTrainer):
 
     def state(self) -> State:
         """All that the next epoch depends on, and the results so far."""
-        return {**capture(self, self._last_step), "history": self.history, "best_epoch": vars(self.best_epoch)}
+        state = capture(self, self._last_step, self._drawn)
+        return {**state, "history": self.history, "best_epoch": vars(self.best_epoch)}
 
     def resume_training(self, ckpt: object) -> None:
         """Go on from our state; Ultralytics' own would not be exact. Called at the end of its setup."""
@@ -219,7 +222,8 @@ class ArmTrainer(DetectionTrainer):
 
         The parent's would not look at the first epoch, and after a stop it would take the next one for that.
         """
-        if not (bool(self.loss.isfinite()) and math.isfinite(self.fitness)):
+        fitness = 0.0 if RANK > 0 else self.fitness  # the process of the first GPU alone has it
+        if not (bool(self.loss.isfinite()) and math.isfinite(fitness)):
             raise TrainingError(
                 f"loss or fitness was NaN or infinite in epoch {epoch + 1}; Ultralytics would continue from the last "
                 "checkpoint, which puts the arms on unequal terms; lower train.lr0 for both"
@@ -245,6 +249,9 @@ class ArmTrainer(DetectionTrainer):
                 f"out of memory: Ultralytics lowered the batch from {self._batch_asked} to {self.args.batch}, "
                 "which puts the arms on unequal terms; lower train.batch for both"
             )
+        self._drawn = draws(self)
+        if RANK > 0:  # of several GPUs, the first one's process has the metrics
+            return
         values = {**self.label_loss_items(self.tloss), **self.metrics}
         columns = HISTORY_COLUMNS | (DISTILLATION_COLUMN if self.args.distill_model else {})
         row = {column: float(values[name]) for column, name in columns.items()}

@@ -21,8 +21,12 @@ SOURCE = Path(__file__).parents[3] / "src"
     [
         ("MOBILEYOLO_THREADS", "many"),
         ("MOBILEYOLO_THREADS", "0"),
-        ("MOBILEYOLO_DEVICE", "0,1"),  # two GPUs for one model: neither trainer nor measurement is made for it
         ("MOBILEYOLO_DEVICE", "gpu"),
+        ("MOBILEYOLO_DEVICE", "0,"),
+        ("MOBILEYOLO_DEVICE", "0,cpu"),
+        ("MOBILEYOLO_DEVICE", "1,1"),
+        ("MOBILEYOLO_WORKERS", "few"),
+        ("MOBILEYOLO_WORKERS", "-1"),
     ],
 )
 def test_a_wrong_variable_is_named_with_its_value_and_the_choices(
@@ -30,7 +34,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_the_choices(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=f"{name}: {value!r}: choose"):
-        environment.threads() if name.endswith("THREADS") else environment.device()
+        {"THREADS": environment.threads, "DEVICE": environment.device, "WORKERS": environment.workers}[name[11:]]()
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,23 @@ def test_a_containers_share_of_the_processor_is_not_exceeded(
 def test_a_device_is_spelt_as_ultralytics_does(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("MOBILEYOLO_DEVICE", value)
     assert environment.device() == value
+    assert environment.devices() == (value,)
+
+
+def test_several_gpus_train_and_the_first_one_does_what_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOBILEYOLO_DEVICE", "1,0,3")
+    assert (environment.devices(), environment.device()) == (("1", "0", "3"), "1")
+
+
+@pytest.mark.parametrize(("system", "workers"), [("linux", 4), ("win32", 2)])
+def test_loader_workers_are_few_on_windows_unless_they_are_set(
+    monkeypatch: pytest.MonkeyPatch, system: str, workers: int
+) -> None:
+    monkeypatch.delenv("MOBILEYOLO_WORKERS", raising=False)
+    monkeypatch.setattr(sys, "platform", system)
+    assert environment.workers() == workers
+    monkeypatch.setenv("MOBILEYOLO_WORKERS", "0")
+    assert environment.workers() == 0
 
 
 def test_isolating_switches_off_what_would_reach_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -211,8 +232,8 @@ def test_a_node_trains_as_this_machine_would_unless_its_share_says_otherwise(mon
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
     monkeypatch.setenv("MOBILEYOLO_CACHE", "/a/folder/of/this/machine")
     server = {"MLFLOW_TRACKING_URI": "http://mlflow.example:5000"}
-    on_cpu, on_gpu = environment.variables_for_node(4, gpu=False), environment.variables_for_node(4, gpu=True)
-    assert on_cpu == server | {"MOBILEYOLO_THREADS": "4", "MOBILEYOLO_DEVICE": "cpu"}
-    assert on_gpu == server | {"MOBILEYOLO_THREADS": "4", "MOBILEYOLO_DEVICE": ""}
+    for gpus, device in ((0, "cpu"), (0.5, ""), (1, ""), (3, "0,1,2")):
+        there = environment.variables_for_node(4, gpus)
+        assert there == server | {"MOBILEYOLO_THREADS": "4", "MOBILEYOLO_DEVICE": device}
     monkeypatch.setenv("MOBILEYOLO_THREADS", "1")
-    assert environment.variables_for_node(4, gpu=False)["MOBILEYOLO_THREADS"] == "1"
+    assert environment.variables_for_node(4, 0)["MOBILEYOLO_THREADS"] == "1"

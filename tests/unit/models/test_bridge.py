@@ -56,3 +56,10 @@ def test_the_engine_counts_loader_workers_as_ultralytics_does(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert bridge.engine()["workers"] == workers
+    assert "gpus" not in bridge.engine()
+
+
+def test_the_engine_counts_the_gpus_that_train_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_utils, "select_device", lambda *_, **__: SimpleNamespace(type="cuda"))
+    monkeypatch.setenv("MOBILEYOLO_DEVICE", "0,2")
+    assert bridge.engine()["gpus"] == "2"

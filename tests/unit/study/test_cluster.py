@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ray.exceptions import WorkerCrashedError
 
-from mobileyolo.core.errors import UserError
+from mobileyolo.core.errors import ConfigError, UserError
 from mobileyolo.study import cluster
 from mobileyolo.study.cluster import Cluster, RayEngine, RayWork
 from mobileyolo.study.jobs import Job, Outcome, Report
@@ -253,3 +253,13 @@ def test_a_dataset_that_other_machines_do_not_have_is_refused(tmp_path: Path) ->
 
 def test_an_engine_that_has_run_nothing_is_on_no_cluster() -> None:
     RayEngine(VALUES, RESOURCES).close()
+
+
+def test_a_batch_that_the_gpus_of_a_trial_cant_share_is_refused_before_anything_begins(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path
+) -> None:
+    trial = make_course().trials[0]
+    resources = RESOURCES.model_copy(update={"gpus": 3.0})
+    with pytest.raises(ConfigError, match=r"train\.batch: \d+: 3 GPUs train one model"):
+        RayEngine(VALUES, resources).begin(trial, tmp_path / "trial.log")
+    assert fake.begun == []

@@ -64,7 +64,11 @@ def test_a_recipe_that_cannot_be_is_named_with_its_key_and_what_is_right(recipes
         ("starts", ["imagenet"], "study.starts.0: 'imagenet': write none, init.backbone=<weights> or init.detector="),
         ("teachers", ["a.pt"], "study.teachers.0: 'a.pt': choose none, baseline,"),
         ("widths", [1], "study.widths: unknown key; choose one of backbones, imgsz, seeds, starts, teachers, rec"),
-        ("resources", {**VALUES["study"]["resources"], "gpus": 2.0}, "study.resources.gpus: 2.0: input should be"),
+        (
+            "resources",
+            {**VALUES["study"]["resources"], "gpus": 1.5},
+            "study.resources.gpus: 1.5: input should be a part of one GPU, such as 0.5, or a whole number of them",
+        ),
         (
             "resources",
             {"cpu": 1},

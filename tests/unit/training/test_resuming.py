@@ -34,8 +34,9 @@ NO_TEACHER = Teacher(name="none")
 class Lab:
     """A dataset, and trainings on it in a folder of their own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, **engine: str) -> None:
         self.root = root
+        self.engine = engine  # what trainings have in it besides what this machine has
         self.manifest: Manifest = make_manifest(root)
         counts: dict[Split, int] = {"train": 10, "val": 4, "test": 4}
         splits = {split: SplitCount(images=count, boxes=2 * count) for split, count in counts.items()}
@@ -48,7 +49,8 @@ class Lab:
     def checkpoints(self, recipe: TrainingRecipe, teacher: Path | None = None) -> Checkpoints:
         start, _ = weights.start("mnv1_n", self.architecture, weights.Offer())
         taught_by = Teacher(name="a teacher", digest="t" * 64, dis=6.0) if teacher else NO_TEACHER
-        self.planned = training.plan("candidate", 0, recipe, self.card, start, taught_by)
+        planned = training.plan("candidate", 0, recipe, self.card, start, taught_by)
+        self.planned = planned.model_copy(update={"engine": planned.engine | self.engine})
         return Checkpoints.of(self.planned, [], [])
 
     def train(
@@ -68,9 +70,8 @@ class Lab:
                 raise KeyboardInterrupt
 
         state = checkpoints.latest()
-        return training.train(
-            self.planned, self.root, self.card, self.manifest, model, on_epoch, checkpoints, state
-        )  # fmt: skip
+        task = training.Task(self.planned, self.root, self.card, self.manifest, model, checkpoints, state)
+        return training.train(task, on_epoch)
 
 
 @pytest.fixture(scope="module")

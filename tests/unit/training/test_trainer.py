@@ -130,7 +130,8 @@ def run(
     plan = planned(setting, seed=seed, teacher=taught_by)
     model = ArmModel(architecture_of("mnv1_n"), start or {}, teacher)
     checkpoints = Checkpoints.of(plan, [], [])
-    return training.train(plan, setting.root, setting.card, setting.manifest, model, on_epoch, checkpoints)
+    task = training.Task(plan, setting.root, setting.card, setting.manifest, model, checkpoints)
+    return training.train(task, on_epoch)
 
 
 @pytest.fixture(scope="module")
