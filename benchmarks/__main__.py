@@ -2,7 +2,7 @@
 
 Stopped with Ctrl-C, the same command goes on: every finished round is in reports/benchmarks.json. A benchmark is
 measured again if the code, a version, the machine or the size has changed since. The tables go to
-docs/reference/benchmarks.md.
+docs/reference/benchmarks.md, and figures of what grows to docs/figures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mobileyolo.core.errors import UserError
 
 SUBJECTS = (
     *("training", "neighbour", "overhead", "validation", "evaluation", "bootstrap", "report", "growth"),
-    *("deployment", "parts", "cluster"),
+    *("deployment", "parts", "study", "cluster"),
 )
 
 
@@ -83,8 +83,15 @@ def main() -> int:
         return 130
     finally:
         if not options.quick and not options.json:
-            table.write_page(table.tables(everything, Results.load(file)))
+            _write_docs(everything, file)
     return 1 if failed else 0
+
+
+def _write_docs(cases: list[Case], file: Path) -> None:
+    from benchmarks import figures  # imports matplotlib, which takes a second
+
+    table.write_page(table.tables(cases, Results.load(file)))
+    figures.write(cases, Results.load(file))
 
 
 def _measure(case: Case, file: Path, again: bool) -> None:

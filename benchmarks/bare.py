@@ -1,17 +1,18 @@
-"""The peer of `dvc repro`: both trainings and evaluations alone, called from Python in one process.
+"""The peer of `dvc repro`: trainings and evaluations alone, called from Python in one process.
 
-Without DVC, MLflow, validation, latency and report. Run in a prepared checkout: python -m benchmarks.bare.
+Without DVC, MLflow, validation, latency and report. Run in a prepared checkout: python -m benchmarks.bare [ARM].
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from mobileyolo.core import environment
 
 
 def main() -> None:
-    """Train and evaluate both arms with the first seed; nothing is kept."""
+    """Train and evaluate both arms, or the one that is asked for, with the first seed; nothing is kept."""
     environment.isolate(Path.cwd())
     from mobileyolo.core.backbones import ARMS
     from mobileyolo.core.config import load_params
@@ -29,7 +30,7 @@ def main() -> None:
     params = load_params()
     recipe, root = params.section(TrainingRecipe), Path(params.data_dir)
     card, manifest = DatasetCard.read(DATASET_FILE), Manifest.read()
-    for arm in ARMS:
+    for arm in (each for each in ARMS if each in (sys.argv[1:] or ARMS)):
         files = ModelFiles(arm, 0)
         planned = plan(arm, 0, recipe, card, StartRecord.read(start_file(arm)), Teacher.read(files.teacher))
         checkpoints = Checkpoints.of(planned, [], [])

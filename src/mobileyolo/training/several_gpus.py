@@ -51,10 +51,8 @@ def train(task: Task, gpus: int, on_epoch: EpochListener) -> None:
 
     told: Told = multiprocessing.get_context("spawn").SimpleQueue()
     arguments = (gpus, find_free_network_port(), pickle.dumps(task), told)
-    processes = start_processes(  # type: ignore[no-untyped-call]
-
-        run_one, arguments, nprocs=gpus, join=False, start_method="spawn"
-    )  # fmt: skip
+    how = {"nprocs": gpus, "join": False, "start_method": "spawn"}
+    processes = start_processes(run_one, arguments, **how)  # type: ignore[no-untyped-call]
     try:
         while not processes.join(POLL):
             _listen(told, on_epoch)
