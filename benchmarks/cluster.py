@@ -56,7 +56,7 @@ class Request(NamedTuple):
 
 def cases(scale: Scale) -> list[Case]:
     """The rate, what was lost, and how long each kind of request takes; the ways are numbers of workers."""
-    trials, workers = (20, (1, 2)) if scale.quick else (1_000, WORKERS)
+    trials, workers = (4, (2,)) if scale.quick else (1_000, WORKERS)
     units = {RATE: "requests/s", LOST: "trials"}
     units |= {_name(kind, share): "ms" for kind in (*KINDS, REMOTE) for share in SHARES}
     return [

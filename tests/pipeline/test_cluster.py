@@ -10,7 +10,7 @@ from tests.pipeline.nodes import Site, opened
 from tests.pipeline.workspace import Result
 from tests.synthetic import write_dataset
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+pytestmark = pytest.mark.pipeline
 
 
 @pytest.fixture(scope="module")

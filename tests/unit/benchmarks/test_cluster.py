@@ -40,6 +40,6 @@ def test_the_rate_is_of_all_requests_from_the_first_ones_begin_to_the_last_ones_
 
 
 def test_the_figure_is_that_of_the_most_workers() -> None:
-    case = cases(Scale(quick=True))[0]
+    case = cases(Scale())[0]
     with case.open() as ways:
-        assert list(ways) == ["2 workers", "1 workers"]
+        assert list(ways) == ["32 workers", "8 workers", "2 workers"]
