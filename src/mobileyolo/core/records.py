@@ -160,6 +160,11 @@ class TrainingPlan(Record):
     engine: dict[str, str]  # versions of the libraries, kind of device, threads, instruction set, loader workers
     recipe_digest: str  # of all that must be equal in two models that are compared
 
+    @property
+    def gpus(self) -> int:
+        """How many train it; 1 where the CPU does."""
+        return int(self.engine.get("gpus", "1"))
+
 
 class TrainingRecord(TrainingPlan):
     """A finished training: models/<arm>/s<seed>/training.json."""

@@ -43,9 +43,10 @@ def engine() -> dict[str, str]:
 
     Several GPUs are counted, because each one's batch norms see a share of the batch. Loader workers are, because each
     draws random numbers of its own.
-    Another one of these is another training: its weights differ as much as those of another seed.
+
+    Another value of any of these is another training: its weights differ as much as those of another seed.
     """
-    device = torch_utils.select_device(environment.device(), verbose=False).type
+    device = torch_utils.select_device(",".join(environment.devices()), verbose=False).type  # of the first one
     gpus = len(environment.devices())
     packages = ("ultralytics", "torch", "numpy", "opencv-python", "pillow")
     # As Ultralytics (8.4) counts them: none on a CPU, and at most a GPU's share of the cores.

@@ -67,7 +67,7 @@ class RayEngine(DvcEngine):
         Raises:
             ConfigError: the GPUs of a trial can't share its batch.
         """
-        check_batch(trial.values["train"]["batch"], max(int(self.resources.gpus), 1))
+        check_batch(trial.values["train"]["batch"], len(self._variables["MOBILEYOLO_DEVICE"].split(",")))
         cluster = self._cluster
         needs, teachers = list[str](), list[str]()
         for training in trial.trainings():  # the teacher's comes first
@@ -102,9 +102,12 @@ class RayEngine(DvcEngine):
                 f"{PARAMS_FILE}: data.dir: {folder.as_posix()!r}: other machines don't have it; `dvc add` and `dvc "
                 "push` it and commit its .dvc file, or give the full path of a folder that all of them have"
             )
-        variables = environment.variables_for_node(self.resources.cpus, self.resources.gpus)
-        site = Site(prefix(), Remote.default(), variables, self.resources.checkpoint * 60)
+        site = Site(prefix(), Remote.default(), self._variables, self.resources.checkpoint * 60)
         return Cluster.connect(site, self.resources, self.address, self.at_most)
+
+    @cached_property
+    def _variables(self) -> dict[str, str]:
+        return environment.variables_for_node(self.resources.cpus, self.resources.gpus)
 
     def _job(self, name: str, trial: Trial, target: str = "") -> Job:
         committed = self._committed

@@ -124,6 +124,11 @@ class Checkpoints:
                 return state
         return None
 
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch of which a checkpoint is there; 0 if there is none."""
+        return max(map(_epoch, self._files()), default=0)
+
     def finish(self, files: ModelFiles) -> None:
         """Keep the files of the finished training in place of its checkpoints, until another training begins.
 
@@ -179,7 +184,7 @@ class Checkpoints:
         for other in self._others():
             files = other._files()
             if files and _without_engine(other.terms) == _without_engine(self.terms):
-                engine = other.terms["plan"]["engine"]
+                engine, mine = ({"gpus": "1"} | each for each in (other.terms["plan"]["engine"], mine))
                 differing = [key for key in sorted(engine.keys() | mine.keys()) if engine.get(key) != mine.get(key)]
                 told = ", ".join(f"{key} {engine.get(key)}, now {mine.get(key)}" for key in differing)
                 return f"; one that stopped after epoch {_epoch(files[-1])} had another engine, and is left: {told}"

@@ -121,6 +121,8 @@ class Continuation:
         if closes_now:  # the loop makes a new iterator, from the present state
             loader.generator.set_state(mine["order"])
         else:
+            if RANK >= 0:  # loader workers ask for the order at once, and without a stop have done so an epoch earlier
+                loader.sampler.set_epoch(trainer.start_epoch - 1)
             loader.iterator = loader._get_iterator()  # it draws, and without a stop it is there already
             loader.generator.set_state(mine["order"])
             if isinstance(loader.sampler, RandomSampler) and len(dataset) % loader.batch_size == 0:
@@ -150,7 +152,7 @@ def _random_state() -> State:
         "python": [version, list(numbers), gauss],
         "numpy": [str(name), torch.from_numpy(np.array(keys).astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     }
 
 
@@ -160,5 +162,5 @@ def _set_random_state(state: State) -> None:
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])

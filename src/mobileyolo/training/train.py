@@ -67,7 +67,7 @@ def plan(
         ConfigError: the GPUs that train it can't share the batch.
     """
     engine = bridge.engine()
-    check_batch(recipe.batch, int(engine.get("gpus", "1")))
+    check_batch(recipe.batch, len(environment.devices()))
     equal_terms = {
         "data": card.digest,
         "train": recipe.model_dump(),
@@ -127,8 +127,7 @@ class Task:
             self.checkpoints.save(epoch, {**trainer.state(), "time": clock.read().model_dump(mode="json")})
             on_epoch(epoch, row)
 
-        settings = _settings(self.planned, self.model.teacher, self.checkpoints.scratch)
-        trainer = ArmTrainer(settings, self.model, data, keep, self.state)
+        trainer = ArmTrainer(_settings(self), self.model, data, keep, self.state)
         if self.epochs_left:  # else it was stopped after the last epoch
             trainer.train()
         return trainer
@@ -148,21 +147,19 @@ def train(task: Task, on_epoch: EpochListener) -> Trained:
             return to the last checkpoint because loss or fitness was NaN or infinite. Or a GPU's process failed.
     """
     clock = _Clock.begin(task.state)
-    gpus = int(task.planned.engine.get("gpus", "1"))
     try:
-        if gpus > 1 and task.epochs_left:
-            several_gpus.train(task, gpus, on_epoch)
+        if task.planned.gpus > 1 and task.epochs_left:
+            (task.checkpoints.scratch / "results.csv").unlink(missing_ok=True)  # else each process would remove it
+            several_gpus.train(task.run, task.planned.gpus, on_epoch)
             task = replace(task, state=task.checkpoints.latest())
             if task.epochs_left:
-                raise TrainingError(f"the processes of {gpus} GPUs have ended before the last epoch")
+                raise TrainingError(f"the processes of {task.planned.gpus} GPUs have ended before the last epoch")
         trainer = task.run(on_epoch)
     except KeyboardInterrupt as stop:
-        done = (task.checkpoints.latest() or {"epoch": 0})["epoch"]
-        stop.add_note(
-            f"interrupted after epoch {done} of {task.planned.recipe['epochs']}; run the same command to go on"
-        )
+        done, epochs = task.checkpoints.last_epoch, task.planned.recipe["epochs"]
+        stop.add_note(f"interrupted after epoch {done} of {epochs}; run the same command to go on")
         raise
-    checkpoint, digest = _published(trainer, _amp(task.planned))
+    checkpoint, digest = _published(trainer, task)
     return Trained(
         record=TrainingRecord(**task.planned.model_dump(), best_epoch=checkpoint["epoch"], weights_digest=digest),
         history=pd.DataFrame(trainer.history),
@@ -193,11 +190,12 @@ class _Clock:
         return self.before.model_copy(update={"seconds": seconds})
 
 
-def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> dict[str, Any]:
+def _settings(task: Task) -> dict[str, Any]:
     """Ultralytics' train settings."""
+    planned, teacher, workspace = task.planned, task.model.teacher, task.checkpoints.scratch
     return {
         **{key: value for key, value in planned.recipe.items() if key != "precision"},
-        "amp": _amp(planned),
+        "amp": BFLOAT16 if planned.recipe["precision"] == BFLOAT16 else False,
         **({"distill_model": str(teacher), "dis": planned.teacher.dis} if teacher else {}),
         "model": "model.yaml",  # never read: get_model builds the model
         "data": "manifest",  # never read: get_dataset returns the manifest
@@ -216,21 +214,18 @@ def _settings(planned: TrainingPlan, teacher: Path | None, workspace: Path) -> d
     }
 
 
-def _amp(planned: TrainingPlan) -> str | bool:
-    """Ultralytics' setting of this name."""
-    return BFLOAT16 if planned.recipe["precision"] == BFLOAT16 else False
-
-
-def _published(trainer: ArmTrainer, amp: str | bool) -> tuple[dict[str, Any], str]:
+def _published(trainer: ArmTrainer, task: Task) -> tuple[dict[str, Any], str]:
     """The best epoch's checkpoint in Ultralytics' format, and the digest of its weights.
 
-    Optimizer, date, git state and absolute paths are left out; the rest depends on the training only.
+    Optimizer, date, git state and absolute paths are left out; the rest depends on the training only. Settings are as
+    they were asked for: a trainer that has trained has some of its own choice in their place.
     """
     best = trainer.best_epoch
     model = trainer.get_model().half().eval().requires_grad_(False)
     model.load_state_dict(best.tensors)
     model.names = trainer.data["names"]
-    settings = {key: value for key, value in vars(trainer.args).items() if key not in _LOCAL_SETTINGS} | {"amp": amp}
+    settings = vars(trainer.args) | _settings(task)
+    settings = {key: value for key, value in settings.items() if key not in _LOCAL_SETTINGS}
     model.args = settings
     published = {
         "epoch": best.epoch,

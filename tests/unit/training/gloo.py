@@ -6,32 +6,33 @@ Nothing here is imported before a process knows which one it is, see `several_gp
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobileyolo.training.several_gpus import Task
+Listener = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
 class OnGloo:
-    """A task whose process takes a CPU for its GPU.
+    """What a process does that takes a CPU for its GPU.
 
     Attributes:
-        task: the task.
+        train: what it would do with a GPU.
         dies: the process that ends before its first step, as if it had been killed.
         waits_after: the epoch after which the first process waits until it is stopped.
         touches: a file that is written to after each epoch.
     """
 
-    task: Task
+    train: Callable[[Listener], object]
     dies: int | None = None
     waits_after: int | None = None
     touches: Path | None = None
 
-    def run(self, on_epoch: Callable[[int, dict[str, float]], None]) -> object:
+    def __call__(self, on_epoch: Listener) -> object:
         """Train as on GPUs."""
         from torch import distributed, nn
         from ultralytics.engine.trainer import BaseTrainer
@@ -64,4 +65,11 @@ class OnGloo:
         BaseTrainer._setup_ddp = lambda _: distributed.init_process_group("gloo", rank=RANK, world_size=2)
         BaseTrainer.optimizer_step = step
         nn.parallel.DistributedDataParallel = Parallel  # type: ignore[assignment,misc]
-        return self.task.run(tell)
+        return self.train(tell)
+
+
+def wait(_on_epoch: Listener) -> None:
+    """What a process does that trains nothing: it tells its number, and waits to be stopped."""
+    sys.stdout.write(f"begun {os.getpid()}\n")
+    sys.stdout.flush()
+    time.sleep(600)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from tests.synthetic import write_dataset
 from tests.unit.training.gloo import OnGloo
 from tests.unit.training.test_resuming import NAMES, Lab, assert_equal, in_pieces
 
+ROOT = Path(__file__).parents[3]
 train_on_gpus = several_gpus.train
 RECIPE = {"epochs": 3, "mosaic": 0.5, "nbs": 12, "warmup_epochs": 1.0}
 
@@ -37,9 +42,9 @@ class Begin:
         self.circumstances = circumstances
         self.begun = 0
 
-    def __call__(self, task: several_gpus.Task, gpus: int, on_epoch: Any) -> None:
+    def __call__(self, train: Any, gpus: int, on_epoch: Any) -> None:
         self.begun += 1
-        train_on_gpus(OnGloo(task, **self.circumstances), gpus, on_epoch)
+        train_on_gpus(OnGloo(train, **self.circumstances), gpus, on_epoch)
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Begin:
 
 def assert_none_left() -> None:
     """No process that was begun for a GPU is there any more."""
-    assert [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())] == []
+    assert multiprocessing.active_children() == []
 
 
 def test_two_processes_train_one_model_and_go_on_after_a_stop_bit_for_bit(
@@ -95,7 +100,32 @@ def test_an_error_of_a_process_is_the_error_of_the_training(pair: Lab, dataset: 
 
 def test_a_process_that_is_lost_ends_all_of_them(pair: Lab, begin: Begin, tmp_path: Path) -> None:
     begin.circumstances["dies"] = 1
-    with pytest.raises(TrainingError, match="the process of GPU 1 of 2 has failed"):
+    with pytest.raises(TrainingError, match="process 2 of 2 has failed"):
         pair.train(pair.recipe(**RECIPE))
     assert not list(tmp_path.rglob("epoch-*.pt"))
     assert_none_left()
+
+
+def test_a_stop_while_they_are_begun_ends_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+
+    def begin_one(*_arguments: object, **_how: object) -> None:
+        started.append(multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,)))
+        started[0].start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(several_gpus, "start_processes", begin_one)
+    with pytest.raises(KeyboardInterrupt):
+        several_gpus.train(print, 2, print)
+    assert_none_left()
+    assert started[0].exitcode != 0
+
+
+def test_they_end_when_the_process_that_began_them_is_killed() -> None:
+    script = "from mobileyolo.training import several_gpus; from tests.unit.training.gloo import wait"
+    script += "\nif __name__ == '__main__': several_gpus.train(wait, 2, print)"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        begun = [psutil.Process(int(parent.stdout.readline().split()[1])) for _ in range(2)]
+        parent.kill()
+    assert psutil.wait_procs(begun, timeout=60)[1] == []
