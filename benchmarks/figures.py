@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.circumstances import ROOT
 from benchmarks.measuring import Case, figure
@@ -69,6 +70,8 @@ def draw(panels: Sequence[Panel]) -> Figure:
         axes.set(title=panel.title, xlabel=panel.across, ylabel=panel.up, xscale="log", yscale="log")
         sizes = sorted({size for line in panel.lines.values() for size in line})
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:,g}")
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         if any(panel.lines):
