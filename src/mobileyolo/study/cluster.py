@@ -5,6 +5,7 @@ Ray finds a node for each job, sends the commit there, and begins a job again el
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import sys
@@ -310,7 +311,8 @@ def run_on_node(job: Job, site: Site, reports: Queue) -> Outcome:
     """What Ray calls on the node that it has chosen."""
 
     def send(report: Report) -> None:
-        reports.put(report)
+        # `put` would wait by ray.get; Ray (2.60) takes the CPUs of a task that waits so for free, and begins another one.
+        asyncio.run(reports.put_async(report))
 
     return run_job(job, site, send)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,21 @@ def test_a_batch_that_the_gpus_of_a_trial_cant_share_is_refused_before_anything_
     with pytest.raises(ConfigError, match=r"train\.batch: \d+: 3 GPUs train one model"):
         RayEngine(VALUES, resources).begin(trial, tmp_path / "trial.log")
     assert fake.begun == []
+
+
+def test_a_node_reports_without_a_wait_for_which_ray_would_give_its_cpus_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Report] = []
+
+    class Reports:
+        async def put_async(self, report: Report) -> None:
+            told.append(report)
+
+    report = Report("study-a", Progress("node", None), "said")
+
+    def run_job(_job: Job, _site: object, send: Callable[[Report], None]) -> Outcome:
+        send(report)
+        return Outcome(succeeded=True)
+
+    monkeypatch.setattr(cluster, "run_job", run_job)
+    outcome = cluster.run_on_node(Job("study-a", (), {}), None, Reports())  # type: ignore[arg-type]
+    assert (outcome.succeeded, told) == (True, [report])
