@@ -311,7 +311,7 @@ def run_on_node(job: Job, site: Site, reports: Queue) -> Outcome:
     """What Ray calls on the node that it has chosen."""
 
     def send(report: Report) -> None:
-        # `put` would wait by ray.get; Ray (2.60) takes the CPUs of a task that waits so for free, and begins another one.
+        # Not `put`, which waits by ray.get: Ray (2.60) would give the CPUs of a task that waits so to another one.
         asyncio.run(reports.put_async(report))
 
     return run_job(job, site, send)
