@@ -1,7 +1,7 @@
 """Where the code runs: every environment variable that this project reads or sets.
 
-`isolate` has to be called before Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is imported, because
-they read their variables on import.
+`isolate` has to be called before PyTorch, Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is
+imported, because they read their variables on import.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ _DEFAULTS = _OFFLINE | {
     # A tracking server that can't be reached must not delay a stage; by default MLflow retries for four minutes a call.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # Threads of OpenMP that wait for each other sleep. By default they keep their cores busy, and so from the thread
+    # that they wait for, where another process has a core as well (benchmarks/neighbour.py).
+    "OMP_WAIT_POLICY": "passive",
 }
 
 

@@ -36,6 +36,7 @@ def prepare() -> None:
     dict.update(SETTINGS, dict.fromkeys((*_INTEGRATIONS, *_HINTS), False))
     # select_device sets this number of threads on every call; the default leaves one core idle.
     torch_utils.NUM_THREADS = environment.threads()
+    torch.set_num_threads(environment.threads())  # for what selects no device, such as counting operations
 
 
 def engine() -> dict[str, str]:

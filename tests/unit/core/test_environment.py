@@ -89,6 +89,18 @@ def test_isolating_switches_off_what_would_reach_the_network(monkeypatch: pytest
     assert os.environ["YOLO_CONFIG_DIR"] == str(tmp_path / ".mobileyolo")
 
 
+def test_threads_that_wait_leave_their_core_to_others_unless_they_were_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("YOLO_CONFIG_DIR", "elsewhere")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    environment.isolate(tmp_path)
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    environment.isolate(tmp_path)
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
 @pytest.mark.parametrize(
     ("stage", "seed"),
     [("train@baseline-0", 0), ("evaluate@candidate-10", 10), ("train@candidate-1", 1), ("teach-candidate@1", 1)],

@@ -13,8 +13,14 @@ from mobileyolo.models import bridge
 from mobileyolo.models.architecture import model_dict
 
 
-def test_preparing_switches_integrations_off_and_sets_the_threads() -> None:
-    bridge.prepare()
+def test_preparing_switches_integrations_off_and_sets_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setenv("MOBILEYOLO_THREADS", str(before + 1))
+    try:
+        bridge.prepare()
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
     assert not any(SETTINGS[name] for name in ("mlflow", "dvc", "wandb", "comet", "clearml", "sync", "openvino_msg"))
     assert environment.threads() == torch_utils.NUM_THREADS
 
