@@ -35,12 +35,16 @@ class Circumstances(Record):
     @classmethod
     def of(cls, subject: str) -> Self:
         """The present ones of a module."""
+        from torch.backends.cpu import get_cpu_capability  # imports PyTorch, which takes seconds
+
         cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
         memory = psutil.virtual_memory().total / 1e9
+        # Clouds call different processors by one name; which instructions they have makes most of the difference.
+        processor = f"{environment.processor()} ({get_cpu_capability()})"
         versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
         return cls(
             commit=code_commit((*CODE, f"benchmarks/{subject}.py")),
-            machine=f"{environment.processor()}, {cores} cores, {memory:.0f} GB, {platform.system()}",
+            machine=f"{processor}, {cores} cores, {memory:.0f} GB, {platform.system()}",
             versions={name: found for name, found in versions.items() if found},
         )
 

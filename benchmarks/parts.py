@@ -45,12 +45,13 @@ def _opened(backbone: str, part: str, imgsz: int) -> Iterator[Ways]:
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    ways = {
+        f"{part} of {backbone}": _way(backbone, PARTS.index(part), imgsz),
+        f"all of {PEER}": _way(PEER, None, imgsz),
+    }
+    torch.set_num_threads(1)  # after the models are built, which sets another number
     try:
-        yield {
-            f"{part} of {backbone}": _way(backbone, PARTS.index(part), imgsz),
-            f"all of {PEER}": _way(PEER, None, imgsz),
-        }
+        yield ways
     finally:
         torch.set_num_threads(threads)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import circumstances
-from benchmarks.circumstances import code_commit
+from benchmarks.circumstances import Circumstances, code_commit
 
 
 def test_the_commit_is_the_last_one_of_the_measured_code_and_says_when_that_has_changed_since(
@@ -31,3 +31,11 @@ def test_the_commit_is_the_last_one_of_the_measured_code_and_says_when_that_has_
     assert changed.startswith(f"{first}-dirty-")
     (tmp_path / "code.py").write_text("3", encoding="utf-8")
     assert code_commit(("code.py",)) not in (first, changed)
+
+
+def test_processors_of_one_name_with_other_instructions_are_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    older = Circumstances.of("training")
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
+    assert "(AVX2), " in older.machine
+    assert Circumstances.of("training") != older
