@@ -162,7 +162,7 @@ def _guards(comparison: Comparison, _: Translator) -> Iterator[str]:
     elif guards.few_scenes == "caveat":
         yield _("{scenes} scenes are few: other ones may well say something else.").format(scenes=guards.scenes)
     if guards.without_rare is not None:
-        classes = ", ".join(guards.rare_classes)
+        classes = _(", ").join(guards.rare_classes)
         told = _("Classes with fewer than {count} test boxes: {classes}.").format(count=RARE_BOXES, classes=classes)
         if not rare_classes_decide(guards, comparison.margin):
             yield joined([told, _("Without them the verdict is the same.")], _)
@@ -242,9 +242,8 @@ def settling(comparison: Comparison, _: Translator = english) -> str:
     if comparison.guards.few_scenes == "no verdict":
         return _("A verdict needs at least {scenes} independent test scenes.").format(scenes=NO_VERDICT_SCENES)
     if rare_classes_decide(comparison.guards, comparison.margin):
-        return _("A verdict needs more test boxes of: {classes}.").format(
-            classes=", ".join(comparison.guards.rare_classes)
-        )
+        classes = _(", ").join(comparison.guards.rare_classes)
+        return _("A verdict needs more test boxes of: {classes}.").format(classes=classes)
     if needed.settled:
         return _("For these models this is settled: more seeds or images would only make the interval narrower.")
     split = comparison.split
@@ -324,14 +323,14 @@ def _backbones_start(baseline: Start, candidate: Start, _: Translator) -> Iterat
             if all(map(is_imagenet, files))
             else _("Both backbones start from pretrained weights ({files}).")
         )
-        yield said.format(files=", ".join(files))
+        yield said.format(files=_(", ").join(files))
 
 
 def _start(arm: ArmSummary, _: Translator) -> str:
     start = arm.start
     if not start.sources:
         return _("random weights")
-    sources = ", ".join(source.name for source in start.sources.values())
+    sources = _(", ").join(source.name for source in start.sources.values())
     return _("{sources} ({share} of its values are pretrained)").format(sources=sources, share=f"{start.share:.0%}")
 
 
@@ -344,10 +343,10 @@ def teacher(comparison: Comparison, arm: ArmSummary, _: Translator = english) ->
             on_val = _("mAP50-95 {value} on {split}").format(value=f"{trained.val_map50_95:.3f}", split="val")
             held_out = _("{value} on {split}").format(value=f"{trained.map50_95:.3f}", split=comparison.split)
             measured = [on_val, *([held_out] if comparison.split != "val" else [])]
-            named[f"{each.name} ({', '.join(measured)})"] = None
+            named[_("{name} ({measured})").format(name=each.name, measured=_(", ").join(measured))] = None
         elif each.digest:
             named[each.name] = None
-    return ", ".join(named) or _("nobody")
+    return _(", ").join(named) or _("nobody")
 
 
 def _split(comparison: Comparison, _: Translator) -> Iterator[str]:

@@ -159,7 +159,7 @@ def start_table(comparison: Comparison, _: Translate) -> Table | None:
     rows = []
     for name, arm in zip(names(comparison, _), arms, strict=True):
         start = arm.start
-        sources = ", ".join(source.name for source in start.sources.values()) or _("random weights")
+        sources = _(", ").join(source.name for source in start.sources.values()) or _("random weights")
         tensors = _("{part} of {whole}").format(part=start.tensors, whole=start.of_tensors)
         values = _("{part} of {whole}").format(part=f"{start.values / 1e6:.2f}", whole=f"{start.of_values / 1e6:.2f} M")
         rows.append((name, sources, tensors, values, teacher(comparison, arm, _)))
