@@ -23,6 +23,9 @@ PACKAGES = (
 # What every benchmark measures and measures with; what it prints and how it goes on changes no figure.
 _SHARED = ("bare", "datasets", "plain", "processes", "runs", "trainable", "workspaces")
 CODE = ("src", "stages", "dvc.yaml", "params.yaml", *(f"benchmarks/{name}.py" for name in _SHARED))
+# Further code of a subject: it measures what tests start, too.
+_NODES = ("tests/pipeline/nodes.py", "tests/pipeline/workspace.py")
+FURTHER = {"study": _NODES, "cluster": (*_NODES, "tests/pipeline/services.py", "compose.yaml")}
 
 
 class Circumstances(Record):
@@ -43,7 +46,7 @@ class Circumstances(Record):
         processor = f"{environment.processor()} ({get_cpu_capability()})"
         versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
         return cls(
-            commit=code_commit((*CODE, f"benchmarks/{subject}.py")),
+            commit=code_commit((*CODE, f"benchmarks/{subject}.py", *FURTHER.get(subject, ()))),
             machine=f"{processor}, {cores} cores, {memory:.0f} GB, {platform.system()}",
             versions={name: found for name, found in versions.items() if found},
         )

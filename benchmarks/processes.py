@@ -41,7 +41,14 @@ def console_script(name: str, *arguments: str) -> list[str]:
     return [found, *arguments]
 
 
-def run(command: list[str], cwd: Path, variables: Mapping[str, str] | None = None, *, told: bool = False) -> Sample:
+def run(
+    command: list[str],
+    cwd: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    told: bool = False,
+    watched: bool = True,
+) -> Sample:
     """Run a command to its end.
 
     Args:
@@ -49,9 +56,11 @@ def run(command: list[str], cwd: Path, variables: Mapping[str, str] | None = Non
         cwd: where.
         variables: of its environment, beside those of this process.
         told: the value is the number in the last line that it prints, not the seconds that it took.
+        watched: look at the memory.
 
     Returns:
-        Seconds, and the most memory that it and its children held together; None if it took less than a second.
+        Seconds, and the most memory that it and its children held together; None if it took less than a second, or
+        was not watched.
 
     Raises:
         BenchmarkError: it ended with another exit code than 0; with the end of its output.
@@ -62,7 +71,7 @@ def run(command: list[str], cwd: Path, variables: Mapping[str, str] | None = Non
             subprocess.Popen(
                 command, cwd=cwd, env=_environment(cwd) | dict(variables or {}), stdout=output, stderr=subprocess.STDOUT
             ) as process,
-            _watched(process) as memory,
+            _watched(process, watched) as memory,
         ):
             code = process.wait()  # a wait with a limit would look only every 50 ms
             seconds = time.perf_counter() - start
@@ -74,7 +83,7 @@ def run(command: list[str], cwd: Path, variables: Mapping[str, str] | None = Non
 
 
 @contextmanager
-def _watched(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
+def _watched(process: subprocess.Popen[bytes], memory: bool) -> Iterator[list[float]]:
     """Look at the memory of a process and its children; end them all if this process is stopped meanwhile."""
     found: list[float] = []
     ended = threading.Event()
@@ -84,7 +93,8 @@ def _watched(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
             found.append(_memory_mb(process.pid))
 
     watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
+    if memory:
+        watcher.start()
     try:
         yield found
     except BaseException:
@@ -93,7 +103,8 @@ def _watched(process: subprocess.Popen[bytes]) -> Iterator[list[float]]:
         raise
     finally:
         ended.set()
-        watcher.join()
+        if memory:
+            watcher.join()
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -102,7 +102,8 @@ def _by_hand(grid: Grid, folder: Path) -> float:
         began = time.perf_counter()
         for backbone, imgsz in trials:
             settings = ["--set-param", f"backbone={backbone}", "--set-param", f"train.imgsz={imgsz}"]
-            run(python("dvc", "exp", "run", *settings), checkout.path, ONE_THREAD)
+            # Nothing looks at the memory of a study either.
+            run(python("dvc", "exp", "run", *settings), checkout.path, ONE_THREAD, watched=False)
         return time.perf_counter() - began
 
     return max(_at_once(grid, folder, grid.changes(), work))
@@ -124,7 +125,7 @@ def _alone(grid: Grid, folder: Path) -> float:
             for arm in arms:
                 checkout.make_trainable(arm)
                 checkout.forget_trainings()
-                seconds += run(python("benchmarks.bare", arm), checkout.path, ONE_THREAD).value
+                seconds += run(python("benchmarks.bare", arm), checkout.path, ONE_THREAD, watched=False).value
             begun.add(imgsz)
         return seconds
 

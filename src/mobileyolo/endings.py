@@ -101,16 +101,19 @@ def leave_when_stopped() -> None:
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        told = _STOPS[number]
+        told = _STOPS.get(number, _STOPS[signal.SIGINT])
         sys.stderr.write(f"{told.reason}\n")
         sys.stderr.flush()
-        os._exit(128 + number)
+        os._exit(told.code)
 
     _handle(leave)
 
 
 def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":  # where a group of processes gets no Ctrl-C, and `mobileyolo study` sends this
+        numbers.append(signal.SIGBREAK)
+    for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as for a process in the background
             signal.signal(number, handler)
 

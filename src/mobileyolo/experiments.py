@@ -5,6 +5,7 @@ The only importer of DVC.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -287,7 +288,10 @@ class RemoteFolder:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"git {arguments[0]}: {error.stderr.strip()}") from None
 
 
 def _head() -> str:
@@ -296,4 +300,6 @@ def _head() -> str:
 
 if __name__ == "__main__":  # dvc, see `command_beside`
     environment.end_with_parent()
+    if sys.platform == "win32":  # what reaches a group of processes there, in place of Ctrl-C
+        signal.signal(signal.SIGBREAK, signal.default_int_handler)
     sys.exit(cli.main(sys.argv[1:]))

@@ -7,6 +7,9 @@ that lie beside the images. This one takes all labels from the manifest, and nev
 from __future__ import annotations
 
 import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +80,26 @@ def _state(file: Path) -> tuple[int, int] | None:
         found = file.stat()
     except OSError:
         return None
-    return (found.st_size, found.st_mtime_ns) if file.is_file() else None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def _changed(file: Path) -> DatasetError:
     return DatasetError(f"{file}: gone or changed since the dataset was validated; run dvc repro again")
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """Let an error of ours that a loader's worker has raised be the sentence that it was there.
+
+    PyTorch (2.14) puts the worker's whole traceback into the message.
+    """
+    try:
+        yield
+    except DatasetError as error:
+        _, traced, sentence = str(error).rstrip().rpartition(f"{DatasetError.__module__}.{DatasetError.__name__}: ")
+        if traced:
+            raise DatasetError(sentence) from None
+        raise
 
 
 class ManifestDataset(YOLODataset):

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader
 from ultralytics.cfg import get_cfg
 from ultralytics.data.augment import Albumentations
 
 from mobileyolo.core.errors import DatasetError
-from mobileyolo.loading import ManifestDataset, build_dataset
+from mobileyolo.loading import ManifestDataset, build_dataset, without_traceback
 from tests.miniature import IMGSZ, make_data
 
 ALBUMENTATIONS = """
@@ -76,6 +77,16 @@ def test_images_that_change_after_they_were_read_are_noticed(tmp_path: Path, cha
     change(tmp_path / "shapes/train/images/001.png")
     with pytest.raises(DatasetError, match=r"train.images.001\.png: gone or changed"):
         labels.check_unchanged()
+
+
+def test_what_a_loaders_worker_refuses_is_told_without_the_workers_traceback(tmp_path: Path) -> None:
+    dataset = dataset_of(make_data(tmp_path / "shapes"), "train", augment=True)
+    (tmp_path / "shapes/train/images/000.png").unlink()
+    loader: DataLoader[Any] = DataLoader(dataset, num_workers=1, collate_fn=dataset.collate_fn)
+    with pytest.raises(DatasetError) as caught, without_traceback():
+        next(iter(loader))
+    (sentence,) = str(caught.value).splitlines()
+    assert sentence.startswith(str(tmp_path / "shapes/train/images/000.png: gone or changed"))
 
 
 def images_of(dataset: ManifestDataset) -> tuple[list[np.ndarray], object]:

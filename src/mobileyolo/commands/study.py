@@ -227,7 +227,7 @@ def _run_trials(course: Course, engine: Engine, display: Display, tracked: Study
                 if succeeded is None:
                     continue
                 del works[trial.name]
-                course.end(trial, engine.results({trial.name}).get(trial.name) if succeeded else None)
+                course.end(trial, _result(engine, trial) if succeeded else None)
                 state, _, _, reached, _ = row(course, trial)
                 if state == "failed":
                     failures.append(told_failure(trial, _log(trial)))
@@ -240,6 +240,16 @@ def _run_trials(course: Course, engine: Engine, display: Display, tracked: Study
             work.stop()
         raise
     return failures
+
+
+def _result(engine: Engine, trial: Trial) -> Comparison | None:
+    """Of a trial that has ended well; None, with the reason in its log, where it can't be read."""
+    try:
+        return engine.results({trial.name}).get(trial.name)
+    except UserError as error:
+        with _log(trial).open("a", encoding="utf-8") as log:
+            log.write(f"error: {error}\n")
+        return None
 
 
 def _see(course: Course, trial: Trial, progress: Progress | None, display: Display) -> None:

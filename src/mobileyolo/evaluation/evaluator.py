@@ -22,7 +22,7 @@ from mobileyolo.evaluation.coco import coco_annotations, coco_ap, coco_results
 from mobileyolo.evaluation.deployed import CONFIDENCES, confidence_to_deploy, deployed_metrics
 from mobileyolo.evaluation.image_results import ImageResult, ResultTables
 from mobileyolo.evaluation.parameters import EvaluationOptions
-from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary
+from mobileyolo.loading import ManifestDataset, SplitLabels, build_dataset, dataset_dictionary, without_traceback
 from mobileyolo.models import bridge
 
 CONFUSION_CONFIDENCE = 0.25  # Ultralytics' threshold for a confusion matrix
@@ -136,7 +136,7 @@ def evaluate(
     weights_mb = sum(tensor.numel() * 2 for tensor in model.state_dict().values()) / 1e6
     validators = {each: RecordingValidator(_settings(options, imgsz, each), _save_dir()) for each in splits}
     data = dataset_dictionary(manifest, card.names, root, splits)
-    with bridge.serving(data):
+    with bridge.serving(data), without_traceback():
         for validator in validators.values():
             validator(model=model)
     for each in splits:

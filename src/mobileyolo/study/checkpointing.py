@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,33 +20,34 @@ class Copies:
     Attributes:
         remote: a folder of the job's own.
         trainings: the folder of this machine that training/checkpoints.py fills.
-        every: seconds at least between two copies.
+        every: seconds at least between two copies of one training.
         copied: names on the remote, the earliest epoch of each training first.
-        last: when the last copy was made.
+        last: when the last copy of each training was made.
     """
 
     remote: RemoteFolder
     trainings: Path
     every: float
     copied: list[str] = field(default_factory=list)
-    last: float = -float("inf")
+    last: dict[str, float] = field(default_factory=dict)
 
     def fetch(self) -> None:
         """Bring all of them to this machine."""
-        self.copied = self.remote.names()
-        for name in self.copied:
-            self.remote.download(name, self.trainings / name)
+        for name in self.remote.names():
+            with suppress(FileNotFoundError):  # a process whose node was taken for lost has replaced it meanwhile
+                self.remote.download(name, self.trainings / name)
+                self.copied.append(name)
 
     def keep(self, now: float | None = None) -> None:
-        """Copy the newest one of each training that the remote lacks, unless that was done a short time ago.
+        """Copy the newest one of each training that the remote lacks, unless one was copied a short time ago.
 
         Args:
             now: seconds on a clock that does not go back.
         """
         now = time.monotonic() if now is None else now
-        if now - self.last < self.every:
-            return
         for training in sorted(self.trainings.glob("*")):
+            if now - self.last.get(training.name, -math.inf) < self.every:
+                continue
             newest = max(training.glob("epoch-*.pt"), default=None)
             name = f"{training.name}/{newest.name}" if newest else ""
             if newest and name not in self.copied:
@@ -53,7 +56,7 @@ class Copies:
                 except FileNotFoundError:  # the training has replaced it by a newer one
                     continue
                 self.copied.append(name)
-                self.last = now
+                self.last[training.name] = now
                 outdated = [each for each in self.copied if each.startswith(f"{training.name}/")][:-KEPT]
                 self.remote.remove(*outdated)
                 self.copied = [each for each in self.copied if each not in outdated]

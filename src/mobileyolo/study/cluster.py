@@ -28,6 +28,7 @@ from mobileyolo.core.config import PARAMS_FILE
 from mobileyolo.core.console import say
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, digest_of
+from mobileyolo.core.quoting import literal
 from mobileyolo.experiments import Experiment, Remote, overrides, own_weights, present_experiments
 from mobileyolo.study.engines import PATIENCE, DvcEngine
 from mobileyolo.study.jobs import Job, Outcome, Report, Site, run_job
@@ -37,6 +38,7 @@ from mobileyolo.study.trials import Training, Trial
 from mobileyolo.study.watching import Progress
 from mobileyolo.tracking.store import is_server, store_address
 from mobileyolo.training.parameters import check_batch
+from mobileyolo.verdict.records import Comparison
 
 RETRIES = 10  # of a job whose node or process is lost; an error of its own is not tried again
 # Where the models end that trials have in common: two nodes that measure one model would log it twice.
@@ -82,6 +84,16 @@ class RayEngine(DvcEngine):
         cluster.add(job, needs, log)
         return RayWork(cluster, job.name, tuple(needs))
 
+    def results(self, names: Collection[str]) -> dict[str, Comparison]:
+        """See `DvcEngine`; from the remote where a study was killed before it had fetched them."""
+        try:
+            return super().results(names)
+        except UserError:
+            for experiment in present_experiments():
+                if experiment.name in names:
+                    experiment.fetch()
+            return super().results(names)
+
     def close(self) -> None:
         """Stop what still runs, and leave the cluster."""
         if "_cluster" in vars(self):
@@ -103,7 +115,8 @@ class RayEngine(DvcEngine):
                 f"{PARAMS_FILE}: data.dir: {folder.as_posix()!r}: other machines don't have it; `dvc add` and `dvc "
                 "push` it and commit its .dvc file, or give the full path of a folder that all of them have"
             )
-        site = Site(prefix(), Remote.default(), self._variables, self.resources.checkpoint * 60)
+        every = self.resources.checkpoint * 60
+        site = Site(prefix(), environment.git_commit(), Remote.default(), self._variables, every)
         return Cluster.connect(site, self.resources, self.address, self.at_most)
 
     @cached_property
@@ -111,16 +124,19 @@ class RayEngine(DvcEngine):
         return environment.variables_for_node(self.resources.cpus, self.resources.gpus)
 
     def _job(self, name: str, trial: Trial, target: str = "") -> Job:
-        committed = self._committed
-        # A path of the dataset that the commit has as well is left as it is: the node has it in the same place.
-        data = {key: value for key, value in trial.values["data"].items() if committed["data"].get(key) != value}
-        files = {
-            path.as_posix(): path.read_bytes()
+        committed, data = self._committed, dict(trial.values["data"])
+        folder = data.pop("dir")
+        settings = [*overrides({**trial.values, "data": data}, committed)]
+        if folder != committed["data"].get("dir"):
+            # Not by `overrides`, which would make it a full path of this machine: a node has it in its own clone.
+            settings.append(f"data.dir={literal(folder)}")
+        files = [
+            path
             for each in own_weights(trial.values)
             for path in ([each] if each.is_file() else sorted(each.rglob("*")))
             if path.is_file()
-        }
-        return Job(name, tuple(overrides({**trial.values, "data": data}, committed)), files, target)
+        ]
+        return Job(name, tuple(settings), tuple(files), target)
 
     @cached_property
     def _committed(self) -> dict[str, dict[str, object]]:
@@ -138,7 +154,8 @@ class RayWork:
 
     def ended(self, seconds: float) -> bool | None:
         """See `Work`; with success, the experiment and its results are here."""
-        self.cluster.advance(seconds)
+        if seconds:  # who only looks does so after another one has waited, for all of them
+            self.cluster.advance(seconds)
         outcome = self.cluster.outcomes.get(self.job)
         if outcome is None or not outcome.succeeded:
             return None if outcome is None else False
@@ -176,6 +193,8 @@ class Cluster:
         waiting: those that have not begun, with the names of those that they need.
         running: their names.
         logs: files that take what they say, by name.
+        cancelled: those that run and were asked to end.
+        contents: of files that jobs take along, by their paths.
     """
 
     site: ray.ObjectRef[Site]
@@ -187,6 +206,8 @@ class Cluster:
     waiting: dict[str, tuple[Job, Collection[str]]] = field(default_factory=dict)
     running: dict[ray.ObjectRef[Outcome], str] = field(default_factory=dict)
     logs: dict[str, Path] = field(default_factory=dict)
+    cancelled: set[ray.ObjectRef[Outcome]] = field(default_factory=set)
+    contents: dict[tuple[Path, ...], ray.ObjectRef[list[bytes]]] = field(default_factory=dict)
 
     @classmethod
     def connect(cls, site: Site, resources: Resources, address: str | None, at_most: int | None) -> Cluster:
@@ -245,11 +266,13 @@ class Cluster:
             self.waiting[job.name] = (job, needs)
 
     def advance(self, seconds: float) -> None:
-        """Begin what can begin, wait up to these seconds for an end, and take in what the jobs report."""
+        """Begin what can begin, wait up to these seconds for an end, and take in all ends and reports."""
         self._begin()
         ended: list[ray.ObjectRef[Outcome]] = []
         if self.running:
-            ended, _ = ray.wait(list(self.running), timeout=seconds)
+            ended, others = ray.wait(list(self.running), timeout=seconds)
+            if ended and others:
+                ended += ray.wait(others, num_returns=len(others), timeout=0)[0]
         else:
             time.sleep(seconds)
         self._take_reports()
@@ -261,15 +284,21 @@ class Cluster:
         _, needs = self.waiting.pop(name, (None, ()))
         for reference, running in self.running.items():
             if running in {name, *needs}:
-                ray.cancel(reference)
+                self._cancel(reference)
 
     def close(self) -> None:
         """Stop all jobs, wait until they have closed what they had opened, and leave the cluster."""
         for reference in self.running:
-            ray.cancel(reference)
-        if self.running:
-            ray.wait(list(self.running), num_returns=len(self.running), timeout=PATIENCE)
+            self._cancel(reference)
+        if self.running:  # each first ends its commands, for which these have as long, and then copies its checkpoints
+            ray.wait(list(self.running), num_returns=len(self.running), timeout=2 * PATIENCE)
         ray.shutdown()
+
+    def _cancel(self, reference: ray.ObjectRef[Outcome]) -> None:
+        """Once: a second time would interrupt what the job does to end, such as to copy its checkpoints."""
+        if reference not in self.cancelled:
+            self.cancelled.add(reference)
+            ray.cancel(reference)
 
     def say(self, name: str, text: str) -> None:
         """Add to a job's log."""
@@ -286,8 +315,14 @@ class Cluster:
                 continue
             else:
                 task = ray.remote(run_on_node).options(name=name, **self.options)
-                self.running[task.remote(job, self.site, self.reports)] = name
+                self.running[task.remote(job, self._content(job.files), self.site, self.reports)] = name
             del self.waiting[name]
+
+    def _content(self, files: tuple[Path, ...]) -> ray.ObjectRef[list[bytes]]:
+        """That of files, which the cluster keeps once for all jobs."""
+        if files not in self.contents:
+            self.contents[files] = ray.put([file.read_bytes() for file in files])
+        return self.contents[files]
 
     def _end(self, reference: ray.ObjectRef[Outcome]) -> None:
         name = self.running.pop(reference)
@@ -307,14 +342,14 @@ class Cluster:
                 self.progress[report.job] = report.progress
 
 
-def run_on_node(job: Job, site: Site, reports: Queue) -> Outcome:
+def run_on_node(job: Job, contents: list[bytes], site: Site, reports: Queue) -> Outcome:
     """What Ray calls on the node that it has chosen."""
 
     def send(report: Report) -> None:
         # Not `put`, which waits by ray.get: Ray (2.60) would give the CPUs of a task that waits so to another one.
         asyncio.run(reports.put_async(report))
 
-    return run_job(job, site, send)
+    return run_job(job, contents, site, send)
 
 
 def _name(training: Training, trial: Trial) -> str:

@@ -10,8 +10,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from mobileyolo.study.shipping import COMMIT, data_files, pack_experiment, unpac
 from mobileyolo.study.watching import TRAININGS_DIR, Progress, training_since
 
 POLL = 1.0  # seconds between two looks at what is being trained
+COPY_FAILED = "a checkpoint could not be copied"
 CACHES = "cache-{}"  # of DVC, for the jobs of this commit on this node
 
 
@@ -34,12 +35,14 @@ class Site:
 
     Attributes:
         prefix: the workspace's folder in its git repository.
+        commit: that all of them run.
         remote: of DVC.
         variables: of the environment.
-        every: seconds at least between two copies of a job's checkpoints.
+        every: seconds at least between two copies of a training's checkpoints.
     """
 
     prefix: str
+    commit: str
     remote: Remote
     variables: Mapping[str, str] = field(repr=False)
     every: float
@@ -52,13 +55,13 @@ class Job:
     Attributes:
         name: of the experiment.
         overrides: parameters that differ from the commit's, as `dvc exp run --set-param` takes them.
-        files: content of files that neither git nor DVC has, by path in the workspace.
+        files: paths in the workspace of files that neither git nor DVC has.
         target: the stage where it ends; "" for the whole pipeline.
     """
 
     name: str
     overrides: tuple[str, ...]
-    files: Mapping[str, bytes] = field(repr=False)
+    files: tuple[Path, ...] = ()
     target: str = ""
 
 
@@ -90,15 +93,18 @@ class Outcome:
     experiment: bytes = b""
 
 
-def run_job(job: Job, site: Site, send: Callable[[Report], None]) -> Outcome:
+def run_job(job: Job, contents: Sequence[bytes], site: Site, send: Callable[[Report], None]) -> Outcome:
     """Run a job; what an earlier run of it, or another job, has trained comes from the remote.
 
     Args:
         job: the job.
+        contents: of its files.
         site: what it has in common with others.
         send: takes a report every second.
     """
     here = Path.cwd()
+    # Said once more by each node that begins it again, after another one was lost or its memory was full.
+    send(Report(job.name, Progress(platform.node(), None), f"begins on {platform.node()}\n"))
     with (
         own_cache(here) as cache,
         tempfile.TemporaryDirectory(dir=here, prefix=f"{job.name}-", ignore_cleanup_errors=True) as folder,
@@ -107,10 +113,12 @@ def run_job(job: Job, site: Site, send: Callable[[Report], None]) -> Outcome:
         unpack(here / COMMIT, repository)
         workspace = repository / site.prefix
         site.remote.set_up(workspace, cache)
-        for name, content in job.files.items():
-            (workspace / name).parent.mkdir(parents=True, exist_ok=True)
-            (workspace / name).write_bytes(content)
-        copies = Copies(site.remote.folder(workspace, job.name), workspace / TRAININGS_DIR, site.every)
+        for path, content in zip(job.files, contents, strict=True):
+            (workspace / path).parent.mkdir(parents=True, exist_ok=True)
+            (workspace / path).write_bytes(content)
+        # The same job of another commit is another training, which may run at the same time.
+        kept = site.remote.folder(workspace, f"{job.name}-{site.commit[:8]}")
+        copies = Copies(kept, workspace / TRAININGS_DIR, site.every)
         copies.fetch()
         shell = _Shell(job, workspace, Path(folder, "log"), _variables(site, workspace), copies, send)
         data = data_files(workspace)
@@ -123,8 +131,9 @@ def run_job(job: Job, site: Site, send: Callable[[Report], None]) -> Outcome:
         succeeded = shell.run("push", "--run-cache") and succeeded
         if not succeeded:
             return Outcome(succeeded=False)
-        copies.forget()
-        return Outcome(succeeded=True, experiment=pack_experiment(workspace, job.name))
+        outcome = Outcome(succeeded=True, experiment=pack_experiment(workspace, job.name))
+        _try(copies.forget, "checkpoints could not be deleted")
+        return outcome
 
 
 @contextmanager
@@ -136,11 +145,13 @@ def own_cache(here: Path) -> Iterator[Path]:
     Args:
         here: where the node's caches are.
     """
-    for number in count():
-        cache = here / CACHES.format(number)
-        with suppress(Timeout), FileLock(f"{cache}.lock", blocking=False):
-            yield cache
-            return
+    with ExitStack() as held:
+        for number in count():
+            cache = here / CACHES.format(number)
+            with suppress(Timeout):
+                held.enter_context(FileLock(f"{cache}.lock", blocking=False))
+                break
+        yield cache
 
 
 @dataclass
@@ -164,7 +175,7 @@ class _Shell:
         with _stopped(work, self.copies):
             while (succeeded := work.ended(POLL)) is None:
                 self._report(began)
-                _keep(self.copies)
+                _try(self.copies.keep, COPY_FAILED)
         self._report(began)
         return succeeded
 
@@ -179,21 +190,21 @@ class _Shell:
 
 @contextmanager
 def _stopped(work: DvcWork, copies: Copies) -> Iterator[None]:
-    """Stop what runs if the block raises: the study was stopped, or this node is to go."""
+    """Stop what runs if the block raises, as when the study was stopped, and keep what it has trained until then."""
     try:
         yield
     except BaseException:
         work.stop()
         copies.every = 0
-        _keep(copies)
+        _try(copies.keep, COPY_FAILED)
         raise
 
 
-def _keep(copies: Copies) -> None:
+def _try(action: Callable[[], None], failed: str) -> None:
     try:
-        copies.keep()
+        action()
     except Exception as error:  # noqa: BLE001 -- any library of a storage raises its own; a training must not end by it
-        sys.stderr.write(f"a checkpoint could not be copied: {error}\n")
+        sys.stderr.write(f"{failed}: {error}\n")
 
 
 def _variables(site: Site, workspace: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ def check_committed() -> None:
     Raises:
         UserError: a file differs.
     """
-    changed = _git("status", "--porcelain", "--", *_CODE).splitlines()
+    changed = _git("-c", "core.quotePath=false", "status", "--porcelain", "--", *_CODE).splitlines()
     if changed:
         listed = ", ".join(line[3:] for line in changed[:5])
         raise UserError(
@@ -60,7 +60,7 @@ def unpack(bundle: Path, repository: Path) -> None:
 
 def data_files(repository: Path) -> list[str]:
     """The files by which DVC knows data that no stage has made, relative to a clone's workspace."""
-    return _git("-C", str(repository), "ls-files", "--", "*.dvc").splitlines()
+    return [*filter(None, _git("-C", str(repository), "ls-files", "-z", "--", "*.dvc").split("\0"))]
 
 
 def pack_experiment(repository: Path, name: str) -> bytes:

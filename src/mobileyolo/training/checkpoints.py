@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class Checkpoints:
             file.flush()
             os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
         for outdated in self._files()[:-KEPT]:
-            outdated.unlink()
+            _remove(outdated)
 
     def latest(self) -> State | None:
         """The state after the last epoch of which a whole checkpoint is there; None if there is none."""
@@ -138,7 +138,7 @@ class Checkpoints:
             for file in files.trained:
                 shutil.copyfile(file, folder / file.name)
         for file in self._files():
-            file.unlink()
+            _remove(file)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def restore(self, files: ModelFiles) -> bool:
@@ -221,6 +221,12 @@ class Checkpoints:
 
 def _without_engine(terms: Mapping[str, Any]) -> dict[str, Any]:
     return {**terms, "plan": {**terms.get("plan", {}), "engine": None, "recipe_digest": None}}
+
+
+def _remove(file: Path) -> None:
+    """Delete a checkpoint; on Windows not while another process copies it to a remote, but the next time."""
+    with suppress(PermissionError):
+        file.unlink()
 
 
 def _epoch(file: Path) -> int:

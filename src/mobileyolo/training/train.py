@@ -17,7 +17,7 @@ from mobileyolo.core.errors import TrainingError
 from mobileyolo.core.files import ModelFiles, digest_of, write_table
 from mobileyolo.core.records import DatasetCard, StartRecord, Teacher, TrainingPlan, TrainingRecord, TrainingTime
 from mobileyolo.core.tables import Manifest
-from mobileyolo.loading import dataset_dictionary
+from mobileyolo.loading import dataset_dictionary, without_traceback
 from mobileyolo.models import bridge
 from mobileyolo.models.weights import save
 from mobileyolo.training import several_gpus
@@ -129,7 +129,8 @@ class Task:
 
         trainer = ArmTrainer(_settings(self), self.model, data, keep, self.state)
         if self.epochs_left:  # else it was stopped after the last epoch
-            trainer.train()
+            with without_traceback():
+                trainer.train()
         return trainer
 
 

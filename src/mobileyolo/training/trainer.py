@@ -237,18 +237,22 @@ class ArmTrainer(DetectionTrainer):
             self._continuation.before_loop()
 
     def _begin_epoch(self, _trainer: BaseTrainer) -> None:
+        self._check_batch()  # it begins the epoch again
         if self._continuation and self.epoch == self.start_epoch:
             self._continuation.before_first_epoch()
 
-    def _count_batch(self, _trainer: BaseTrainer) -> None:
-        self._batches += 1
-
-    def _record_epoch(self, _trainer: BaseTrainer) -> None:
+    def _check_batch(self) -> None:
         if self.args.batch != self._batch_asked:
             raise TrainingError(
                 f"out of memory: Ultralytics lowered the batch from {self._batch_asked} to {self.args.batch}, "
                 "which puts the arms on unequal terms; lower train.batch for both"
             )
+
+    def _count_batch(self, _trainer: BaseTrainer) -> None:
+        self._batches += 1
+
+    def _record_epoch(self, _trainer: BaseTrainer) -> None:
+        self._check_batch()
         self._drawn = draws(self)
         if RANK > 0:  # of several GPUs, the first one's process has the metrics
             return

@@ -195,6 +195,22 @@ def test_a_trial_without_a_result_has_failed(engine: FakeEngine, monkeypatch: py
         run()
 
 
+def test_a_result_that_cant_be_read_stops_no_other_trial(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = engine.results
+
+    def results(names: Collection[str]) -> dict[str, Comparison]:
+        if any(name.startswith("study-mnv1_s") for name in names) and len(names) == 1:
+            raise UserError("it is not in the cache")
+        return read(names)
+
+    monkeypatch.setattr(engine, "results", results)
+    with pytest.raises(UserError, match="1 of 3 trials failed") as raised:
+        run()
+    assert engine.ran == ["mnv1_n", "mnv1_s", "mnv1_m"]
+    log = str(raised.value).rpartition("(log: ")[2].removesuffix(")")
+    assert Path(log).read_text().endswith("error: it is not in the cache\n")
+
+
 def test_mlflow_is_told_after_each_trial_whose_runs_belong_to_the_study(
     engine: FakeEngine, tracked: FakeStudyRun
 ) -> None:

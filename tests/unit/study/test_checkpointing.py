@@ -50,6 +50,28 @@ def test_a_copy_is_not_made_more_often_than_wanted(copies: Copies) -> None:
     assert copies.remote.names() == ["candidate-s0-1/epoch-00001.pt", "candidate-s0-1/epoch-00002.pt"]
 
 
+def test_a_training_is_copied_at_once_however_short_a_time_ago_another_one_of_its_job_was(copies: Copies) -> None:
+    end_epoch(copies, 1)
+    copies.keep(now=100)
+    end_epoch(copies, 1, "candidate-s1-1")
+    copies.keep(now=101)
+    assert copies.remote.names() == ["candidate-s0-1/epoch-00001.pt", "candidate-s1-1/epoch-00001.pt"]
+
+
+def test_a_checkpoint_that_is_replaced_while_another_node_fetches_is_left_out(
+    copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for epoch in (1, 2):
+        end_epoch(copies, epoch)
+        copies.keep(now=60.0 * epoch)
+    listed = RemoteFolder.names(copies.remote)
+    copies.remote.remove(listed[0])
+    monkeypatch.setattr(RemoteFolder, "names", lambda _remote: listed)
+    other = Copies(copies.remote, tmp_path / "elsewhere", every=60)
+    other.fetch()
+    assert other.copied == listed[1:]
+
+
 def test_before_the_first_checkpoint_there_is_nothing_to_get(copies: Copies, tmp_path: Path) -> None:
     copies.keep(now=0)
     assert not on_another_node(copies, tmp_path).exists()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,15 @@ from ray.exceptions import WorkerCrashedError
 from mobileyolo.core.errors import ConfigError, UserError
 from mobileyolo.study import cluster
 from mobileyolo.study.cluster import Cluster, RayEngine, RayWork
+from mobileyolo.study.engines import DvcEngine
 from mobileyolo.study.jobs import Job, Outcome, Report
 from mobileyolo.study.parameters import Resources
 from mobileyolo.study.watching import Progress
+from mobileyolo.verdict.records import Comparison
+from tests.synthetic_family import make_member
 from tests.synthetic_study import VALUES, make_course
 
+MOMENT = 0.001  # seconds
 RESOURCES = Resources(cpus=1, gpus=0, memory=1, checkpoint=0)
 
 
@@ -31,6 +35,10 @@ class FakeRay:
     begun: list[str] = field(default_factory=list)
     ends: dict[str, Outcome | Exception] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
+    kept: list[object] = field(default_factory=list)
+
+    def shutdown(self) -> None:
+        """It has nothing."""
 
     def remote(self, _function: object) -> FakeRay:
         return self
@@ -38,8 +46,12 @@ class FakeRay:
     def options(self, **options: object) -> FakeTask:
         return FakeTask(self, str(options["name"]))
 
-    def wait(self, references: list[str], **_options: object) -> tuple[list[str], list[str]]:
-        ended = [each for each in references if each in self.ends][:1]
+    def put(self, value: object) -> object:
+        self.kept.append(value)
+        return value
+
+    def wait(self, references: list[str], num_returns: int = 1, **_options: object) -> tuple[list[str], list[str]]:
+        ended = [each for each in references if each in self.ends][:num_returns]
         return ended, [each for each in references if each not in ended]
 
     def get(self, reference: str) -> Outcome:
@@ -92,7 +104,7 @@ def make_cluster(at_most: int = 100) -> Cluster:
 
 
 def add(jobs: Cluster, folder: Path, name: str, *needs: str) -> None:
-    jobs.add(Job(name, (), {}), needs, folder / f"logs/{name}.log")
+    jobs.add(Job(name, ()), needs, folder / f"logs/{name}.log")
 
 
 def test_a_job_begins_when_those_that_it_needs_have_ended(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
@@ -159,11 +171,11 @@ def test_reports_tell_how_far_a_job_is_and_fill_its_log(jobs: Cluster, fake: Fak
     assert work.progress() is None
     jobs.advance(0)
     jobs.reports.extend([Report("shared", Progress("gpu-7", None), "one\n"), Report("shared", Progress("b", None), "")])  # type: ignore[attr-defined]
-    assert work.ended(0) is None
+    assert work.ended(MOMENT) is None
     assert work.progress() == Progress("b", None)
     assert (tmp_path / "logs/shared.log").read_text() == "one\n"
     fake.ends["shared"] = Outcome(succeeded=True)
-    assert work.ended(0) is None
+    assert work.ended(MOMENT) is None
     assert work.progress() is None  # it has not begun itself
 
 
@@ -177,6 +189,36 @@ def test_who_stops_a_trial_stops_what_it_waits_for(jobs: Cluster, fake: FakeRay,
     jobs.advance(0)
     jobs.advance(0)
     assert fake.begun == ["shared"]
+
+
+def test_a_job_is_asked_to_end_once_or_it_could_not_finish_what_it_does_then(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path
+) -> None:
+    add(jobs, tmp_path, "trial")
+    jobs.advance(0)
+    RayWork(jobs, "trial", ()).stop()
+    jobs.close()
+    assert fake.cancelled == ["trial"]
+
+
+def test_all_jobs_that_have_ended_are_taken_in_at_one_look(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    for name in ("first", "second", "third"):
+        add(jobs, tmp_path, name)
+    jobs.advance(0)
+    fake.ends.update({"first": Outcome(succeeded=False), "third": Outcome(succeeded=False)})
+    assert RayWork(jobs, "second", ()).ended(MOMENT) is None
+    assert RayWork(jobs, "first", ()).ended(0) is False
+    assert RayWork(jobs, "third", ()).ended(0) is False
+
+
+def test_weights_that_jobs_take_along_are_kept_once(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    weights = tmp_path / "mine.pt"
+    weights.write_bytes(b"weights")
+    for name in ("first", "second"):
+        jobs.add(Job(name, (), (weights,)), (), tmp_path / f"logs/{name}.log")
+    jobs.advance(0)
+    assert fake.begun == ["first", "second"]
+    assert fake.kept == [[b"weights"]]
 
 
 @pytest.fixture
@@ -204,8 +246,8 @@ def test_what_trials_share_is_a_job_for_each_seed_and_each_trial_waits_for_them(
     assert [found[name][0].target for name in shared] == ["evaluate@baseline-0", "evaluate@baseline-1"]
     needed = tuple(found[name][0].name for name in shared)
     assert [found[trial.name.rpartition("-")[0]] for trial in trials] == [
-        (Job(trials[0].name, ("seeds=[0,1]",), {}), needed),
-        (Job(trials[1].name, ("backbone=mnv1_s", "seeds=[0,1]"), {}), needed),
+        (Job(trials[0].name, ("seeds=[0,1]",)), needed),
+        (Job(trials[1].name, ("backbone=mnv1_s", "seeds=[0,1]")), needed),
     ]
 
 
@@ -226,6 +268,41 @@ def test_trials_that_share_a_training_name_it_alike_whichever_begins_first(
     other = RayEngine(VALUES, RESOURCES)
     vars(other).update({"_cluster": make_cluster(), "_committed": VALUES})
     assert other.begin(trials[0], tmp_path / "a.log").needs == works[0].needs == works[1].needs
+
+
+def test_a_dataset_in_the_repository_is_found_by_each_node_in_its_own_clone(
+    engine: RayEngine,
+) -> None:
+    (trial,) = make_course(backbones=["mnv1_n"]).trials
+    for folder, told in (("data/安全帽", "data.dir='data/安全帽'"), ("/srv/helmets", "data.dir=/srv/helmets")):
+        elsewhere = replace(trial, values={**trial.values, "data": {**trial.values["data"], "dir": folder}})
+        job = engine._job("study-a", elsewhere)
+        assert [each for each in job.overrides if each.startswith("data.")] == [told]
+
+
+def test_results_that_a_killed_study_has_not_fetched_are_fetched(
+    engine: RayEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    class Known:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def fetch(self) -> None:
+            fetched.append(self.name)
+
+    comparison = make_member("mnv1_n").comparison
+
+    def results(_engine: object, names: set[str]) -> dict[str, Comparison]:
+        if not fetched:
+            raise UserError("it is not in the cache")
+        return dict.fromkeys(names, comparison)
+
+    monkeypatch.setattr(DvcEngine, "results", results)
+    monkeypatch.setattr(cluster, "present_experiments", lambda: [Known("study-a"), Known("other")])
+    assert engine.results({"study-a"}) == {"study-a": comparison}
+    assert fetched == ["study-a"]
 
 
 @pytest.fixture
@@ -275,10 +352,10 @@ def test_a_node_reports_without_a_wait_for_which_ray_would_give_its_cpus_away(mo
 
     report = Report("study-a", Progress("node", None), "said")
 
-    def run_job(_job: Job, _site: object, send: Callable[[Report], None]) -> Outcome:
+    def run_job(_job: Job, _contents: object, _site: object, send: Callable[[Report], None]) -> Outcome:
         send(report)
         return Outcome(succeeded=True)
 
     monkeypatch.setattr(cluster, "run_job", run_job)
-    outcome = cluster.run_on_node(Job("study-a", (), {}), None, Reports())  # type: ignore[arg-type]
+    outcome = cluster.run_on_node(Job("study-a", ()), [], None, Reports())  # type: ignore[arg-type]
     assert (outcome.succeeded, told) == (True, [report])

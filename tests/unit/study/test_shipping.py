@@ -80,6 +80,15 @@ def test_data_of_git_and_of_dvc_reach_each_clone_and_other_data_do_not(workspace
     assert data_files(clone / prefix()) == ["data/mine.dvc"]
 
 
+def test_a_dataset_may_have_a_name_in_any_script(workspace: Path) -> None:
+    (workspace / "data/安全帽.dvc").write_text("first\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"not committed: .*data/安全帽\.dvc; commit"):
+        check_committed()
+    git(workspace, "add", "--all")
+    git(workspace, "commit", "--quiet", "--message", "helmets")
+    assert data_files(workspace) == ["data/mine.dvc", "data/安全帽.dvc"]
+
+
 def test_an_experiment_of_a_clone_becomes_one_of_the_workspace(workspace: Path, clone: Path) -> None:
     head = git(workspace, "rev-parse", "HEAD")
     for message in ("first run", "second run"):  # the second takes the place of the first
