@@ -85,7 +85,13 @@ def _is_certain(model: Model) -> bool:
 
 
 def _is_cheaper(model: Model, cost: str) -> bool:
-    """Than the baseline; of a latency the whole interval has to be below it."""
-    found = model.costs[cost]
-    highest = found.high if cost == QUOTED else found.ratio
-    return highest is not None and highest < 1
+    """Than the baseline; of a latency the whole interval has to be below it.
+
+    Fewer operations do not count where even an uncertain latency is wholly above it.
+    """
+    latency = model.costs.get(QUOTED)
+    if cost == QUOTED:
+        return latency is not None and latency.high is not None and latency.high < 1
+    is_slower = latency is not None and latency.low is not None and latency.low > 1
+    ratio = model.costs[cost].ratio
+    return ratio is not None and ratio < 1 and not is_slower

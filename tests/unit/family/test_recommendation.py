@@ -6,7 +6,7 @@ import pytest
 
 from mobileyolo.family.family import Family
 from mobileyolo.family.recommendation import Recommendation
-from tests.synthetic_family import make_member
+from tests.synthetic_family import COSTS, make_member
 
 
 def recommended(*members: Any) -> Recommendation:
@@ -78,6 +78,12 @@ def test_gflops_decide_where_a_latency_is_not_certain() -> None:
     found = recommended(*members)
     assert found.model is not None
     assert (found.cost, found.model.backbone) == ("gflops", "mnv1_n")
+
+
+def test_fewer_operations_are_no_reason_to_take_a_model_that_was_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COSTS, "mnv1_s", (2.69e6, 1.57, 5.45, 1.13, 0.96))
+    found = recommended(make_member("mnv1_s", 0.0, half_width=0.005, busy=True))
+    assert (found.reason, found.cost) == ("none is cheaper", "gflops")
 
 
 def test_who_only_beats_a_weaker_baseline_is_not_recommended() -> None:
