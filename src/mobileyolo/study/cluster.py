@@ -131,7 +131,7 @@ class RayEngine(DvcEngine):
             # Not by `overrides`, which would make it a full path of this machine: a node has it in its own clone.
             settings.append(f"data.dir={literal(folder)}")
         files = [
-            path
+            path.as_posix()  # a path of Windows can't be unpacked on Linux
             for each in own_weights(trial.values)
             for path in ([each] if each.is_file() else sorted(each.rglob("*")))
             if path.is_file()
@@ -207,7 +207,7 @@ class Cluster:
     running: dict[ray.ObjectRef[Outcome], str] = field(default_factory=dict)
     logs: dict[str, Path] = field(default_factory=dict)
     cancelled: set[ray.ObjectRef[Outcome]] = field(default_factory=set)
-    contents: dict[tuple[Path, ...], ray.ObjectRef[list[bytes]]] = field(default_factory=dict)
+    contents: dict[tuple[str, ...], ray.ObjectRef[list[bytes]]] = field(default_factory=dict)
 
     @classmethod
     def connect(cls, site: Site, resources: Resources, address: str | None, at_most: int | None) -> Cluster:
@@ -318,10 +318,10 @@ class Cluster:
                 self.running[task.remote(job, self._content(job.files), self.site, self.reports)] = name
             del self.waiting[name]
 
-    def _content(self, files: tuple[Path, ...]) -> ray.ObjectRef[list[bytes]]:
+    def _content(self, files: tuple[str, ...]) -> ray.ObjectRef[list[bytes]]:
         """That of files, which the cluster keeps once for all jobs."""
         if files not in self.contents:
-            self.contents[files] = ray.put([file.read_bytes() for file in files])
+            self.contents[files] = ray.put([Path(file).read_bytes() for file in files])
         return self.contents[files]
 
     def _end(self, reference: ray.ObjectRef[Outcome]) -> None:

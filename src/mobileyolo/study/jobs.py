@@ -55,13 +55,13 @@ class Job:
     Attributes:
         name: of the experiment.
         overrides: parameters that differ from the commit's, as `dvc exp run --set-param` takes them.
-        files: paths in the workspace of files that neither git nor DVC has.
+        files: paths in the workspace, with forward slashes, of files that neither git nor DVC has.
         target: the stage where it ends; "" for the whole pipeline.
     """
 
     name: str
     overrides: tuple[str, ...]
-    files: tuple[Path, ...] = ()
+    files: tuple[str, ...] = ()
     target: str = ""
 
 

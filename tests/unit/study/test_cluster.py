@@ -215,7 +215,7 @@ def test_weights_that_jobs_take_along_are_kept_once(jobs: Cluster, fake: FakeRay
     weights = tmp_path / "mine.pt"
     weights.write_bytes(b"weights")
     for name in ("first", "second"):
-        jobs.add(Job(name, (), (weights,)), (), tmp_path / f"logs/{name}.log")
+        jobs.add(Job(name, (), (weights.as_posix(),)), (), tmp_path / f"logs/{name}.log")
     jobs.advance(0)
     assert fake.begun == ["first", "second"]
     assert fake.kept == [[b"weights"]]

@@ -58,7 +58,7 @@ def test_a_job_has_succeeded_although_its_checkpoints_could_not_be_deleted(
     told: list[Report] = []
     storage = Storage()
     site = Site("", "0123456789abcdef", storage, {}, 60)  # type: ignore[arg-type]
-    outcome = run_job(Job("study-a", (), (Path("data/weights/mine.pt"),)), [b"weights"], site, told.append)
+    outcome = run_job(Job("study-a", (), ("data/weights/mine.pt",)), [b"weights"], site, told.append)
     assert outcome == Outcome(succeeded=True, experiment=b"bundle")
     assert "checkpoints could not be deleted: not yours" in capfd.readouterr().err
     assert storage.parts == ("study-a-01234567",)  # another commit's job has a folder of its own
