@@ -51,12 +51,12 @@ class Experiment:
     @property
     def date(self) -> str:
         """The day when it ended."""
-        return _git("show", "--no-patch", "--format=%cs", self.revision).strip()
+        return environment.git("show", "--no-patch", "--format=%cs", self.revision).strip()
 
     @property
     def params(self) -> Mapping[str, Any]:
         """What params.yaml held."""
-        values: Mapping[str, Any] = yaml.safe_load(_git("show", f"{self.revision}:./{PARAMS_FILE}"))
+        values: Mapping[str, Any] = yaml.safe_load(environment.git("show", f"{self.revision}:./{PARAMS_FILE}"))
         return values
 
     def read(self, path: Path) -> str:
@@ -287,15 +287,8 @@ class RemoteFolder:
             self.files.rm(self.path, recursive=True)
 
 
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"git {arguments[0]}: {error.stderr.strip()}") from None
-
-
 def _head() -> str:
-    return _git("rev-parse", "HEAD").strip()
+    return environment.git("rev-parse", "HEAD").strip()
 
 
 if __name__ == "__main__":  # dvc, see `command_beside`

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from mobileyolo.core.errors import ConfigError
+from mobileyolo.core.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     import psutil
@@ -249,18 +249,24 @@ def in_git() -> bool:
     return any((folder / ".git").exists() for folder in (workspace, *workspace.parents))
 
 
+def git(*arguments: str) -> str:
+    """What a command of git prints.
+
+    Raises:
+        UserError: it failed.
+    """
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"git {arguments[0]}: {error.stderr.strip()}") from None
+
+
 def git_commit() -> str:
     """The commit that is checked out, with -dirty if files differ from it; empty outside git."""
     try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
+        return git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*").strip()
+    except (OSError, UserError):
         return ""
-    return told.stdout.strip()
 
 
 class Terminated(KeyboardInterrupt):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
 
+from mobileyolo.core import environment
 from mobileyolo.core.errors import UserError
 
 COMMIT = "commit.bundle"  # in the archive, beside the package
@@ -19,7 +19,7 @@ def check_committed() -> None:
     Raises:
         UserError: a file differs.
     """
-    changed = _git("-c", "core.quotePath=false", "status", "--porcelain", "--", *_CODE).splitlines()
+    changed = environment.git("-c", "core.quotePath=false", "status", "--porcelain", "--", *_CODE).splitlines()
     if changed:
         listed = ", ".join(line[3:] for line in changed[:5])
         raise UserError(
@@ -31,7 +31,7 @@ def check_committed() -> None:
 def keeps(path: Path) -> bool:
     """Do git, or git and DVC, have this file or folder? So each clone can get it."""
     files = [path.as_posix(), *(f"{each.as_posix()}.dvc" for each in (path, *path.parents) if each.name)]
-    return bool(_git("ls-files", "--", *files))
+    return bool(environment.git("ls-files", "--", *files))
 
 
 def pack(archive: Path) -> None:
@@ -42,25 +42,25 @@ def pack(archive: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder, COMMIT)
-        _git("bundle", "create", "--quiet", str(bundle), "HEAD")
-        top = _git("rev-parse", "--show-toplevel").strip()  # a tree is archived from there only
+        environment.git("bundle", "create", "--quiet", str(bundle), "HEAD")
+        top = environment.git("rev-parse", "--show-toplevel").strip()  # a tree is archived from there only
         words = ["--format=zip", f"--output={archive}", f"--add-file={bundle}", f"HEAD:{prefix()}src"]
-        _git("-C", top, "archive", *words)
+        environment.git("-C", top, "archive", *words)
 
 
 def prefix() -> str:
     """The workspace's folder in its git repository; "" at the top."""
-    return _git("rev-parse", "--show-prefix").strip()
+    return environment.git("rev-parse", "--show-prefix").strip()
 
 
 def unpack(bundle: Path, repository: Path) -> None:
     """Clone the commit."""
-    _git("clone", "--quiet", "--config", "advice.detachedHead=false", str(bundle), str(repository))
+    environment.git("clone", "--quiet", "--config", "advice.detachedHead=false", str(bundle), str(repository))
 
 
 def data_files(repository: Path) -> list[str]:
     """The files by which DVC knows data that no stage has made, relative to a clone's workspace."""
-    return [*filter(None, _git("-C", str(repository), "ls-files", "-z", "--", "*.dvc").split("\0"))]
+    return [*filter(None, environment.git("-C", str(repository), "ls-files", "-z", "--", "*.dvc").split("\0"))]
 
 
 def pack_experiment(repository: Path, name: str) -> bytes:
@@ -70,10 +70,11 @@ def pack_experiment(repository: Path, name: str) -> bytes:
         repository: the clone.
         name: of the experiment.
     """
-    (reference,) = _git("-C", str(repository), "for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}").split()
+    where = ("-C", str(repository))
+    (reference,) = environment.git(*where, "for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}").split()
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder, "experiment.bundle")
-        _git("-C", str(repository), "bundle", "create", "--quiet", str(bundle), reference, "^HEAD")
+        environment.git(*where, "bundle", "create", "--quiet", str(bundle), reference, "^HEAD")
         return bundle.read_bytes()
 
 
@@ -82,11 +83,4 @@ def take_experiment(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder, "experiment.bundle")
         bundle.write_bytes(content)
-        _git("fetch", "--quiet", "--force", str(bundle), "refs/exps/*:refs/exps/*")
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"git {arguments[0]}: {error.stderr.strip()}") from None
+        environment.git("fetch", "--quiet", "--force", str(bundle), "refs/exps/*:refs/exps/*")
