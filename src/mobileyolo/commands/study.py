@@ -214,7 +214,9 @@ def _run_trials(course: Course, engine: Engine, display: Display, tracked: Study
     """Run those that are waiting; a line for each one that failed."""
     from mobileyolo.study.display import row, summary, told_failure
 
-    failures, waiting = [], course.waiting()
+    failures = list[str]()
+    # Several at a time: the longest one must not begin last, when nobody has anything else to do.
+    waiting = course.waiting() if engine.at_once == 1 else course.longest_first()
     works: dict[str, tuple[Trial, Work]] = {}
     try:
         while waiting or works:

@@ -36,7 +36,7 @@ class Course:
     """A study from its first trial to the last.
 
     Attributes:
-        trials: in the order in which they run.
+        trials: in the order in which they are told.
         results: of those that are done, by name.
         profiles: of all models, by backbone and imgsz.
         pace: of what was trained so far.
@@ -64,6 +64,14 @@ class Course:
     def waiting(self) -> list[Trial]:
         """The trials that are still to be run."""
         return [trial for trial in self.trials if self.state(trial) == "waiting"]
+
+    def longest_first(self) -> list[Trial]:
+        """The trials that are still to be run, those with the most work first."""
+
+        def work(trial: Trial) -> float:
+            return sum(work_of(training, trial.epochs, self.profiles) for training in trial.trainings())
+
+        return sorted(self.waiting(), key=work, reverse=True)
 
     def begin(self, trial: Trial) -> None:
         """A trial begins."""

@@ -319,7 +319,7 @@ def test_an_engine_that_takes_several_trials_gets_them_at_once_and_all_are_stopp
     assert [work.stopped for work in engine.works] == [True, True]
     engine.error = None
     run()
-    assert engine.ran[2:] == ["mnv1_n", "mnv1_s", "mnv1_m"]
+    assert engine.ran[2:] == ["mnv1_m", "mnv1_s", "mnv1_n"]  # the longest one first
 
 
 def test_an_option_of_the_cluster_is_refused_where_there_is_none(engine: FakeEngine) -> None:

@@ -25,6 +25,22 @@ def test_a_trial_waits_runs_and_is_done_or_has_failed() -> None:
     assert course.waiting() == [third]
 
 
+def test_the_longest_first_are_those_with_the_most_operations_at_their_resolution() -> None:
+    course = make_course(backbones=["mnv1_s", "mnv1_m", "mnv1_n"], imgsz=[128, 256])
+    course.profiles = {
+        **course.profiles,
+        **{
+            (name, 2 * side): profile.model_copy(update={"gflops": 4 * profile.gflops})
+            for (name, side), profile in course.profiles.items()
+        },
+    }
+    course.begin(course.trials[0])
+    course.end(course.trials[0], RESULT)
+    assert [(trial.backbone, trial.imgsz) for trial in course.longest_first()] == [
+        *[("mnv1_m", 256), ("mnv1_s", 256), ("mnv1_n", 256), ("mnv1_m", 128), ("mnv1_n", 128)]
+    ]
+
+
 def test_without_a_measured_time_what_is_left_is_unknown() -> None:
     course = make_course()
     assert course.seconds_left(course.trials) is None
