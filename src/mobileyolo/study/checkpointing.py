@@ -8,9 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mobileyolo.core.trainings import KEPT, checkpoints_in
 from mobileyolo.experiments import RemoteFolder
-
-KEPT = 2  # of each training on the remote: if the last one is damaged, the one before it is taken
 
 
 @dataclass
@@ -19,7 +18,7 @@ class Copies:
 
     Attributes:
         remote: a folder of the job's own.
-        trainings: the folder of this machine that training/checkpoints.py fills.
+        trainings: the folder of this machine with all trainings.
         every: seconds at least between two copies of one training.
         copied: names on the remote, the earliest epoch of each training first.
         last: when the last copy of each training was made.
@@ -48,7 +47,7 @@ class Copies:
         for training in sorted(self.trainings.glob("*")):
             if now - self.last.get(training.name, -math.inf) < self.every:
                 continue
-            newest = max(training.glob("epoch-*.pt"), default=None)
+            newest = next(reversed(checkpoints_in(training)), None)
             name = f"{training.name}/{newest.name}" if newest else ""
             if newest and name not in self.copied:
                 try:

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mobileyolo.core.trainings import TRAININGS_DIR
 from mobileyolo.experiments import Remote
 from mobileyolo.study.checkpointing import Copies
 from mobileyolo.study.engines import DvcWork
 from mobileyolo.study.shipping import COMMIT, data_files, pack_experiment, unpack
-from mobileyolo.study.watching import TRAININGS_DIR, Progress, training_since
+from mobileyolo.study.watching import Progress, training_since
 
 POLL = 1.0  # seconds between two looks at what is being trained
 COPY_FAILED = "a checkpoint could not be copied"

@@ -7,9 +7,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobileyolo.core import environment
+from mobileyolo.core.trainings import (
+    HOLDER_FILE,
+    SCRATCH_DIR,
+    TERMS_FILE,
+    TRAININGS_DIR,
+    checkpoints_in,
+    epoch_of,
+)
 
-TRAININGS_DIR = environment.STATE_DIR / "trainings"  # as training/checkpoints.py fills it
 _MAP = "metrics/mAP50-95(B)"  # column of results.csv, which Ultralytics (8.4) appends to after each epoch
 
 
@@ -51,16 +57,16 @@ def training_since(began: float, folder: Path = TRAININGS_DIR) -> Sighting | Non
         began: seconds since the epoch, as `time.time` gives them.
         folder: of all trainings of the main workspace.
     """
-    found = [(since, path) for path in folder.glob("*/holder.json") if (since := _since(path)) >= began]
+    found = [(since, path) for path in folder.glob(f"*/{HOLDER_FILE}") if (since := _since(path)) >= began]
     if not found:
         return None
     held = max(found)[1].parent
     try:
-        plan = json.loads((held / "terms.json").read_text(encoding="utf-8"))["plan"]
+        plan = json.loads((held / TERMS_FILE).read_text(encoding="utf-8"))["plan"]
         epochs = int(plan["recipe"]["epochs"])
-        ended = [int(path.stem.removeprefix("epoch-")) for path in held.glob("epoch-*.pt")]
+        ended = map(epoch_of, checkpoints_in(held))
         return Sighting(
-            plan["arm"], plan["backbone"], plan["seed"], max(ended, default=0), epochs, last_map(held / "ultralytics")
+            plan["arm"], plan["backbone"], plan["seed"], max(ended, default=0), epochs, last_map(held / SCRATCH_DIR)
         )
     except (OSError, ValueError, KeyError):  # it is being written, or has just ended
         return None

@@ -25,9 +25,18 @@ import torch
 from mobileyolo.core import environment
 from mobileyolo.core.files import ModelFiles, digest_of, replacing, replacing_folder, write_text
 from mobileyolo.core.records import TrainingPlan
+from mobileyolo.core.trainings import (
+    HOLDER_FILE,
+    KEPT,
+    SCRATCH_DIR,
+    TERMS_FILE,
+    TRAININGS_DIR,
+    checkpoint_name,
+    checkpoints_in,
+    epoch_of,
+)
 from mobileyolo.training.resuming import State
 
-KEPT = 2  # checkpoints: if the last one is damaged, the one before it is taken
 OUTDATED = 30 * 24 * 3600  # seconds; after that, a training that nobody went on with is removed
 _DIGEST_LENGTH = hashlib.sha256().digest_size
 
@@ -61,13 +70,13 @@ class Checkpoints:
             "code": _digest(file for path in code for file in _modules(path)),
         }
         name = f"{planned.arm}-s{planned.seed}-{digest_of(terms)[:16]}"
-        folder = environment.main_workspace() / environment.STATE_DIR / "trainings" / name
+        folder = environment.main_workspace() / TRAININGS_DIR / name
         return cls(folder, terms, f"{planned.arm}, seed {planned.seed}")
 
     @property
     def scratch(self) -> Path:
         """Folder for what Ultralytics writes by itself."""
-        return self.folder / "ultralytics"
+        return self.folder / SCRATCH_DIR
 
     @contextmanager
     def held(self, tell: Callable[[str], None]) -> Iterator[None]:
@@ -80,7 +89,7 @@ class Checkpoints:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.folder / "lock")
-        holder = self.folder / "holder.json"
+        holder = self.folder / HOLDER_FILE
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
@@ -90,7 +99,7 @@ class Checkpoints:
             for torn in self.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
                 torn.unlink()
             write_text(holder, json.dumps({"pid": os.getpid(), "since": time.time()}) + "\n")
-            write_text(self.folder / "terms.json", json.dumps(self.terms, indent=2, ensure_ascii=False) + "\n")
+            write_text(self.folder / TERMS_FILE, json.dumps(self.terms, indent=2, ensure_ascii=False) + "\n")
             yield
         finally:
             holder.unlink(missing_ok=True)
@@ -106,17 +115,17 @@ class Checkpoints:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         content = buffer.getvalue()
-        with replacing(self._file(epoch)) as temporary, temporary.open("wb") as file:
+        with replacing(self.folder / checkpoint_name(epoch)) as temporary, temporary.open("wb") as file:
             file.write(hashlib.sha256(content).digest())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
-        for outdated in self._files()[:-KEPT]:
+        for outdated in checkpoints_in(self.folder)[:-KEPT]:
             _remove(outdated)
 
     def latest(self) -> State | None:
         """The state after the last epoch of which a whole checkpoint is there; None if there is none."""
-        for file in reversed(self._files()):
+        for file in reversed(checkpoints_in(self.folder)):
             content = file.read_bytes()
             digest, content = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
             if hashlib.sha256(content).digest() == digest:
@@ -127,7 +136,7 @@ class Checkpoints:
     @property
     def last_epoch(self) -> int:
         """The last epoch of which a checkpoint is there; 0 if there is none."""
-        return max(map(_epoch, self._files()), default=0)
+        return max(map(epoch_of, checkpoints_in(self.folder)), default=0)
 
     def finish(self, files: ModelFiles) -> None:
         """Keep the files of the finished training in place of its checkpoints, until another training begins.
@@ -137,7 +146,7 @@ class Checkpoints:
         with replacing_folder(self._finished) as folder:
             for file in files.trained:
                 shutil.copyfile(file, folder / file.name)
-        for file in self._files():
+        for file in checkpoints_in(self.folder):
             _remove(file)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -160,7 +169,7 @@ class Checkpoints:
             try:
                 with lock.acquire(blocking=False):
                     outdated = time.time() - other.folder.stat().st_mtime > OUTDATED
-                    if other._finished.is_dir() or outdated or not other._files():
+                    if other._finished.is_dir() or outdated or not checkpoints_in(other.folder):
                         shutil.rmtree(other.folder, ignore_errors=True)
             except filelock.Timeout:
                 continue  # that training goes on
@@ -182,12 +191,12 @@ class Checkpoints:
         """Why a checkpoint of the same training is not taken: its engine was another one; else empty."""
         mine = self.terms["plan"]["engine"]
         for other in self._others():
-            files = other._files()
+            files = checkpoints_in(other.folder)
             if files and _without_engine(other.terms) == _without_engine(self.terms):
                 engine, mine = ({"gpus": "1"} | each for each in (other.terms["plan"]["engine"], mine))
                 differing = [key for key in sorted(engine.keys() | mine.keys()) if engine.get(key) != mine.get(key)]
                 told = ", ".join(f"{key} {engine.get(key)}, now {mine.get(key)}" for key in differing)
-                return f"; one that stopped after epoch {_epoch(files[-1])} had another engine, and is left: {told}"
+                return f"; one that stopped after epoch {epoch_of(files[-1])} had another engine, and is left: {told}"
         return ""
 
     def _taken(self) -> bool:
@@ -201,19 +210,12 @@ class Checkpoints:
     def _finished(self) -> Path:
         return self.folder / "finished"
 
-    def _file(self, epoch: int) -> Path:
-        return self.folder / f"epoch-{epoch:05}.pt"
-
-    def _files(self) -> list[Path]:
-        """The checkpoints, the earliest first."""
-        return sorted(self.folder.glob("epoch-*.pt"))
-
     def _others(self) -> Iterator[Checkpoints]:
         """All trainings of this workspace but this one."""
         for folder in sorted(self.folder.parent.glob("*-s*-*")):
             if folder != self.folder:
                 try:
-                    terms = json.loads((folder / "terms.json").read_text(encoding="utf-8"))
+                    terms = json.loads((folder / TERMS_FILE).read_text(encoding="utf-8"))
                 except (OSError, ValueError):
                     terms = {}
                 yield Checkpoints(folder, terms, folder.name)
@@ -227,10 +229,6 @@ def _remove(file: Path) -> None:
     """Delete a checkpoint; on Windows not while another process copies it to a remote, but the next time."""
     with suppress(PermissionError):
         file.unlink()
-
-
-def _epoch(file: Path) -> int:
-    return int(file.stem.partition("-")[2])
 
 
 def _told(holder: Path) -> str:

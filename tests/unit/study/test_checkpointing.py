@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from dvc.fs import LocalFileSystem
 
+from mobileyolo.core.trainings import KEPT
 from mobileyolo.experiments import RemoteFolder
-from mobileyolo.study.checkpointing import KEPT, Copies
+from mobileyolo.study.checkpointing import Copies
 
 
 @pytest.fixture
