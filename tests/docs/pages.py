@@ -10,10 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 README, CHINESE_README = ROOT / "README.md", ROOT / "README.zh-CN.md"
 SITE_PAGES = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [README, CHINESE_README, *SITE_PAGES]
+CHINESE = ROOT / "docs/zh"
 # Pages that exist in both languages, in English and in Chinese.
 TRANSLATED = [
     (README, CHINESE_README),
-    *((ROOT / "docs" / page.relative_to(ROOT / "docs/zh"), page) for page in SITE_PAGES if page.parts[-3] == "zh"),
+    *((ROOT / "docs" / page.relative_to(CHINESE), page) for page in sorted(CHINESE.glob("*/*.md"))),
 ]
 
 _FENCE = re.compile(r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
