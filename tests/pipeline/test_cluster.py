@@ -43,6 +43,10 @@ def test_what_the_trials_share_is_trained_once_before_both(site: Site, done: Res
         assert "Running stage 'evaluate@baseline-0'" not in site.log(trial)
 
 
+def test_a_log_does_not_list_what_a_fresh_clone_lacks(site: Site, done: Result) -> None:
+    assert "No file hash" not in site.log("study-")
+
+
 def test_a_trial_is_an_experiment_of_this_workspace_with_its_files(site: Site, done: Result) -> None:
     names = site.workspace.dvc("exp", "list", "--name-only").output.split()
     assert sorted(name[:12] for name in names) == ["study-mnv1_n", "study-mnv1_s"]
