@@ -98,7 +98,7 @@ def _measure(case: Case, file: Path, again: bool) -> None:
     label = f"{case.subject}/{case.name}"
     for number in measure(case, file, Circumstances.of(case.subject), again=again):
         print(f"{label}: round {number} of {case.rounds}", flush=True)
-    print(table.row(case, Results.load(file).find(case)), flush=True)
+    print(table.row(case, Results.load(file).find(case), {}), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from string import ascii_lowercase
 
 from benchmarks.circumstances import ROOT
 from benchmarks.measuring import Case, figure
@@ -16,26 +17,33 @@ PAGE = ROOT / "docs/reference/benchmarks.md"
 BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
 CONFIDENCE = 0.95
 HEAD = (
-    "| benchmark | size | medians | figure | 95% interval | rounds | aim | reached |",
-    "| :-- | :-- | :-- | --: | --: | --: | :-- | :-- |",
+    "| benchmark | size | medians | figure | 95% interval | rounds | aim | reached | on |",
+    "| :-- | :-- | :-- | --: | --: | --: | :-- | :-- | :-- |",
 )
 
 
 def tables(cases: Sequence[Case], results: Results) -> str:
     """A heading and a table for each subject, and below all of them what they were measured on."""
+    measured = [found for case in cases if (found := results.find(case))]
+    marks = dict(zip(dict.fromkeys(map(_place, measured)), ascii_lowercase, strict=False))
     lines = []
     for subject in dict.fromkeys(case.subject for case in cases):
-        rows = [row(case, results.find(case)) for case in cases if case.subject == subject]
+        rows = [row(case, results.find(case), marks) for case in cases if case.subject == subject]
         lines += [f"### {subject.capitalize()}", "", *HEAD, *rows, ""]
-    measured = [found for case in cases if (found := results.find(case))]
-    return "\n".join([*lines, *_notes(measured)])
+    return "\n".join([*lines, *_notes(measured, marks)])
 
 
-def row(case: Case, measured: Measurement | None) -> str:
-    """A line of the table."""
+def row(case: Case, measured: Measurement | None, marks: Mapping[str, str]) -> str:
+    """A line of the table.
+
+    Args:
+        case: what is measured.
+        measured: its rounds, if there are any.
+        marks: letter of each machine with its versions.
+    """
     aim = _aim(case)
     if measured is None:
-        return _cells(case.name, _size(case.size), "not measured yet", "", "", "", aim, "")
+        return _cells(case.name, _size(case.size), "not measured yet", "", "", "", aim, "", "")
     figures = [figure(case.figure, values) for values in measured.rounds]
     low, high = median_interval(figures, CONFIDENCE)
     between = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
@@ -48,6 +56,7 @@ def row(case: Case, measured: Measurement | None) -> str:
         str(len(figures)),
         aim,
         _reached(case, measured, figures),
+        marks.get(_place(measured), ""),
     )
 
 
@@ -86,15 +95,17 @@ def _reached(case: Case, measured: Measurement, figures: Sequence[float]) -> str
     return next((answer for answer in ("no", "unsure", "yes") if answer in found), "")
 
 
-def _notes(measured: Iterable[Measurement]) -> Iterator[str]:
-    """On which machines, of which commits and with which versions; one line for each combination."""
-    named: dict[str, list[str]] = {}
-    for each in measured:
-        where = each.circumstances
-        versions = ", ".join(f"{name} {version}" for name, version in where.versions.items())
-        named.setdefault(f"{where.machine}. {versions}", []).append(where.commit)
-    for place, commits in named.items():
-        yield f"<sub>Measured on {place}. Commits: {', '.join(dict.fromkeys(commits))}.</sub>\n"
+def _place(measured: Measurement) -> str:
+    """The machine and its versions."""
+    versions = measured.circumstances.versions
+    return f"{measured.circumstances.machine}. {', '.join(f'{name} {number}' for name, number in versions.items())}"
+
+
+def _notes(measured: Sequence[Measurement], marks: Mapping[str, str]) -> Iterator[str]:
+    """Each machine with its versions, and of which commits it has measured."""
+    for place, mark in marks.items():
+        commits = dict.fromkeys(each.circumstances.commit for each in measured if _place(each) == place)
+        yield f"<sub>{mark}: measured on {place}. Commits: {', '.join(commits)}.</sub>\n"
 
 
 def _size(size: Mapping[str, int | str]) -> str:
