@@ -297,5 +297,6 @@ if __name__ == "__main__":  # dvc, see `command_beside`
     if sys.platform == "win32":  # what reaches a group of processes there, in place of Ctrl-C
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
     # `exp run --pull` (3.67) warns of each output that is not there yet, before it makes them.
-    logging.getLogger("dvc_data.index.checkout").addFilter(lambda record: not record.msg.startswith("No file hash"))
+    missing = logging.getLogger("dvc_data.index.checkout")
+    missing.addFilter(lambda record: not record.getMessage().startswith("No file hash"))
     sys.exit(cli.main(sys.argv[1:]))
