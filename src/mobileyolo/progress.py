@@ -50,11 +50,14 @@ def _wanted(record: logging.LogRecord) -> bool:
     return bool(record.msg.strip())
 
 
+_Parts = tuple[str, ...]  # of a path: pathlib needs fifty times as long to compare two
+
+
 @dataclass(frozen=True)
 class _Stage:
     name: str
-    dependencies: tuple[str, ...]
-    outputs: tuple[str, ...]
+    dependencies: tuple[_Parts, ...]
+    outputs: tuple[_Parts, ...]
 
 
 def stage_order(pipeline: Mapping[str, Any], seeds: list[int]) -> list[str]:
@@ -174,18 +177,17 @@ def _expanded(name: str, entry: Mapping[str, Any], seeds: list[int]) -> Iterator
 def _stage(name: str, body: Mapping[str, Any], values: Mapping[str, object]) -> _Stage:
     folder = body.get("wdir", ".")
 
-    def paths(section: str) -> tuple[str, ...]:
+    def paths(section: str) -> tuple[_Parts, ...]:
         found = []
         for each in body.get(section, []):
             path = each if isinstance(each, str) else next(iter(each))
             filled = _TEMPLATE.sub(lambda match: str(values.get(match[1], match[0])), path)
-            found.append(os.path.normpath(PurePosixPath(folder, filled)).replace(os.sep, "/"))
+            found.append(Path(os.path.normpath(PurePosixPath(folder, filled))).parts)
         return tuple(found)
 
     return _Stage(name, paths("deps"), paths("outs") + paths("metrics"))
 
 
-def _overlap(dependency: str, output: str) -> bool:
+def _overlap(dependency: _Parts, output: _Parts) -> bool:
     """Is one of the two paths the other, or in it?"""
-    one, other = PurePosixPath(dependency), PurePosixPath(output)
-    return one.is_relative_to(other) or other.is_relative_to(one)
+    return all(one == other for one, other in zip(dependency, output, strict=False))

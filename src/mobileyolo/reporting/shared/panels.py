@@ -17,6 +17,7 @@ from pathlib import Path
 
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.style import context as style_context
@@ -113,10 +114,11 @@ def _cjk_font() -> tuple[str, ...]:
 def to_svg(panel: Panel) -> str:
     """An <svg> element for an HTML page: scalable, with the page's font and colours (CSS variables)."""
     with _style(panel.name):
-        figure = Figure(figsize=panel.size, layout="constrained")
+        figure = Figure(figsize=panel.size, layout="constrained", facecolor="none", edgecolor="none")
         panel.draw(figure.add_subplot())
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        # Figure.savefig draws everything twice, for the same bytes.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     # HTML needs no namespaces, and the page has its own style sheet.
