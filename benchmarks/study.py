@@ -33,7 +33,7 @@ class Grid(NamedTuple):
 
     backbones: tuple[str, ...] = ("mnv1_n", "mnv1_s")
     imgsz: tuple[int, ...] = (256, 288, 320, 352)
-    splits: Splits = Splits(8000, 200, 200)  # a training takes minutes, as most do
+    splits: Splits = Splits(5000, 200, 200)  # a training takes minutes, as most do
 
     @property
     def trials(self) -> list[tuple[str, int]]:
