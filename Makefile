@@ -1,4 +1,4 @@
-# `make help` lists the targets. Each has its plain spelling in docs/tutorial/digits.md, for people without make.
+# `make help` lists the targets. docs/tutorial/digits.md has the plain spelling of those that users need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -66,6 +66,7 @@ lock: ## Resolve both locks anew (needs uv)
 	echo setuptools | UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile - --constraints requirements.lock --universal \
 		--python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --quiet -o requirements-build.lock
 
-clean: ## Remove everything that the pipeline and the tools wrote, but not DVC's cache and MLflow's store
+clean: ## Remove what the pipeline and the tools wrote, but not DVC's cache, MLflow's store and reports/benchmarks.json
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .coverage* .mobileyolo data/raw data/manifest data/dataset.yaml \
-		data/scenes.parquet data/checked.txt models reports
+		data/scenes.parquet data/checked.txt models exports site dvc_plots runs
+	find reports -mindepth 1 -maxdepth 1 ! -name benchmarks.json -exec rm -rf {} +

@@ -145,7 +145,7 @@ def _site_link(link: re.Match[str]) -> str:
 def _kind(key: str, schema: Mapping[str, Any]) -> str:
     """Type and bounds of a parameter in words."""
     if key in _CHOICES:
-        return f"one of {', '.join(f'`{name}`' for name in _CHOICES[key])}"
+        return f"one of {', '.join(f'`{name}`' for name in _CHOICES[key])}, or `mnv1@<width>`"
     here: Mapping[str, Any] = schema
     for part in key.split("."):
         here = here["properties"][part]

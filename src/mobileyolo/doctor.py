@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
@@ -188,15 +189,15 @@ def _parameters_of_a_failed_run() -> Iterator[Finding]:
     )
     try:
         committed = dict(leaves(yaml.safe_load(told.stdout) or {}))
-        present = dict(leaves(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))))
-    except (AttributeError, OSError, yaml.YAMLError):  # the stage check says what is wrong with it
+    except (AttributeError, yaml.YAMLError):
         return
+    present = _parameters()
     changed = [
         f"{key}: {committed.get(key)} -> {present.get(key)}"
         for key in sorted(committed.keys() | present.keys())
         if committed.get(key) != present.get(key)
     ]
-    if committed and changed:
+    if committed and present and changed:
         # A value of -S can't be told from one that somebody typed into the file, so nothing is changed here.
         yield Finding(
             what=f"{PARAMS_FILE}: differs from the last commit, and the last run with it failed ({failure})",
@@ -205,12 +206,16 @@ def _parameters_of_a_failed_run() -> Iterator[Finding]:
         )
 
 
-def _slow_precision() -> Iterator[Finding]:
+def _parameters() -> dict[str, Any]:
+    """Parameters by dotted key; none where params.yaml can't be read, of which the stage check says what is wrong."""
     try:
-        present = dict(leaves(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))))
-    except (AttributeError, OSError, yaml.YAMLError):  # the stage check says what is wrong with it
-        return
-    if slow := precision_warning(str(present.get("train.precision"))):
+        return dict(leaves(yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))))
+    except (AttributeError, OSError, yaml.YAMLError):
+        return {}
+
+
+def _slow_precision() -> Iterator[Finding]:
+    if slow := precision_warning(str(_parameters().get("train.precision"))):
         yield Finding(
             what=f"{PARAMS_FILE}: {slow}",
             why="Results are as good, but mixed precision is there to train faster.",

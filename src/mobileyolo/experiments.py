@@ -32,7 +32,6 @@ WITHOUT_GIT = (
     "or go without git, and so without DVC's experiments, `mobileyolo confirm` and comparisons with earlier commits: "
     "`dvc config --local core.no_scm true`"
 )
-_WEIGHTS = ("init.backbone", "init.detector", "init.teacher")  # keys that can name a path in WEIGHTS_DIR
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,11 @@ def test_every_parameter_stands_once_with_its_default(values: dict[str, object])
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
-        ("backbone", "one of `mnv1_n`, `mnv1_s`, `mnv1_m`, `yolo11n`, `yolo11s`, `yolo11m`, `yolo11l`, `yolo11x`"),
+        (
+            "backbone",
+            "one of `mnv1_n`, `mnv1_s`, `mnv1_m`, `yolo11n`, `yolo11s`, `yolo11m`, `yolo11l`, `yolo11x`, or "
+            "`mnv1@<width>`",
+        ),
         ("seeds", "list of at least 1, each a whole number, from 0, below 2,147,483,648"),
         ("data.dir", "text"),
         ("data.group", "text"),

@@ -42,8 +42,9 @@ import, validate, cost and leaderboard work anywhere, the others in the checkout
 EPILOG = """`mobileyolo COMMAND --help` says more about a command.
 
 environment variables:
-  MOBILEYOLO_DEVICE    cpu, mps, or the number of a GPU (default: the first GPU, else the CPU)
-  MOBILEYOLO_THREADS   CPU threads (default: all)
+  MOBILEYOLO_DEVICE    cpu, mps, or the number of a GPU or several: 0,1 (default: the first GPU, else the CPU)
+  MOBILEYOLO_THREADS   CPU threads (default: all that this process may use)
+  MOBILEYOLO_WORKERS   processes that read images for a GPU
   MOBILEYOLO_CACHE     folder that remembers what was read of datasets (default: your cache folder)
   MLFLOW_TRACKING_URI  MLflow's server (default: mlflow.db in this folder)
 

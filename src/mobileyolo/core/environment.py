@@ -1,4 +1,4 @@
-"""Where the code runs: every environment variable that this project reads or sets.
+"""Where the code runs: the environment variables of this project, but for those of one vendor alone.
 
 `isolate` has to be called before PyTorch, Ultralytics, MLflow, Great Expectations, ONNX Runtime or OpenVINO is
 imported, because they read their variables on import.

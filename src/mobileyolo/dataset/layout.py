@@ -307,7 +307,7 @@ def _bare_names(root: Path, folders: Iterable[str]) -> tuple[str, ...]:
     """Class names, one a line, from classes.txt at the root or in a labels folder."""
     candidates = [CLASSES_FILE, f"labels/{CLASSES_FILE}", *(join(_label_folder(f), CLASSES_FILE) for f in folders)]
     candidates = list(dict.fromkeys(candidates))
-    found = {file: _classes(root / file) for file in candidates if is_file(root / file)}
+    found = {file: listed_classes(root / file) for file in candidates if is_file(root / file)}
     if not any(found.values()):
         looked = ", ".join(candidates)
         raise DatasetError(f"{root}: no class names: put them, one a line, into one of {looked}, or write a data.yaml")
@@ -317,6 +317,7 @@ def _bare_names(root: Path, folders: Iterable[str]) -> tuple[str, ...]:
     return next(iter(found.values()))
 
 
-def _classes(file: Path) -> tuple[str, ...]:
+def listed_classes(file: Path) -> tuple[str, ...]:
+    """Class names of a file with one in each line."""
     lines = read_lines(file, CLASSES_MB, "list of class names")
     return class_names(Entry(name, f"{file}:{number}: {shortened(repr(name))}") for number, name in lines)

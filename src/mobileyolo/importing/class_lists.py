@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from mobileyolo.core.errors import DatasetError
 from mobileyolo.dataset.description import Entry, class_names, read_names
 from mobileyolo.dataset.folders import is_file, suffix, walk
-from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, DESCRIPTIONS
-from mobileyolo.dataset.text import read_lines, shortened
+from mobileyolo.dataset.layout import CLASSES_FILE, CLASSES_MB, DESCRIPTIONS, listed_classes
+from mobileyolo.dataset.text import shortened
 from mobileyolo.importing.darknet import read_settings
 from mobileyolo.importing.filenames import Files, listed
 from mobileyolo.importing.json_files import field, key_of, read_json, text_of
@@ -48,14 +48,14 @@ def _set(root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     index = Files(root, _list_files(root) if settings else ())
     for file, _, _, value in settings:
         for found in index.meant(value, str(PurePosixPath(file).parent)).files:
-            yield found, _names(root / found)
+            yield found, listed_classes(root / found)
 
 
 def _listed(root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     for file in _list_files(root):
         name = PurePosixPath(file).name
         if name in {CLASSES_FILE, DARKNET_LABELS} or name.endswith(NAMES_SUFFIX):
-            yield file, _names(root / file)
+            yield file, listed_classes(root / file)
     for file in files_below(root, [".json"]):
         if PurePosixPath(file).name == LABEL_STUDIO:
             yield file, _label_studio(root / file)
@@ -63,11 +63,6 @@ def _listed(root: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _list_files(root: Path) -> list[str]:
     return files_below(root, [".txt", NAMES_SUFFIX, PurePosixPath(DARKNET_LABELS).suffix])
-
-
-def _names(file: Path) -> tuple[str, ...]:
-    lines = read_lines(file, CLASSES_MB, "list of class names")
-    return class_names(Entry(name, f"{file}:{number}: {shortened(repr(name))}") for number, name in lines)
 
 
 def _label_studio(file: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Files of torch that others may have written, read without running anything in them. Only this file calls torch.load.
+"""Files of torch that others may have written, read without running anything in them.
 
 torch's restricted loader builds the classes of a list and no others, but calls them with what the file says, and
 constructors of Ultralytics 8.4 download: that of `TorchVision`, and that of `DetectionModel` if it is given a URL. Here

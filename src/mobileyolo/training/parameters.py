@@ -14,7 +14,7 @@ class TrainingRecipe(Section):
     """How both arms are trained. Names and meanings are those of Ultralytics' train settings, but for precision."""
 
     key: ClassVar[str] = "train"
-    whole: ClassVar[bool] = False  # the keys teacher and dis are in models/parameters.py
+    whole: ClassVar[bool] = False  # the keys teacher, taught and dis are in models/parameters.py
 
     epochs: Annotated[int, Field(ge=1)]
     imgsz: ImageSize  # pixels
