@@ -18,7 +18,6 @@ import yaml
 from dvc import api, cli
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.repo.data import DataIndexDirError
 
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE, leaves
@@ -67,7 +66,7 @@ class Experiment:
         """
         try:
             text: str = api.read(path.as_posix(), rev=self.revision, encoding="utf-8")
-        except (DvcException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 -- of a remote, which each kind of storage reports in its own way
             raise UserError(self._unreadable(path, error)) from None
         return text
 
@@ -83,7 +82,7 @@ class Experiment:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 files.get(path.as_posix(), target.as_posix(), recursive=True)
-            except (DvcException, DataIndexDirError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 -- as in `read`
                 raise UserError(self._unreadable(path, error)) from None
 
     def fetch(self) -> None:
@@ -98,7 +97,7 @@ class Experiment:
         try:
             with Repo() as repo:
                 repo.fetch(revs=[self.revision], workspace=False, config=config)
-        except (DvcException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 -- as in `read`
             raise UserError(f"the results of the experiment {self.name} can't be fetched ({error})") from None
 
     def _unreadable(self, path: Path, error: Exception) -> str:
@@ -136,7 +135,7 @@ def all_experiments() -> list[Experiment]:
             listed: Mapping[str, Iterable[tuple[str, str]]] = repo.experiments.ls(all_commits=True)
     except DvcException as error:
         raise UserError(f"DVC: {error}") from None
-    head = _head()
+    head = present_commit()
     commits = sorted(listed, key=lambda commit: commit != head)
     return [Experiment(name, revision, commit) for commit in commits for name, revision in listed[commit]]
 
@@ -147,8 +146,22 @@ def present_experiments() -> list[Experiment]:
     Raises:
         UserError: here is no repository of DVC or of git.
     """
-    experiments, head = all_experiments(), _head()
-    return [each for each in experiments if each.commit == head]
+    experiments, commit = all_experiments(), present_commit()  # the first says it better where git is missing
+    return [each for each in experiments if each.commit == commit]
+
+
+def experiments_of(commit: str) -> list[Experiment]:
+    """The experiments of a commit.
+
+    Raises:
+        UserError: here is no repository of DVC or of git.
+    """
+    return [each for each in all_experiments() if each.commit == commit]
+
+
+def present_commit() -> str:
+    """The commit that is checked out."""
+    return environment.git("rev-parse", "HEAD").strip()
 
 
 def run_beside(name: str, wanted: Mapping[str, Any], present: Mapping[str, Any]) -> None:
@@ -285,10 +298,6 @@ class RemoteFolder:
         """Delete it with all its files."""
         if self.files.exists(self.path):
             self.files.rm(self.path, recursive=True)
-
-
-def _head() -> str:
-    return environment.git("rev-parse", "HEAD").strip()
 
 
 if __name__ == "__main__":  # dvc, see `command_beside`

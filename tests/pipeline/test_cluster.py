@@ -68,5 +68,6 @@ def test_the_remote_keeps_no_checkpoint_of_a_trial_that_is_done(site: Site, done
 
 def test_nothing_is_run_again(site: Site, done: Result) -> None:
     again = site.study()
+    assert again.code == 0, again.output
     assert "begins" not in again.output
     assert "mnv1_s" in again.output

@@ -40,6 +40,7 @@ def stopped(site: Site) -> list[psutil.Process]:
     """What was left a while after Ctrl-C in the middle of the first training, once a checkpoint was on the remote."""
     study = site.start()
     wait_until(site.copies, study)
+    assert stages()
     study.send_signal(signal.SIGINT)
     assert study.wait(120) == 130
     return stages()
@@ -51,6 +52,7 @@ def killed(site: Site, stopped: list[psutil.Process]) -> list[str]:
     copied = {path.name for path in site.copies()}
     study = site.start()
     wait_until(lambda: {path.name for path in site.copies()} - copied, study)
+    assert stages()
     study.kill()
     study.wait()
     wait_until(lambda: not stages())

@@ -247,11 +247,14 @@ def _run_trials(course: Course, engine: Engine, display: Display, tracked: Study
 def _result(engine: Engine, trial: Trial) -> Comparison | None:
     """Of a trial that has ended well; None, with the reason in its log, where it can't be read."""
     try:
-        return engine.results({trial.name}).get(trial.name)
+        if result := engine.results({trial.name}).get(trial.name):
+            return result
+        reason = "no experiment of this name is left"
     except UserError as error:
-        with _log(trial).open("a", encoding="utf-8") as log:
-            log.write(f"error: {error}\n")
-        return None
+        reason = str(error)
+    with _log(trial).open("a", encoding="utf-8") as log:
+        log.write(f"error: {reason}\n")
+    return None
 
 
 def _see(course: Course, trial: Trial, progress: Progress | None, display: Display) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from mobileyolo.core.trainings import KEPT, checkpoints_in
 from mobileyolo.experiments import RemoteFolder
 
+RETRY = 60  # seconds at least until a copy that failed is tried again
+
 
 @dataclass
 class Copies:
@@ -21,14 +23,14 @@ class Copies:
         trainings: the folder of this machine with all trainings.
         every: seconds at least between two copies of one training.
         copied: names on the remote, the earliest epoch of each training first.
-        last: when the last copy of each training was made.
+        due: when the next copy of each training may be made.
     """
 
     remote: RemoteFolder
     trainings: Path
     every: float
     copied: list[str] = field(default_factory=list)
-    last: dict[str, float] = field(default_factory=dict)
+    due: dict[str, float] = field(default_factory=dict)
 
     def fetch(self) -> None:
         """Bring all of them to this machine."""
@@ -45,17 +47,19 @@ class Copies:
         """
         now = time.monotonic() if now is None else now
         for training in sorted(self.trainings.glob("*")):
-            if now - self.last.get(training.name, -math.inf) < self.every:
+            if now < self.due.get(training.name, -math.inf):
                 continue
             newest = next(reversed(checkpoints_in(training)), None)
             name = f"{training.name}/{newest.name}" if newest else ""
             if newest and name not in self.copied:
+                self.due[training.name] = now + max(self.every, RETRY)  # if it fails
                 try:
                     self.remote.upload(newest, name)
                 except FileNotFoundError:  # the training has replaced it by a newer one
+                    del self.due[training.name]
                     continue
                 self.copied.append(name)
-                self.last[training.name] = now
+                self.due[training.name] = now + self.every
                 outdated = [each for each in self.copied if each.startswith(f"{training.name}/")][:-KEPT]
                 self.remote.remove(*outdated)
                 self.copied = [each for each in self.copied if each not in outdated]

@@ -19,6 +19,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
+from ray.util.placement_group import NODE_ID_LABEL_KEY
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -29,9 +30,9 @@ from mobileyolo.core.console import say
 from mobileyolo.core.errors import UserError
 from mobileyolo.core.files import BASELINE, DIGITS_DIR, NONE, digest_of
 from mobileyolo.core.quoting import literal
-from mobileyolo.experiments import Experiment, Remote, overrides, own_weights, present_experiments
+from mobileyolo.experiments import Experiment, Remote, experiments_of, overrides, own_weights, present_commit
 from mobileyolo.study.engines import PATIENCE, DvcEngine
-from mobileyolo.study.jobs import Job, Outcome, Report, Site, run_job
+from mobileyolo.study.jobs import PAUSES, Job, NodeError, Outcome, Report, Site, run_job
 from mobileyolo.study.parameters import Resources
 from mobileyolo.study.shipping import check_committed, keeps, pack, prefix, take_experiment
 from mobileyolo.study.trials import Training, Trial
@@ -75,21 +76,21 @@ class RayEngine(DvcEngine):
         needs, teachers = list[str](), list[str]()
         for training in trial.trainings():  # the teacher's comes first
             if training.arm in STAGES:
-                job = self._job(_name(training, trial), trial, STAGES[training.arm].format(seed=training.seed))
+                job = self._job(_name(training, trial), trial, training)
                 cluster.add(job, [] if training.teacher == NONE else teachers, log.with_name(f"{job.name}.log"))
                 needs.append(job.name)
                 if training.arm == TEACHER:
                     teachers.append(job.name)
         job = self._job(trial.name, trial)
         cluster.add(job, needs, log)
-        return RayWork(cluster, job.name, tuple(needs))
+        return RayWork(cluster, job.name, tuple(needs), self._commit)
 
     def results(self, names: Collection[str]) -> dict[str, Comparison]:
         """See `DvcEngine`; from the remote where a study was killed before it had fetched them."""
         try:
             return super().results(names)
         except UserError:
-            for experiment in present_experiments():
+            for experiment in self._experiments():
                 if experiment.name in names:
                     experiment.fetch()
             return super().results(names)
@@ -98,6 +99,15 @@ class RayEngine(DvcEngine):
         """Stop what still runs, and leave the cluster."""
         if "_cluster" in vars(self):
             self._cluster.close()
+
+    def _experiments(self) -> list[Experiment]:
+        """Those of the commit that the nodes run, also when the workspace has another one by now."""
+        return experiments_of(self._commit)
+
+    @cached_property
+    def _commit(self) -> str:
+        """The present one at the study's begin."""
+        return present_commit()
 
     @cached_property
     def _cluster(self) -> Cluster:
@@ -116,17 +126,20 @@ class RayEngine(DvcEngine):
                 "push` it and commit its .dvc file, or give the full path of a folder that all of them have"
             )
         every = self.resources.checkpoint * 60
-        site = Site(prefix(), environment.git_commit(), Remote.default(), self._variables, every)
+        site = Site(prefix(), self._commit, Remote.default(), self._variables, every)
         return Cluster.connect(site, self.resources, self.address, self.at_most)
 
     @cached_property
     def _variables(self) -> dict[str, str]:
         return environment.variables_for_node(self.resources.cpus, self.resources.gpus)
 
-    def _job(self, name: str, trial: Trial, target: str = "") -> Job:
-        committed, data = self._committed, dict(trial.values["data"])
+    def _job(self, name: str, trial: Trial, training: Training | None = None) -> Job:
+        """That of a trial, or of one of the trainings that it has in common with others."""
+        committed, data, train = self._committed, dict(trial.values["data"]), dict(trial.values["train"])
         folder = data.pop("dir")
-        settings = [*overrides({**trial.values, "data": data}, committed)]
+        if training and training.arm == BASELINE and training.teacher == NONE:
+            train["teacher"] = NONE  # else it would train the trial's teacher as well
+        settings = [*overrides({**trial.values, "data": data, "train": train}, committed)]
         if folder != committed["data"].get("dir"):
             # Not by `overrides`, which would make it a full path of this machine: a node has it in its own clone.
             settings.append(f"data.dir={literal(folder)}")
@@ -136,21 +149,53 @@ class RayEngine(DvcEngine):
             for path in ([each] if each.is_file() else sorted(each.rglob("*")))
             if path.is_file()
         ]
+        target = STAGES[training.arm].format(seed=training.seed) if training else ""
         return Job(name, tuple(settings), tuple(files), target)
 
     @cached_property
     def _committed(self) -> dict[str, dict[str, object]]:
         """What params.yaml holds in the commit."""
-        return dict(Experiment("", "HEAD", "HEAD").params)
+        return dict(Experiment("", self._commit, self._commit).params)
 
 
-@dataclass(frozen=True)
+@dataclass
+class Tries:
+    """Something that fails while the remote is away, and is done again after longer and longer pauses."""
+
+    failed: int = 0
+    due: float = 0  # seconds on a clock that does not go back
+
+    def again(self) -> bool:
+        """It has failed; False if that was the last time."""
+        if self.failed == len(PAUSES):
+            return False
+        self.due = time.monotonic() + PAUSES[self.failed]
+        self.failed += 1
+        return True
+
+    @property
+    def pause(self) -> bool:
+        """Is it too early for the next time?"""
+        return time.monotonic() < self.due
+
+
+@dataclass
 class RayWork:
-    """A trial on a cluster."""
+    """A trial on a cluster.
+
+    Attributes:
+        cluster: where it runs.
+        job: name of its job, and of its experiment.
+        needs: names of the jobs that end before.
+        commit: that the nodes run.
+        fetching: its results.
+    """
 
     cluster: Cluster
     job: str
     needs: tuple[str, ...]
+    commit: str
+    fetching: Tries = field(default_factory=Tries)
 
     def ended(self, seconds: float) -> bool | None:
         """See `Work`; with success, the experiment and its results are here."""
@@ -159,14 +204,16 @@ class RayWork:
         outcome = self.cluster.outcomes.get(self.job)
         if outcome is None or not outcome.succeeded:
             return None if outcome is None else False
+        if self.fetching.pause:
+            return None
         try:
             take_experiment(outcome.experiment)
-            for experiment in present_experiments():
+            for experiment in experiments_of(self.commit):
                 if experiment.name == self.job:
                     experiment.fetch()
         except UserError as error:
             self.cluster.say(self.job, f"error: {error}\n")
-            return False
+            return None if self.fetching.again() else False  # another process of DVC may be at work here
         return True
 
     def progress(self) -> Progress | None:
@@ -191,7 +238,9 @@ class Cluster:
         outcomes: of jobs that have ended, by name.
         progress: of jobs that run, by name.
         waiting: those that have not begun, with the names of those that they need.
-        running: their names.
+        running: those that have.
+        unfit: nodes that could not begin a job, by its name.
+        rounds: over all nodes, by the name of a job that none could begin.
         logs: files that take what they say, by name.
         cancelled: those that run and were asked to end.
         contents: of files that jobs take along, by their paths.
@@ -199,12 +248,14 @@ class Cluster:
 
     site: ray.ObjectRef[Site]
     reports: Queue
-    options: dict[str, object]
+    options: dict[str, Any]
     at_most: int
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     progress: dict[str, Progress] = field(default_factory=dict)
     waiting: dict[str, tuple[Job, Collection[str]]] = field(default_factory=dict)
-    running: dict[ray.ObjectRef[Outcome], str] = field(default_factory=dict)
+    running: dict[ray.ObjectRef[Outcome], Job] = field(default_factory=dict)
+    unfit: dict[str, set[str]] = field(default_factory=dict)
+    rounds: dict[str, Tries] = field(default_factory=dict)
     logs: dict[str, Path] = field(default_factory=dict)
     cancelled: set[ray.ObjectRef[Outcome]] = field(default_factory=set)
     contents: dict[tuple[str, ...], ray.ObjectRef[list[bytes]]] = field(default_factory=dict)
@@ -232,22 +283,22 @@ class Cluster:
         signal.signal(signal.SIGTERM, stopping)  # Ray (2.60) has set its own
         if context.dashboard_url:
             say(f"Ray's dashboard: http://{context.dashboard_url}")
-        wanted = {"CPU": resources.cpus, "GPU": resources.gpus, "memory": resources.memory * 1e9}
-        if not any(_fits(wanted, node["Resources"]) for node in _nodes()):
-            say(f"No node has what study.resources asks for ({wanted}): the trials wait until one joins.")
+        options: dict[str, Any] = {
+            "num_cpus": resources.cpus,
+            "num_gpus": resources.gpus,
+            "memory": int(resources.memory * 1e9),
+            "max_retries": RETRIES,
+            "retry_exceptions": False,
+            "scheduling_strategy": "SPREAD",
+        }
+        if not _fit_nodes(options):
+            say(f"No node has what study.resources asks for ({resources}): the trials wait until one joins.")
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         return cls(
             ray.put(site),
             # It must not be lost together with a node that only trains.
             Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here}),
-            {
-                "num_cpus": resources.cpus,
-                "num_gpus": resources.gpus,
-                "memory": int(resources.memory * 1e9),
-                "max_retries": RETRIES,
-                "retry_exceptions": False,
-                "scheduling_strategy": "SPREAD",
-            },
+            options,
             at_most or sys.maxsize,
         )
 
@@ -282,8 +333,8 @@ class Cluster:
     def cancel(self, name: str) -> None:
         """Ask a job, and all that it waits for, to end."""
         _, needs = self.waiting.pop(name, (None, ()))
-        for reference, running in self.running.items():
-            if running in {name, *needs}:
+        for reference, job in self.running.items():
+            if job.name in {name, *needs}:
                 self._cancel(reference)
 
     def close(self) -> None:
@@ -308,14 +359,18 @@ class Cluster:
     def _begin(self) -> None:
         for name, (job, needs) in [*self.waiting.items()]:
             failed = [each for each in needs if each in self.outcomes and not self.outcomes[each].succeeded]
+            waits = name in self.rounds and self.rounds[name].pause
             if failed:
                 self.say(name, f"error: {failed[0]} has failed, see {self.logs[failed[0]].as_posix()}\n")
                 self.outcomes[name] = Outcome(succeeded=False)
-            elif len(self.running) >= self.at_most or not all(each in self.outcomes for each in needs):
-                continue
+            elif len(self.running) < self.at_most and all(each in self.outcomes for each in needs) and not waits:
+                options = {**self.options, "name": name}
+                if unfit := self.unfit.get(name):
+                    options["label_selector"] = {NODE_ID_LABEL_KEY: f"!in({','.join(sorted(unfit))})"}
+                task = ray.remote(run_on_node).options(**options)
+                self.running[task.remote(job, self._content(job.files), self.site, self.reports)] = job
             else:
-                task = ray.remote(run_on_node).options(name=name, **self.options)
-                self.running[task.remote(job, self._content(job.files), self.site, self.reports)] = name
+                continue
             del self.waiting[name]
 
     def _content(self, files: tuple[str, ...]) -> ray.ObjectRef[list[bytes]]:
@@ -325,17 +380,30 @@ class Cluster:
         return self.contents[files]
 
     def _end(self, reference: ray.ObjectRef[Outcome]) -> None:
-        name = self.running.pop(reference)
-        self.progress.pop(name, None)
+        job = self.running.pop(reference)
+        self.progress.pop(job.name, None)
         try:
-            self.outcomes[name] = ray.get(reference)
+            outcome = ray.get(reference)
         except RayError as error:
             reason = error.cause if isinstance(error, RayTaskError) else error
-            self.say(name, f"{error}\nerror: {str(reason).strip() or type(reason).__name__}\n")
-            self.outcomes[name] = Outcome(succeeded=False)
+            self.say(job.name, f"{error}\nerror: {str(reason).strip() or type(reason).__name__}\n")
+            outcome = Outcome(succeeded=False)
+        if outcome.unfit and reference not in self.cancelled and self._begins_again(job, outcome.unfit):
+            self.waiting[job.name] = (job, ())
+        else:
+            self.outcomes[job.name] = outcome
+
+    def _begins_again(self, job: Job, node: str) -> bool:
+        """Is a job that a node could not begin to be tried elsewhere or, if it was everywhere, everywhere again?"""
+        unfit = self.unfit.setdefault(job.name, set())
+        unfit.add(node)
+        if _fit_nodes(self.options) - unfit:
+            return True
+        unfit.clear()
+        return self.rounds.setdefault(job.name, Tries()).again()
 
     def _take_reports(self) -> None:
-        running = set(self.running.values())
+        running = {job.name for job in self.running.values()}
         for report in self.reports.get_nowait_batch(self.reports.qsize()):
             self.say(report.job, report.said)
             if report.job in running:
@@ -349,7 +417,10 @@ def run_on_node(job: Job, contents: list[bytes], site: Site, reports: Queue) -> 
         # Not `put`, which waits by ray.get: Ray (2.60) would give the CPUs of a task that waits so to another one.
         asyncio.run(reports.put_async(report))
 
-    return run_job(job, contents, site, send)
+    try:
+        return run_job(job, contents, site, send)
+    except NodeError:
+        return Outcome(succeeded=False, unfit=ray.get_runtime_context().get_node_id())
 
 
 def _name(training: Training, trial: Trial) -> str:
@@ -359,9 +430,11 @@ def _name(training: Training, trial: Trial) -> str:
     return f"study-{training.arm}-{backbone}-{training.imgsz}-s{training.seed}-{digest_of(terms)[:8]}"
 
 
-def _nodes() -> list[dict[str, Any]]:
-    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-
-
-def _fits(wanted: dict[str, float], there: dict[str, float]) -> bool:
-    return all(there.get(name, 0) >= amount for name, amount in wanted.items())
+def _fit_nodes(options: dict[str, Any]) -> set[str]:
+    """Ray's names of the nodes that have what a job asks for."""
+    wanted = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options["memory"]}
+    return {
+        node["NodeID"]
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in wanted.items())
+    }

@@ -114,13 +114,13 @@ class DvcEngine:
         Raises:
             UserError: one is no longer in DVC's cache.
         """
-        found = [each for each in present_experiments() if each.name in names]
+        found = [each for each in self._experiments() if each.name in names]
         return {each.name: _comparison(each) for each in found}
 
     def evidence(self, results: Mapping[str, Comparison], statistics: bool) -> dict[str, Evidence]:
         """From DVC's cache."""
         found = {}
-        for experiment in present_experiments():
+        for experiment in self._experiments():
             if experiment.name in results:
                 with suppress(UserError):  # it is not in the cache
                     found[experiment.name] = _evidence(experiment, results[experiment.name], statistics)
@@ -128,7 +128,7 @@ class DvcEngine:
 
     def across(self, baseline: Trial, candidate: Trial) -> Comparison:
         """From DVC's cache; latencies are those of the candidate's trial, as they do not depend on the recipe."""
-        seeds, experiments = candidate.values["seeds"], {each.name: each for each in present_experiments()}
+        seeds, experiments = candidate.values["seeds"], {each.name: each for each in self._experiments()}
         if gone := {baseline.name, candidate.name} - experiments.keys():
             raise UserError(f"{', '.join(sorted(gone))}: no such experiment any more; the same command runs it again")
         chosen = experiments[candidate.name]
@@ -157,6 +157,10 @@ class DvcEngine:
 
     def close(self) -> None:
         """Nothing is kept between two trials."""
+
+    def _experiments(self) -> list[Experiment]:
+        """Those among which the study's are."""
+        return present_experiments()
 
 
 @dataclass(frozen=True)

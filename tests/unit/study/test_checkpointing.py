@@ -7,7 +7,7 @@ from dvc.fs import LocalFileSystem
 
 from mobileyolo.core.trainings import KEPT
 from mobileyolo.experiments import RemoteFolder
-from mobileyolo.study.checkpointing import Copies
+from mobileyolo.study.checkpointing import RETRY, Copies
 
 
 @pytest.fixture
@@ -49,6 +49,27 @@ def test_a_copy_is_not_made_more_often_than_wanted(copies: Copies) -> None:
     assert copies.remote.names() == ["candidate-s0-1/epoch-00001.pt"]
     copies.keep(now=160)
     assert copies.remote.names() == ["candidate-s0-1/epoch-00001.pt", "candidate-s0-1/epoch-00002.pt"]
+
+
+def test_a_copy_that_failed_is_tried_again_a_while_later_and_not_each_second(
+    copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def full(_remote: RemoteFolder, _file: Path, name: str) -> None:
+        tried.append(name)
+        raise OSError("no space left")
+
+    copies.every = 0
+    end_epoch(copies, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteFolder, "upload", full)
+        with pytest.raises(OSError, match="no space left"):
+            copies.keep(now=100)
+        copies.keep(now=101)
+        assert len(tried) == 1
+    copies.keep(now=100 + RETRY)
+    assert copies.remote.names() == ["candidate-s0-1/epoch-00001.pt"]
 
 
 def test_a_training_is_copied_at_once_however_short_a_time_ago_another_one_of_its_job_was(copies: Copies) -> None:

@@ -12,7 +12,7 @@ from mobileyolo.core.errors import ConfigError, UserError
 from mobileyolo.study import cluster
 from mobileyolo.study.cluster import Cluster, RayEngine, RayWork
 from mobileyolo.study.engines import DvcEngine
-from mobileyolo.study.jobs import Job, Outcome, Report
+from mobileyolo.study.jobs import PAUSES, Job, NodeError, Outcome, Report
 from mobileyolo.study.parameters import Resources
 from mobileyolo.study.watching import Progress
 from mobileyolo.verdict.records import Comparison
@@ -20,6 +20,8 @@ from tests.synthetic_family import make_member
 from tests.synthetic_study import VALUES, make_course
 
 MOMENT = 0.001  # seconds
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OPTIONS = {"num_cpus": 1, "num_gpus": 0, "memory": 1}
 RESOURCES = Resources(cpus=1, gpus=0, memory=1, checkpoint=0)
 
 
@@ -29,10 +31,14 @@ class FakeRay:
 
     Attributes:
         begun: names of tasks in their order.
+        elsewhere: of each of them, which labels its node must not have.
+        there: names of the nodes.
         ends: by name, what a task gives back or raises.
     """
 
     begun: list[str] = field(default_factory=list)
+    elsewhere: list[object] = field(default_factory=list)
+    there: list[str] = field(default_factory=lambda: ["a"])
     ends: dict[str, Outcome | Exception] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     kept: list[object] = field(default_factory=list)
@@ -44,7 +50,11 @@ class FakeRay:
         return self
 
     def options(self, **options: object) -> FakeTask:
+        self.elsewhere.append(options.get("label_selector"))
         return FakeTask(self, str(options["name"]))
+
+    def nodes(self) -> list[dict[str, object]]:
+        return [{"NodeID": name, "Alive": True, "Resources": {"CPU": 1.0, "memory": 4e9}} for name in self.there]
 
     def put(self, value: object) -> object:
         self.kept.append(value)
@@ -100,7 +110,7 @@ def jobs(fake: FakeRay) -> Cluster:
 def make_cluster(at_most: int = 100) -> Cluster:
     site: Any = "what jobs have in common"
     queue: Any = FakeQueue()
-    return Cluster(site, queue, {}, at_most)
+    return Cluster(site, queue, OPTIONS, at_most)
 
 
 def add(jobs: Cluster, folder: Path, name: str, *needs: str) -> None:
@@ -164,10 +174,96 @@ def test_a_job_that_ray_gives_up_has_failed_and_its_log_says_why(jobs: Cluster, 
     assert "error: The worker died" in (tmp_path / "logs/trial.log").read_text()
 
 
+def test_a_job_that_a_node_cannot_begin_is_begun_on_another_one(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    fake.there = ["a", "b", "c"]
+    add(jobs, tmp_path, "trial")
+    for node in ("a", "c"):
+        fake.ends["trial"] = Outcome(succeeded=False, unfit=node)
+        jobs.advance(0)
+    fake.ends["trial"] = Outcome(succeeded=True)
+    jobs.advance(0)
+    assert fake.elsewhere == [None, {"ray.io/node-id": "!in(a)"}, {"ray.io/node-id": "!in(a,c)"}]
+    assert jobs.outcomes["trial"].succeeded
+
+
+def test_a_job_that_no_node_can_begin_is_tried_everywhere_again_after_longer_and_longer_pauses(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: now)
+    add(jobs, tmp_path, "trial")
+    fake.ends["trial"] = Outcome(succeeded=False, unfit="a")
+    for pause in PAUSES:
+        begun = len(fake.begun)
+        jobs.advance(0)
+        assert len(fake.begun) == begun + 1
+        now += pause - 1
+        jobs.advance(0)
+        assert len(fake.begun) == begun + 1
+        now += 1
+    assert "trial" not in jobs.outcomes
+    jobs.advance(0)
+    assert jobs.outcomes["trial"].succeeded is False
+    assert set(fake.elsewhere) == {None}
+
+
+def test_a_job_that_was_asked_to_end_is_not_begun_elsewhere(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    fake.there = ["a", "b"]
+    add(jobs, tmp_path, "trial")
+    jobs.advance(0)
+    jobs.cancel("trial")
+    fake.ends["trial"] = Outcome(succeeded=False, unfit="a")
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["trial"]
+
+
+def test_results_that_cannot_be_fetched_now_are_fetched_later(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, away = 1000.0, True
+    fetched: list[str] = []
+
+    class Known:
+        name = "trial"
+
+        def fetch(self) -> None:
+            if away:
+                raise UserError("the remote can't be reached")
+            fetched.append(self.name)
+
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: now)
+    monkeypatch.setattr(cluster, "take_experiment", lambda _content: None)
+    monkeypatch.setattr(cluster, "experiments_of", lambda commit: [Known()] if commit == COMMIT else [])
+    add(jobs, tmp_path, "trial")
+    work = RayWork(jobs, "trial", (), COMMIT)
+    fake.ends["trial"] = Outcome(succeeded=True)
+    assert work.ended(MOMENT) is None
+    assert "error: the remote can't be reached" in (tmp_path / "logs/trial.log").read_text()
+    away = False
+    assert work.ended(0) is None  # not at once
+    now += PAUSES[0]
+    assert (work.ended(0), fetched) == (True, ["trial"])
+
+
+def test_results_that_can_never_be_fetched_fail_their_trial(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_content: bytes) -> None:
+        raise UserError("gone")
+
+    monkeypatch.setattr(cluster, "PAUSES", (0, 0))
+    monkeypatch.setattr(cluster, "take_experiment", lost)
+    add(jobs, tmp_path, "trial")
+    work = RayWork(jobs, "trial", (), COMMIT)
+    fake.ends["trial"] = Outcome(succeeded=True)
+    assert [work.ended(MOMENT), work.ended(0), work.ended(0)] == [None, None, False]
+
+
 def test_reports_tell_how_far_a_job_is_and_fill_its_log(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
     add(jobs, tmp_path, "shared")
     add(jobs, tmp_path, "trial", "shared")
-    work = RayWork(jobs, "trial", ("shared",))
+    work = RayWork(jobs, "trial", ("shared",), COMMIT)
     assert work.progress() is None
     jobs.advance(0)
     jobs.reports.extend([Report("shared", Progress("gpu-7", None), "one\n"), Report("shared", Progress("b", None), "")])  # type: ignore[attr-defined]
@@ -183,7 +279,7 @@ def test_who_stops_a_trial_stops_what_it_waits_for(jobs: Cluster, fake: FakeRay,
     add(jobs, tmp_path, "shared")
     add(jobs, tmp_path, "trial", "shared")
     jobs.advance(0)
-    RayWork(jobs, "trial", ("shared",)).stop()
+    RayWork(jobs, "trial", ("shared",), COMMIT).stop()
     assert fake.cancelled == ["shared"]
     fake.ends["shared"] = Outcome(succeeded=True)
     jobs.advance(0)
@@ -196,7 +292,7 @@ def test_a_job_is_asked_to_end_once_or_it_could_not_finish_what_it_does_then(
 ) -> None:
     add(jobs, tmp_path, "trial")
     jobs.advance(0)
-    RayWork(jobs, "trial", ()).stop()
+    RayWork(jobs, "trial", (), COMMIT).stop()
     jobs.close()
     assert fake.cancelled == ["trial"]
 
@@ -206,9 +302,9 @@ def test_all_jobs_that_have_ended_are_taken_in_at_one_look(jobs: Cluster, fake: 
         add(jobs, tmp_path, name)
     jobs.advance(0)
     fake.ends.update({"first": Outcome(succeeded=False), "third": Outcome(succeeded=False)})
-    assert RayWork(jobs, "second", ()).ended(MOMENT) is None
-    assert RayWork(jobs, "first", ()).ended(0) is False
-    assert RayWork(jobs, "third", ()).ended(0) is False
+    assert RayWork(jobs, "second", (), COMMIT).ended(MOMENT) is None
+    assert RayWork(jobs, "first", (), COMMIT).ended(0) is False
+    assert RayWork(jobs, "third", (), COMMIT).ended(0) is False
 
 
 def test_weights_that_jobs_take_along_are_kept_once(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
@@ -225,7 +321,7 @@ def test_weights_that_jobs_take_along_are_kept_once(jobs: Cluster, fake: FakeRay
 def engine(jobs: Cluster, monkeypatch: pytest.MonkeyPatch) -> RayEngine:
     """On a commit that differs from the present parameters in nothing but the grid."""
     engine = RayEngine(VALUES, RESOURCES)
-    vars(engine).update({"_cluster": jobs, "_committed": VALUES})
+    vars(engine).update({"_cluster": jobs, "_committed": VALUES, "_commit": COMMIT})
     return engine
 
 
@@ -260,13 +356,39 @@ def test_a_teacher_is_trained_before_what_it_teaches(engine: RayEngine, jobs: Cl
     assert found["study-baseline-yolo11n-128-s0"][1] == (teacher.name,)
 
 
+def test_a_baseline_that_nobody_teaches_waits_for_no_teacher_and_trains_none(
+    engine: RayEngine, jobs: Cluster, tmp_path: Path
+) -> None:
+    (trial,) = make_course(backbones=["mnv1_n"], teachers=["yolo11s"]).trials
+    trial = replace(trial, values={**trial.values, "train": {**trial.values["train"], "taught": "candidate"}})
+    engine.begin(trial, tmp_path / "trial.log")
+    found = handed_in(jobs)
+    baseline, needs = found["study-baseline-yolo11n-128-s0"]
+    assert needs == ()
+    assert not any(each.startswith("train.teacher") for each in baseline.overrides)  # the commit has none
+    trained, needs = found["study-mnv1_n-128"]
+    assert "train.teacher=yolo11s" in trained.overrides
+    assert needs == (found["study-teacher-yolo11s-128-s0"][0].name, baseline.name)
+
+
+def test_a_study_keeps_to_the_commit_that_it_began_with(
+    engine: RayEngine, jobs: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(cluster, "experiments_of", lambda commit: asked.append(commit) or [])
+    (trial,) = make_course(backbones=["mnv1_n"]).trials
+    assert engine.begin(trial, tmp_path / "trial.log").commit == COMMIT
+    assert engine.results({trial.name}) == {}
+    assert asked == [COMMIT]
+
+
 def test_trials_that_share_a_training_name_it_alike_whichever_begins_first(
     engine: RayEngine, jobs: Cluster, fake: FakeRay, tmp_path: Path
 ) -> None:
     trials = make_course(backbones=["mnv1_n", "mnv1_s"]).trials
     works = [engine.begin(trial, tmp_path / f"{trial.name}.log") for trial in reversed(trials)]
     other = RayEngine(VALUES, RESOURCES)
-    vars(other).update({"_cluster": make_cluster(), "_committed": VALUES})
+    vars(other).update({"_cluster": make_cluster(), "_committed": VALUES, "_commit": COMMIT})
     assert other.begin(trials[0], tmp_path / "a.log").needs == works[0].needs == works[1].needs
 
 
@@ -300,7 +422,7 @@ def test_results_that_a_killed_study_has_not_fetched_are_fetched(
         return dict.fromkeys(names, comparison)
 
     monkeypatch.setattr(DvcEngine, "results", results)
-    monkeypatch.setattr(cluster, "present_experiments", lambda: [Known("study-a"), Known("other")])
+    monkeypatch.setattr(cluster, "experiments_of", lambda _commit: [Known("study-a"), Known("other")])
     assert engine.results({"study-a"}) == {"study-a": comparison}
     assert fetched == ["study-a"]
 
@@ -359,3 +481,17 @@ def test_a_node_reports_without_a_wait_for_which_ray_would_give_its_cpus_away(mo
     monkeypatch.setattr(cluster, "run_job", run_job)
     outcome = cluster.run_on_node(Job("study-a", ()), [], None, Reports())  # type: ignore[arg-type]
     assert (outcome.succeeded, told) == (True, [report])
+
+
+def test_a_node_that_cannot_begin_a_job_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context:
+        def get_node_id(self) -> str:
+            return "a"
+
+    def run_job(*_arguments: object) -> Outcome:
+        raise NodeError("its disk is full")
+
+    monkeypatch.setattr(cluster, "run_job", run_job)
+    monkeypatch.setattr(cluster.ray, "get_runtime_context", Context)
+    outcome = cluster.run_on_node(Job("study-a", ()), [], None, None)  # type: ignore[arg-type]
+    assert outcome == Outcome(succeeded=False, unfit="a")

@@ -65,6 +65,17 @@ def test_what_is_not_committed_does_not_reach_a_node(workspace: Path, tmp_path: 
         assert sorted(name for name in archive.namelist() if not name.endswith("/")) == [COMMIT, "package/code.py"]
 
 
+def test_a_commit_gives_the_same_archive_at_any_time(workspace: Path, tmp_path: Path) -> None:
+    """Ray knows an archive by its bytes, and nodes keep caches beside what they have unpacked of it."""
+    (first, second) = (tmp_path / "first.zip", tmp_path / "second.zip")
+    pack(first)
+    pack(second)
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.extra for entry in archive.infolist()} == {b""}
+
+
 @pytest.mark.parametrize("name", ["src/package/code.py", "stages/new.py", "data/mine.dvc"])
 def test_code_and_data_that_are_not_committed_are_refused_by_name(workspace: Path, name: str) -> None:
     (workspace / name).write_text("second\n")
