@@ -291,7 +291,7 @@ class Cluster:
             "retry_exceptions": False,
             "scheduling_strategy": "SPREAD",
         }
-        if not _fit_nodes(options):
+        if not _places(options):
             say(f"No node has what study.resources asks for ({resources}): the trials wait until one joins.")
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         return cls(
@@ -357,13 +357,15 @@ class Cluster:
             log.write(text)
 
     def _begin(self) -> None:
+        # No more than there are places: which of the tasks that wait is next Ray (2.60) does not decide by their order.
+        at_most = min(self.at_most, max(sum(_places(self.options).values()), 1)) if self.waiting else 0
         for name, (job, needs) in [*self.waiting.items()]:
             failed = [each for each in needs if each in self.outcomes and not self.outcomes[each].succeeded]
             waits = name in self.rounds and self.rounds[name].pause
             if failed:
                 self.say(name, f"error: {failed[0]} has failed, see {self.logs[failed[0]].as_posix()}\n")
                 self.outcomes[name] = Outcome(succeeded=False)
-            elif len(self.running) < self.at_most and all(each in self.outcomes for each in needs) and not waits:
+            elif len(self.running) < at_most and all(each in self.outcomes for each in needs) and not waits:
                 options = {**self.options, "name": name}
                 if unfit := self.unfit.get(name):
                     options["label_selector"] = {NODE_ID_LABEL_KEY: f"!in({','.join(sorted(unfit))})"}
@@ -397,7 +399,7 @@ class Cluster:
         """Is a job that a node could not begin to be tried elsewhere or, if it was everywhere, everywhere again?"""
         unfit = self.unfit.setdefault(job.name, set())
         unfit.add(node)
-        if _fit_nodes(self.options) - unfit:
+        if _places(self.options).keys() - unfit:
             return True
         unfit.clear()
         return self.rounds.setdefault(job.name, Tries()).again()
@@ -430,11 +432,12 @@ def _name(training: Training, trial: Trial) -> str:
     return f"study-{training.arm}-{backbone}-{training.imgsz}-s{training.seed}-{digest_of(terms)[:8]}"
 
 
-def _fit_nodes(options: dict[str, Any]) -> set[str]:
-    """Ray's names of the nodes that have what a job asks for."""
+def _places(options: dict[str, Any]) -> dict[str, int]:
+    """How many jobs the nodes that are big enough can run at the same time, by Ray's names of the nodes."""
     wanted = {"CPU": options["num_cpus"], "GPU": options["num_gpus"], "memory": options["memory"]}
-    return {
-        node["NodeID"]
+    places = {
+        node["NodeID"]: min(int(node["Resources"].get(name, 0) / amount) for name, amount in wanted.items() if amount)
         for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in wanted.items())
+        if node["Alive"]
     }
+    return {node: number for node, number in places.items() if number}

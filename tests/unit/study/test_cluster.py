@@ -9,6 +9,7 @@ import pytest
 from ray.exceptions import WorkerCrashedError
 
 from mobileyolo.core.errors import ConfigError, UserError
+from mobileyolo.experiments import Experiment
 from mobileyolo.study import cluster
 from mobileyolo.study.cluster import Cluster, RayEngine, RayWork
 from mobileyolo.study.engines import DvcEngine
@@ -33,12 +34,14 @@ class FakeRay:
         begun: names of tasks in their order.
         elsewhere: of each of them, which labels its node must not have.
         there: names of the nodes.
+        cpus: of each node.
         ends: by name, what a task gives back or raises.
     """
 
     begun: list[str] = field(default_factory=list)
     elsewhere: list[object] = field(default_factory=list)
     there: list[str] = field(default_factory=lambda: ["a"])
+    cpus: float = 8.0
     ends: dict[str, Outcome | Exception] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     kept: list[object] = field(default_factory=list)
@@ -54,7 +57,7 @@ class FakeRay:
         return FakeTask(self, str(options["name"]))
 
     def nodes(self) -> list[dict[str, object]]:
-        return [{"NodeID": name, "Alive": True, "Resources": {"CPU": 1.0, "memory": 4e9}} for name in self.there]
+        return [{"NodeID": name, "Alive": True, "Resources": {"CPU": self.cpus, "memory": 4e9}} for name in self.there]
 
     def put(self, value: object) -> object:
         self.kept.append(value)
@@ -152,6 +155,34 @@ def test_no_more_jobs_run_at_the_same_time_than_wanted(fake: FakeRay, tmp_path: 
     assert fake.begun == ["first", "second", "third"]
 
 
+def test_the_first_jobs_that_can_begin_take_the_places_that_there_are(
+    jobs: Cluster, fake: FakeRay, tmp_path: Path
+) -> None:
+    fake.there, fake.cpus = ["a", "b"], 1.0
+    for number in range(2):
+        add(jobs, tmp_path, f"shared-{number}")
+        add(jobs, tmp_path, f"trial-{number}", f"shared-{number}")
+    add(jobs, tmp_path, "shared-2")
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun == ["shared-0", "shared-1"]
+    fake.ends["shared-1"] = Outcome(succeeded=True)
+    jobs.advance(0)
+    jobs.advance(0)
+    assert fake.begun[2:] == ["trial-1"]
+    fake.there.append("c")
+    jobs.advance(0)
+    assert fake.begun[3:] == ["shared-2"]
+
+
+def test_where_no_node_is_big_enough_one_job_waits_on_the_cluster(jobs: Cluster, fake: FakeRay, tmp_path: Path) -> None:
+    fake.cpus = 0.0
+    for name in ("first", "second"):
+        add(jobs, tmp_path, name)
+    jobs.advance(0)
+    assert fake.begun == ["first"]
+
+
 def test_what_needs_a_job_that_failed_fails_and_its_log_names_the_other_one(
     jobs: Cluster, fake: FakeRay, tmp_path: Path
 ) -> None:
@@ -190,7 +221,7 @@ def test_a_job_that_no_node_can_begin_is_tried_everywhere_again_after_longer_and
     jobs: Cluster, fake: FakeRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(cluster.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     add(jobs, tmp_path, "trial")
     fake.ends["trial"] = Outcome(succeeded=False, unfit="a")
     for pause in PAUSES:
@@ -232,7 +263,7 @@ def test_results_that_cannot_be_fetched_now_are_fetched_later(
                 raise UserError("the remote can't be reached")
             fetched.append(self.name)
 
-    monkeypatch.setattr(cluster.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr(cluster, "take_experiment", lambda _content: None)
     monkeypatch.setattr(cluster, "experiments_of", lambda commit: [Known()] if commit == COMMIT else [])
     add(jobs, tmp_path, "trial")
@@ -375,7 +406,12 @@ def test_a_study_keeps_to_the_commit_that_it_began_with(
     engine: RayEngine, jobs: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(cluster, "experiments_of", lambda commit: asked.append(commit) or [])
+
+    def experiments_of(commit: str) -> list[Experiment]:
+        asked.append(commit)
+        return []
+
+    monkeypatch.setattr(cluster, "experiments_of", experiments_of)
     (trial,) = make_course(backbones=["mnv1_n"]).trials
     assert engine.begin(trial, tmp_path / "trial.log").commit == COMMIT
     assert engine.results({trial.name}) == {}
@@ -492,6 +528,6 @@ def test_a_node_that_cannot_begin_a_job_names_itself(monkeypatch: pytest.MonkeyP
         raise NodeError("its disk is full")
 
     monkeypatch.setattr(cluster, "run_job", run_job)
-    monkeypatch.setattr(cluster.ray, "get_runtime_context", Context)
+    monkeypatch.setattr("ray.get_runtime_context", Context)
     outcome = cluster.run_on_node(Job("study-a", ()), [], None, None)  # type: ignore[arg-type]
     assert outcome == Outcome(succeeded=False, unfit="a")

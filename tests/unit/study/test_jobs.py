@@ -123,7 +123,7 @@ def test_results_are_pushed_again_when_the_remote_was_away_for_a_while(
 
     monkeypatch.setattr(jobs._Shell, "run", command)
     monkeypatch.setattr(jobs, "PAUSES", (10, 60))
-    monkeypatch.setattr(jobs.time, "sleep", pauses.append)
+    monkeypatch.setattr("time.sleep", pauses.append)
     assert run().succeeded is succeeded
     assert pauses == [10, 60][:failures]
 
