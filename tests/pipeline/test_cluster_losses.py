@@ -64,6 +64,7 @@ def lost(site: Site, killed: list[str]) -> str:
     """What the study said to its end, with a node that was lost in the candidate's training."""
     study = site.start()
     wait_until(lambda: any("candidate" in path.parent.name for path in site.copies()), study)
+    wait_until(lambda: any(trains(each) for each in site.cluster.worker_nodes), study)
     (node,) = [each for each in site.cluster.worker_nodes if trains(each)]
     site.cluster.remove_node(node, allow_graceful=False)
     assert study.wait(PATIENCE) == 1  # for the trial that can't succeed
@@ -78,6 +79,27 @@ def here(site: Site, lost: str, tmp_path_factory: pytest.TempPathFactory) -> Wor
     (clone.path / MINE).write_bytes(b"no checkpoint")
     clone.run("python", "-m", "mobileyolo", "study", check=False)
     return clone
+
+
+@pytest.fixture(scope="module")
+def helped(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Iterator[Site]:
+    """A study that began while the only node had no git, until another node joined."""
+    programs = tmp_path_factory.mktemp("programs")
+    for name in ("bash", "sh"):  # which Ray needs
+        (programs / name).symlink_to(f"/bin/{name}")
+    grid = {"backbones": ["mnv1_n"], "seeds": [0]}
+    with opened(tmp_path_factory.mktemp("helped"), dataset, nodes=0, study=grid) as site:
+        site.cluster.add_node(num_cpus=1, env_vars={"PATH": str(programs)})
+        study = site.start()
+        wait_until(lambda: "can't begin it" in site.log("study-baseline"), study)
+        site.cluster.add_node(num_cpus=1)
+        assert study.wait(PATIENCE) == 0, site.told.read_text(encoding="utf-8")
+        yield site
+
+
+def test_what_a_node_cannot_begin_is_begun_on_one_that_joins(helped: Site) -> None:
+    assert "git" in helped.log("study-baseline").partition("can't begin it: ")[2].splitlines()[0]
+    assert "1 of 1 trials done" in helped.told.read_text(encoding="utf-8")
 
 
 def test_ctrl_c_leaves_no_process_on_any_node(stopped: list[psutil.Process]) -> None:

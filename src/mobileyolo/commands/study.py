@@ -249,7 +249,7 @@ def _result(engine: Engine, trial: Trial) -> Comparison | None:
     try:
         if result := engine.results({trial.name}).get(trial.name):
             return result
-        reason = "no experiment of this name is left"
+        reason = "no experiment of this name belongs to the commit"
     except UserError as error:
         reason = str(error)
     with _log(trial).open("a", encoding="utf-8") as log:

@@ -279,7 +279,9 @@ class Cluster:
                     logging_level=logging.WARNING,
                 )
             except (RayError, ConnectionError, RuntimeError, ValueError) as error:
-                raise UserError(f"Ray: {address or 'this machine'}: {error}") from None
+                joining = f"ray start --address {address} --num-cpus 0"
+                hint = f"; only a node of a cluster can run studies there, as `{joining}` makes one" if address else ""
+                raise UserError(f"Ray: {address or 'this machine'}: {error}{hint}") from None
         signal.signal(signal.SIGTERM, stopping)  # Ray (2.60) has set its own
         if context.dashboard_url:
             say(f"Ray's dashboard: http://{context.dashboard_url}")
