@@ -82,8 +82,8 @@ def here(site: Site, lost: str, tmp_path_factory: pytest.TempPathFactory) -> Wor
 
 
 @pytest.fixture(scope="module")
-def helped(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Iterator[Site]:
-    """A study that began while the only node had no git, until another node joined."""
+def helped(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> tuple[str, str]:
+    """What a study said, and the log of a job, which began while the only node had no git, until another one joined."""
     programs = tmp_path_factory.mktemp("programs")
     for name in ("bash", "sh"):  # which Ray needs
         (programs / name).symlink_to(f"/bin/{name}")
@@ -94,12 +94,13 @@ def helped(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Iterator[
         wait_until(lambda: "can't begin it" in site.log("study-baseline"), study)
         site.cluster.add_node(num_cpus=1)
         assert study.wait(PATIENCE) == 0, site.told.read_text(encoding="utf-8")
-        yield site
+        return site.told.read_text(encoding="utf-8"), site.log("study-baseline")
 
 
-def test_what_a_node_cannot_begin_is_begun_on_one_that_joins(helped: Site) -> None:
-    assert "git" in helped.log("study-baseline").partition("can't begin it: ")[2].splitlines()[0]
-    assert "1 of 1 trials done" in helped.told.read_text(encoding="utf-8")
+def test_what_a_node_cannot_begin_is_begun_on_one_that_joins(helped: tuple[str, str]) -> None:
+    told, log = helped
+    assert "'git'" in log.partition("can't begin it: ")[2].splitlines()[0]
+    assert "1 of 1 trials done" in told
 
 
 def test_ctrl_c_leaves_no_process_on_any_node(stopped: list[psutil.Process]) -> None:
