@@ -57,25 +57,6 @@ def test_a_command_is_told_its_experiment() -> None:
     assert environment_of_a_command(DVC_EXP_NAME="an-experiment")["DVC_EXP_NAME"] == "an-experiment"
 
 
-@contract("DataIndexDirError")
-def test_a_folder_that_is_not_in_the_cache_is_an_error_of_this_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dvc.api import DVCFileSystem
-    from dvc.repo import Repo
-    from dvc.repo.data import DataIndexDirError
-
-    monkeypatch.chdir(tmp_path)
-    Path("kept").mkdir()
-    Path("kept/file").write_text("content")
-    with Repo.init(no_scm=True) as repo:
-        repo.add("kept")
-    shutil.rmtree("kept")
-    shutil.rmtree(".dvc/cache")
-    with pytest.raises(DataIndexDirError):
-        DVCFileSystem().get("kept", "copy", recursive=True)
-
-
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, of git and of DVC, with a default remote in a folder beside it."""
