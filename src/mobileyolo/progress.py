@@ -50,7 +50,7 @@ def _wanted(record: logging.LogRecord) -> bool:
     return bool(record.msg.strip())
 
 
-_Parts = tuple[str, ...]  # of a path: pathlib needs fifty times as long to compare two
+_Parts = tuple[str, ...]  # of a path; paths themselves take much longer to compare
 
 
 @dataclass(frozen=True)
