@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -17,7 +18,9 @@ from mobileyolo import endings  # noqa: E402 -- needs the path above
 from mobileyolo.core import environment  # noqa: E402
 
 sys.excepthook = endings.excepthook  # a stage imports before it calls `run`
+_IMPORTS = ExitStack()  # what holds until `run`
 if sys.argv[0] == "-m":  # a stage is being started, and not only imported
+    _IMPORTS.enter_context(environment.importing())
     environment.end_with_parent()  # before any import that takes time
     endings.leave_when_stopped()
 environment.isolate(_ROOT)
@@ -36,6 +39,7 @@ def run(main: Callable[[Params], None]) -> None:
 
     An error that the user can fix ends it with one clear message and exit code 1, Ctrl-C with 130, SIGTERM with 143.
     """
+    _IMPORTS.close()
     progress.announce(_ROOT)
     try:
         endings.raise_when_stopped()

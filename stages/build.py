@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from mobileyolo.core import environment
 from mobileyolo.core.backbones import TEACHER, TRAINEES, Trainee, backbone_key
 from mobileyolo.core.config import BackboneName, ImageSize, Params
 from mobileyolo.core.console import say
@@ -36,10 +37,11 @@ def main(params: Params) -> None:
 
 
 def _build(arm: Trainee, backbone: str, params: Params) -> None:
-    from mobileyolo.costs.profile import profile
-    from mobileyolo.models.architecture import model_dict
-    from mobileyolo.models.bridge import stock_architecture
-    from mobileyolo.models.weights import Offer, save, start
+    with environment.importing():
+        from mobileyolo.costs.profile import profile
+        from mobileyolo.models.architecture import model_dict
+        from mobileyolo.models.bridge import stock_architecture
+        from mobileyolo.models.weights import Offer, save, start
 
     classes = len(DatasetCard.read(DATASET_FILE).names)
     # Arms differ in the backbone only; a teacher should be as good as it can be.

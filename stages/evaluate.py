@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mobileyolo.core import environment
 from mobileyolo.core.backbones import TRAINEES
 from mobileyolo.core.config import ImageSize, Params
 from mobileyolo.core.console import say
@@ -23,13 +24,14 @@ def main(params: Params) -> None:
 
 
 def _evaluate(files: ModelFiles, params: Params) -> None:
-    import pandas as pd
+    with environment.importing():
+        import pandas as pd
 
-    from mobileyolo.core.results import ArmResult
-    from mobileyolo.core.tables import Manifest
-    from mobileyolo.evaluation.evaluator import evaluate
-    from mobileyolo.evaluation.parameters import EvaluationOptions
-    from mobileyolo.tracking import Tracker
+        from mobileyolo.core.results import ArmResult
+        from mobileyolo.core.tables import Manifest
+        from mobileyolo.evaluation.evaluator import evaluate
+        from mobileyolo.evaluation.parameters import EvaluationOptions
+        from mobileyolo.tracking import Tracker
 
     card = DatasetCard.read(DATASET_FILE)
     metrics, statistics = evaluate(

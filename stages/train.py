@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from mobileyolo.core import environment
 from mobileyolo.core.backbones import TEACHER, TRAINEES, Trainee
 from mobileyolo.core.config import Params
 from mobileyolo.core.console import say
@@ -34,12 +35,13 @@ def main(params: Params) -> None:
 
 
 def _train(arm: Trainee, seed: int, params: Params) -> None:
-    from mobileyolo.core.tables import Manifest
-    from mobileyolo.tracking import Tracker
-    from mobileyolo.training.checkpoints import Checkpoints
-    from mobileyolo.training.parameters import TrainingRecipe
-    from mobileyolo.training.train import Task, plan, train
-    from mobileyolo.training.trainer import ArmModel
+    with environment.importing():
+        from mobileyolo.core.tables import Manifest
+        from mobileyolo.tracking import Tracker
+        from mobileyolo.training.checkpoints import Checkpoints
+        from mobileyolo.training.parameters import TrainingRecipe
+        from mobileyolo.training.train import Task, plan, train
+        from mobileyolo.training.trainer import ArmModel
 
     card, files = DatasetCard.read(DATASET_FILE), ModelFiles(arm, seed)
     start = StartRecord.read(start_file(arm))

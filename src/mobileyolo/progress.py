@@ -21,7 +21,7 @@ import yaml
 from mobileyolo.core import environment
 from mobileyolo.core.config import PARAMS_FILE
 from mobileyolo.core.console import say
-from mobileyolo.core.files import BASELINE, NONE, write_text
+from mobileyolo.core.files import BASELINE, NONE, read_mapping, write_text
 
 # Lines of Ultralytics 8.4 that say nothing to a user of the pipeline: all 116 arguments, where it keeps settings and
 # checkpoints (folders of ours that are removed again), GFLOPs at 640 pixels whatever the model's input, hours.
@@ -105,7 +105,7 @@ def stage_line(stage: str, pipeline: Mapping[str, Any], params: Mapping[str, Any
 def announce(root: Path) -> None:
     """Print the line of the stage that DVC runs, as far as dvc.yaml and params.yaml tell."""
     try:
-        pipeline = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+        pipeline = read_mapping(root / "dvc.yaml")
         params = yaml.safe_load((root / PARAMS_FILE).read_text(encoding="utf-8"))
         line = stage_line(environment.stage_name() or "", pipeline, params)
     except (OSError, yaml.YAMLError, KeyError, TypeError):  # the stage check says what is wrong with the file

@@ -63,7 +63,7 @@ def test_a_dvcignore_in_the_dataset_ends_with_our_sentence(tmp_path: Path) -> No
     assert not said.ran("digits")
 
 
-@pytest.mark.parametrize("place", ["inside", "outside"])
+@pytest.mark.parametrize("place", [pytest.param("inside", marks=pytest.mark.slow), "outside"])
 def test_a_dataset_that_is_a_repository_with_rules_for_git_is_watched(tmp_path: Path, place: str) -> None:
     (tmp_path / "workspace").mkdir()
     data_dir = "data/mine" if place == "inside" else (tmp_path / "other/mine").as_posix()

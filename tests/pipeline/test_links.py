@@ -29,7 +29,7 @@ def set_writable(folder: Path, writable: bool) -> None:
         path.chmod(mode | stat.S_IWUSR if writable else mode & ~0o222)
 
 
-@pytest.fixture(params=["hardlink", "symlink"])
+@pytest.fixture(params=["hardlink", pytest.param("symlink", marks=pytest.mark.slow)])
 def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
     dataset = write_dataset(tmp_path / "shapes", train=8, val=4, test=4)
     (tmp_path / "workspace").mkdir()

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mobileyolo import progress
 from mobileyolo.core.config import PARAMS_FILE, Seeds, leaves, load_params
 from mobileyolo.core.errors import UserError
-from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE
+from mobileyolo.core.files import COMPARISON_FILE, DATASET_FILE, read_mapping
 from mobileyolo.core.records import DatasetCard
 from mobileyolo.verdict.records import Comparison
 
@@ -61,11 +59,11 @@ def _changed_parameters() -> Iterator[tuple[str, object, object]]:
         return
     params = load_params()
     values, seeds = params.values, params.get("seeds", Seeds)
-    recorded = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    recorded = read_mapping(lock)["stages"]
     validated = [Path(dep["path"]) for dep in recorded.get("validate", {}).get("deps", [])]
     if validated and Path(values["data"]["dir"]).resolve() not in [path.resolve() for path in validated]:
         yield "data.dir", "another folder", values["data"]["dir"]
-    order = progress.stage_order(yaml.safe_load(pipeline.read_text(encoding="utf-8")), list(seeds))
+    order = progress.stage_order(read_mapping(pipeline), list(seeds))
     seen = set()
     for stage in order:
         for parameters in recorded.get(stage, {}).get("params", {}).values():

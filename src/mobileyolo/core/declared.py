@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mobileyolo.core.config import PARAMS_FILE
 from mobileyolo.core.errors import StageError
+from mobileyolo.core.files import read_mapping
 
 CODE = ("src/mobileyolo/", "stages/")  # folders of the code, from that of dvc.yaml
 
@@ -58,7 +57,7 @@ def declared_code(pipeline: Path, stage: str) -> list[str]:
 def _entry(pipeline: Path, stage: str) -> Mapping[str, Any]:
     """What dvc.yaml holds for a stage."""
     name = stage.partition("@")[0]
-    stages: Mapping[str, Mapping[str, Any]] = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    stages: Mapping[str, Mapping[str, Any]] = read_mapping(pipeline)["stages"]
     if name not in stages:
         raise StageError(f"{pipeline.name} has no stage {name!r}; it has {', '.join(stages)}")
     return stages[name]

@@ -26,6 +26,8 @@ from mobileyolo.core.text import printable
 if TYPE_CHECKING:
     import pandas as pd
 
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML can be built without libyaml
+
 Role = Literal["backbone", "detector", "teacher"]  # what pretrained weights are used for
 WEIGHTS_DIR = Path("data/weights")  # a relative name of weights in params.yaml is a file or a folder in here
 IMAGENET = "imagenet"  # its folder with backbones from `mobileyolo fetch`
@@ -291,8 +293,8 @@ def digest_of(value: object) -> str:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping, such as a model dictionary."""
-    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Read a YAML file that holds a mapping, such as dvc.yaml or a model dictionary; by libyaml, ten times as fast."""
+    values: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_SafeLoader)  # noqa: S506 -- it is safe
     return values
 
 
@@ -304,8 +306,8 @@ class Record(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a record from JSON or, by the path's ending, YAML."""
-        text = path.read_text(encoding="utf-8")
-        return cls.model_validate(yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text))
+        yaml_or_json = read_mapping(path) if path.suffix == ".yaml" else json.loads(path.read_text(encoding="utf-8"))
+        return cls.model_validate(yaml_or_json)
 
     def write(self, path: Path) -> None:
         """Write the record as JSON or, by the path's ending, YAML."""

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from ultralytics.engine import validator
 from ultralytics.nn import tasks
 from ultralytics.utils import ROOT, SETTINGS, torch_utils
 
 from mobileyolo.core import environment
 from mobileyolo.core.errors import WeightsError
+from mobileyolo.core.files import read_mapping
 from mobileyolo.models import dropin
 from mobileyolo.models.architecture import ModelDict
 from mobileyolo.models.checkpoints import read_checkpoint
@@ -64,9 +64,7 @@ def engine() -> dict[str, str]:
 
 def stock_architecture() -> ModelDict:
     """YOLO11's own architecture with all its scales, as the installed Ultralytics ships it."""
-    path = Path(ROOT) / "cfg/models/11/yolo11.yaml"
-    architecture: ModelDict = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return architecture
+    return read_mapping(Path(ROOT) / "cfg/models/11/yolo11.yaml")
 
 
 def build_model(architecture: ModelDict) -> tasks.DetectionModel:

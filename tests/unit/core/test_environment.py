@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -219,6 +220,32 @@ IMPORT_ENGINES = textwrap.dedent(
     print(type(openvino.tools.ovc.telemetry).__module__)
     """
 )
+
+
+def test_no_garbage_is_looked_for_while_libraries_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[bool] = []
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append(gc.isenabled()))  # else that of this process would stay
+    with environment.importing():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ImportError), environment.importing():
+        raise ImportError
+    assert gc.isenabled()
+    assert frozen == [False, False]
+
+
+def test_a_stage_looks_for_garbage_once_it_has_imported_what_it_needs() -> None:
+    code = """
+        import gc, os, sys
+        sys.argv[0] = "-m"
+        os.environ["DVC_STAGE"] = "check"
+        from stages import run
+        print(gc.isenabled())
+        run(lambda params: print(gc.isenabled(), gc.get_freeze_count() > 0))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=SOURCE.parent, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[:1] + done.stdout.split()[-2:] == ["False", "True", "True"], done.stderr
 
 
 def test_engines_neither_leave_an_identifier_in_the_home_nor_send_usage_data(tmp_path: Path) -> None:

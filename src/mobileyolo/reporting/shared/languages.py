@@ -30,7 +30,7 @@ class Language:
     code: str
     name: str
     infix: str = ""
-    messages: Mapping[str, str] = field(default_factory=dict, repr=False)
+    messages: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __call__(self, message: str) -> str:
         """The message in this language."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,6 +15,12 @@ LONGEST_TEXT = 300  # of paths and values
 
 def render_template(name: str, /, language: Language = ENGLISH, **values: object) -> str:
     """A page. Values are escaped, except `Markup`; a missing value is an error."""
+    return _environment(language).get_template(name).render(language=language, **values)
+
+
+@cache
+def _environment(language: Language) -> Environment:
+    """What compiles the templates, each of them once."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
         extensions=["jinja2.ext.i18n"],
@@ -29,7 +36,7 @@ def render_template(name: str, /, language: Language = ENGLISH, **values: object
 
     environment.install_gettext_callables(language, plural, newstyle=True)  # type: ignore[attr-defined]
     environment.filters["shown"] = shown
-    return environment.get_template(name).render(language=language, **values)
+    return environment
 
 
 def shown(text: str, longest: int = LONGEST_TEXT) -> str:
