@@ -93,11 +93,12 @@ def _script(folder: Path, word: str) -> Ways:
 
 
 def _imports(stage: str, folder: Path) -> Ways:
-    """All that a stage imports where it has work to do, also in its functions, in a process of its own."""
+    """All that a stage imports where it has work to do, also in its functions, in a process that begins like it."""
     tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
     found = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     statements = "\n".join(line for line in found if "__future__" not in line)
-    return {stage: lambda: run([sys.executable, "-c", f"import stages\n{statements}"], folder)}
+    code = f"import sys; sys.argv[0] = '-m'\nimport stages\n{statements}"
+    return {stage: lambda: run([sys.executable, "-c", code], folder)}
 
 
 @contextmanager

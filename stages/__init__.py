@@ -31,7 +31,7 @@ from mobileyolo.core.declared import declared_parameters  # noqa: E402
 from mobileyolo.core.unchanged import check_unchanged, code_digests  # noqa: E402
 
 progress.quiet_libraries()
-_CODE = code_digests(_ROOT)  # as it is imported now
+CODE = code_digests(_ROOT)  # each file as it is imported now
 
 
 def run(main: Callable[[Params], None]) -> None:
@@ -45,7 +45,7 @@ def run(main: Callable[[Params], None]) -> None:
         endings.raise_when_stopped()
         pipeline, stage, before = _ROOT / "dvc.yaml", _stage_name(), load_params()
         main(before.only(declared_parameters(pipeline, stage)))
-        check_unchanged(pipeline, stage, (before.values, load_params().values), (_CODE, code_digests(_ROOT)))
+        check_unchanged(pipeline, stage, (before.values, load_params().values), (CODE, code_digests(_ROOT)))
     except BaseException as error:
         ending = endings.ending(error)
         progress.record_failure(ending.reason if ending else f"{type(error).__name__}: {error}")

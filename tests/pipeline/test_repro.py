@@ -132,6 +132,12 @@ def test_the_console_says_how_far_it_is_and_ends_with_the_answer_once(workspace:
 
 def test_a_second_run_only_asks_mlflow_again(workspace: Workspace, first: Result) -> None:
     assert re.findall("Running stage '(.*)'", workspace.dvc("repro").output) == ["history"]
+    # Nobody has written into the store since.
+    command = ("env", "DVC_STAGE=history", "python", "-X", "importtime", "-m", "stages.history")
+    told = workspace.run(*command).output
+    assert "as the store was last asked" in told
+    assert re.search(r"\| +pydantic$", told, re.M)
+    assert not re.search(r"\| +(mlflow|pandas|numpy)$", told, re.M)
 
 
 def test_git_sees_nothing_new_but_the_lock_file_and_the_answer_in_numbers(workspace: Workspace, first: Result) -> None:

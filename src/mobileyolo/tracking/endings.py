@@ -36,21 +36,27 @@ def ending(error: BaseException) -> tuple[str, str]:
     return "FAILED", f"{type(error).__name__}: {error}".splitlines()[0][:_REASON_LENGTH].removesuffix(": ")
 
 
-def end_lost_runs(client: MlflowClient) -> None:
+def end_lost_runs(client: MlflowClient) -> bool:
     """End the runs of this machine that are still RUNNING although their process has ended.
 
     One that has its weights was trained to its end, and only its last call was lost; any other was killed.
+
+    Returns:
+        Is another one still alive?
     """
+    alive = False
     running = f"attributes.status = 'RUNNING' and tags.host = '{platform.node()}'"
     for run in client.search_runs(active_experiments(client), running):
-        is_ours = {"data.digest", STUDY} & run.data.tags.keys()  # others' runs may have the tag host as well
-        if not is_ours or _is_alive(run):
+        if not {"data.digest", STUDY} & run.data.tags.keys():  # others' runs may have the tag host as well
             continue
-        if "weights.digest" in run.data.tags:
+        if _is_alive(run):
+            alive = True
+        elif "weights.digest" in run.data.tags:
             client.set_terminated(run.info.run_id, "FINISHED")
         else:
             client.set_tag(run.info.run_id, "reason", "its process ended without a word")
             client.set_terminated(run.info.run_id, "KILLED")
+    return alive
 
 
 def _is_alive(run: Run) -> bool:

@@ -237,11 +237,17 @@ class Tracker:
 
 def read_models(data_digest: str) -> list[TrackedModel]:
     """Every model of the store that was trained on this data; none, with a warning, if the store can't be read."""
+    return _read_models(data_digest)[0]
+
+
+def _read_models(data_digest: str) -> tuple[list[TrackedModel], bool]:
+    """These models, and whether they stay the same for as long as nobody writes into the store."""
     with StoreErrorsAsWarnings("so nothing is known of earlier candidates and seeds.")("reading earlier runs"):
         client = open_store()
-        end_lost_runs(client)  # a stage that was killed may have its outputs from DVC's cache since, and log nothing
-        return find_models(client, data_digest)
-    return []
+        # A stage that was killed may have its outputs from DVC's cache since, and log nothing.
+        some_go_on = end_lost_runs(client)
+        return find_models(client, data_digest), not some_go_on
+    return [], False
 
 
 def read_runs(store: str | None = None) -> list[TrackedRun]:
@@ -259,13 +265,18 @@ def read_runs(store: str | None = None) -> list[TrackedRun]:
         raise UserError(f"MLflow's store can't be read: {in_words(error)}") from error
 
 
-def read_history(arms: Mapping[Arm, Sequence[ArmResult]]) -> History:
+def read_history(arms: Mapping[Arm, Sequence[ArmResult]]) -> tuple[History, bool]:
     """What the store knows of a comparison's data.
 
     Args:
         arms: the comparison's models, one for each seed.
+
+    Returns:
+        That, and whether the next answer is the same for as long as nobody writes into the store: not where it could
+        not be read, and not while a run goes on, which may end without a word.
     """
-    return history_of(arms, read_models(arms["candidate"][0].training.data_digest))
+    models, lasting = _read_models(arms["candidate"][0].training.data_digest)
+    return history_of(arms, models), lasting
 
 
 def log_results(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -82,6 +83,11 @@ def measured(map50_95: float) -> dict[str, float]:
 
 def known(*models: ArmResult) -> History:
     """What is known to a comparison of these candidates."""
+    return asked(*models)[0]
+
+
+def asked(*models: ArmResult) -> tuple[History, bool]:
+    """The same, and whether it lasts."""
     arms: Mapping[Arm, list[ArmResult]] = {
         "baseline": [result("baseline", "yolo11n", model.training.seed) for model in models],
         "candidate": list(models),
@@ -91,6 +97,21 @@ def known(*models: ArmResult) -> History:
 
 def test_an_empty_store_knows_this_candidate_only() -> None:
     assert known(result()) == NOTHING
+
+
+def test_an_answer_lasts_unless_a_run_goes_on_or_the_store_could_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log(result())
+    assert asked(result()) == (NOTHING, True)
+    run = Runs.open("shapes", CARD).start_run(result(seed=1).training)
+    assert asked(result()) == (NOTHING, False)  # its process may end without a word
+    run.end("FINISHED")
+    assert asked(result()) == (NOTHING, True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'damaged.db').as_posix()}")
+    (tmp_path / "damaged.db").write_bytes(b"no database" * 100)
+    with pytest.warns(UserWarning, match="nothing is known of earlier candidates"):
+        assert asked(result()) == (NOTHING, False)
 
 
 def test_a_candidate_is_counted_once_before_and_after_it_is_logged() -> None:
