@@ -298,6 +298,7 @@ def taught(workspace: Workspace, first: Result) -> Result:
     )
 
 
+@pytest.mark.slow
 def test_the_baseline_teaches_the_candidate_without_being_trained_again(workspace: Workspace, taught: Result) -> None:
     assert taught.ran("train@candidate-0")
     assert not taught.ran("train@baseline-0")
@@ -388,6 +389,7 @@ def test_what_the_console_says_keeps_a_result_for_later_comparisons(workspace: W
         assert change["new"] > change["old"] or change["new"] < change["old"]
 
 
+@pytest.mark.slow
 def test_continuous_integration_pulls_what_was_trained_and_says_what_changed(
     workspace: Workspace, taught: Result, tmp_path: Path
 ) -> None:
